@@ -1,0 +1,1 @@
+"""Network blocks that several methods share. Pure torch modules; no file here knows a method."""

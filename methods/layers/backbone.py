@@ -1,0 +1,115 @@
+"""Image backbones behind one interface: a dict of feature maps at strides 4, 8, 16 and 32.
+
+Source: He et al., Deep Residual Learning (stride in the 3x3 convolution, as torchvision builds it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import resnet50, resnet101
+from torchvision.ops import FrozenBatchNorm2d
+
+STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneConfig:
+    """Which backbone and what of it is frozen.
+
+    frozen_stages: 0 none, 1 the stem, 2 stem + res2 (parameters without gradient). frozen_norm: BatchNorm
+    replaced by FrozenBatchNorm2d (affine and statistics fixed). widths: channels of res2..res5, `small` only.
+    """
+
+    name: Literal["resnet50", "resnet101", "small"] = "resnet50"
+    frozen_stages: int = 2
+    frozen_norm: bool = True
+    widths: tuple[int, int, int, int] = (32, 64, 96, 128)
+
+
+class ResNet(nn.Module):
+    """torchvision's ResNet without its classifier.
+
+    forward: images [B, 3, H, W] float (normalised) -> {"res2": [B, 256, H/4, W/4], ..., "res5": [B, 2048,
+    H/32, W/32]}.
+    """
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        norm = FrozenBatchNorm2d if config.frozen_norm else nn.BatchNorm2d
+        make = {"resnet50": resnet50, "resnet101": resnet101}[config.name]
+        body = make(weights=None, norm_layer=norm)
+        del body.fc, body.avgpool
+        self.body = body
+        self.channels = {"res2": 256, "res3": 512, "res4": 1024, "res5": 2048}
+        frozen = [body.conv1, body.bn1] if config.frozen_stages >= 1 else []
+        frozen += [getattr(body, f"layer{i}") for i in range(1, config.frozen_stages)]
+        for module in frozen:
+            module.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        body = self.body
+        x = body.maxpool(body.relu(body.bn1(body.conv1(images))))
+        features = {}
+        for i, name in enumerate(STRIDES, start=1):
+            x = getattr(body, f"layer{i}")(x)
+            features[name] = x
+        return features
+
+
+class _Residual(nn.Module):
+    """Two 3x3 convolutions with a shortcut (the basic block of He et al.)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.norm1(self.conv1(x)))
+        return torch.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+
+class SmallResNet(nn.Module):
+    """A ResNet of about 0.9 M parameters for `shapes` on a CPU; same strides and feature names.
+
+    forward: as `ResNet`, channels `config.widths`.
+    """
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        widths = config.widths
+        self.channels = dict(zip(STRIDES, widths, strict=True))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)
+        )
+        inputs = (widths[0], *widths[:3])
+        self.stages = nn.ModuleDict(
+            {
+                name: nn.Sequential(_Residual(n_in, n_out, 2), *([_Residual(n_out, n_out, 1)] if i else []))
+                for i, (name, n_in, n_out) in enumerate(zip(STRIDES, inputs, widths, strict=True))
+            }
+        )
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        x = self.stem(images)
+        features = {}
+        for name, stage in self.stages.items():
+            x = stage(x)
+            features[name] = x
+        return features
+
+
+def build_backbone(config: BackboneConfig) -> ResNet | SmallResNet:
+    """The backbone that `config` names; its attribute `channels` gives the width of each feature."""
+    return SmallResNet(config) if config.name == "small" else ResNet(config)

@@ -1,0 +1,95 @@
+"""Reading and writing files: JSON with or without gzip, hashes, and writes that are never half done."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vis_bench.errors import DataError
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file, decompressed when it starts with gzip's magic number.
+
+    Raises DataError naming the path when it is missing, a folder, unreadable or a broken gzip stream.
+    """
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file.") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder, a file is needed.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    if raw[:2] != b"\x1f\x8b":
+        return raw
+    try:
+        return gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: broken gzip stream ({error}). Copy the file again.") from None
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file, gzip or plain. Raises DataError with line and column when it is malformed."""
+    raw = read_bytes(path)
+    try:
+        return json.loads(raw)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start}).") from None
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}: not valid JSON at line {error.lineno} column {error.colno} ({error.msg}). "
+            "Is the file complete?"
+        ) from None
+    except RecursionError:
+        raise DataError(f"{path}: JSON nested too deeply.") from None
+
+
+def sha256(data: bytes) -> str:
+    """Hexadecimal SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; it is renamed to `path` only when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically, making its folder."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    write_bytes(path, text.encode())
+
+
+def dump_json(value: Any, indent: int | None = None) -> str:
+    """JSON text that is valid everywhere: NaN and infinity are refused (ValueError)."""
+    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)
+
+
+def write_json(path: Path, value: Any, indent: int | None = 1) -> None:
+    """Write JSON atomically; gzip (without a time stamp, so bytes are reproducible) for `.gz` names."""
+    data = (dump_json(value, indent) + "\n").encode()
+    write_bytes(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)

@@ -1,0 +1,193 @@
+"""What a method is: the door through which every reimplementation, ours or a stranger's, comes in.
+
+A method is found by entry point (group `vis_bench.methods`) or by `path/to/file.py:NAME`; either leads to
+a `MethodSpec`. This module imports no torch, so that listing methods stays instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from vis_bench.types import Box, Rle, Video
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Paradigm = Literal["tracking by detection", "query propagation", "clip-level"]
+ChoiceSource = Literal["paper", "public code", "ours"]
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """Who a method is. `online`: frame t's result is yielded before frame t+1 is asked for."""
+
+    name: str
+    title: str
+    paradigm: Paradigm
+    online: bool
+    paper: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A decision that the paper leaves open (or that is easily got wrong), held as a configuration value.
+
+    id: row of the decision register (`D5`) or `-`. key: dotted name in the configuration.
+    source: where the default comes from. note: the reason, with paper section or public code.
+    """
+
+    id: str
+    key: str
+    source: ChoiceSource
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSampling:
+    """How training clips are cut from a video.
+
+    frames: frames per clip. window: largest distance in labelled frames from the key frame to any other
+    frame of the clip; None means the whole video. ordered: frames sorted in time (else the key frame comes
+    first, the others in random order).
+    """
+
+    frames: int
+    window: int | None = None
+    ordered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """Augmentation shared by all frames of a clip.
+
+    short_sides: one is drawn per clip and the shorter side is resized to it, keeping the aspect ratio;
+    empty keeps the original size. max_long_side: upper bound of the longer side in pixels. flip:
+    probability of a horizontal flip. crop: (probability, smallest fraction of each side kept).
+    """
+
+    short_sides: tuple[int, ...] = ()
+    max_long_side: int = 1333
+    flip: float = 0.5
+    crop: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Optimisation of one method. Fixed iteration counts, never a wall-clock cap: a cap breaks reproducibility.
+
+    iterations: optimiser steps. batch_size: clips per step. lr_steps: iterations at which `step` multiplies
+    the rate by 0.1; `cosine` decays to 1 % of it. backbone_lr_factor: multiplies the rate of parameters
+    under `backbone.`. norm_weight_decay: decay of normalisation and embedding parameters, None = as the
+    rest. grad_clip_norm: None = no clipping.
+    """
+
+    iterations: int
+    batch_size: int
+    optimizer: Literal["sgd", "adamw"]
+    lr: float
+    weight_decay: float = 1e-4
+    momentum: float = 0.9
+    norm_weight_decay: float | None = None
+    backbone_lr_factor: float = 1.0
+    schedule: Literal["step", "cosine"] = "step"
+    lr_steps: tuple[int, ...] = ()
+    warmup_iterations: int = 0
+    warmup_factor: float = 0.01
+    grad_clip_norm: float | None = None
+    sampling: ClipSampling = field(default_factory=lambda: ClipSampling(frames=2))
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A training clip: T frames of one video under one augmentation, N objects visible in at least one.
+
+    frames: [T, 3, H, W] uint8 RGB. labels: [N] int64 in 0..C-1, from the object record. masks:
+    [T, N, H, W] bool. boxes: [T, N, 4] float32 (x1, y1, x2, y2) in pixels, tight on the transformed mask
+    (x2, y2 exclusive), zeros where not visible. visible: [T, N] bool. N may be 0.
+    """
+
+    frames: torch.Tensor
+    labels: torch.Tensor
+    masks: torch.Tensor
+    boxes: torch.Tensor
+    visible: torch.Tensor
+
+    def to(self, device: torch.device | str) -> Clip:
+        """The same clip on another device."""
+        names = ("frames", "labels", "masks", "boxes", "visible")
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+
+
+@dataclass(frozen=True, slots=True)
+class FrameDetection:
+    """One object in one frame, as an online method emits it.
+
+    identity: number of the track inside this video (>= 0). class_scores: [C] float32 in 0..1 (a method with
+    one class per detection leaves the others 0). segmentation: RLE at the original size, None when the
+    object counts as absent here. box: (x, y, width, height) in original pixels, None where not predicted.
+    """
+
+    identity: int
+    class_scores: np.ndarray
+    segmentation: Rle | None
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameResult:
+    """All detections of frame `index` (0-based)."""
+
+    index: int
+    detections: tuple[FrameDetection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInstance:
+    """One track of a whole video: label in 0..C-1, score, one segmentation (or None) per frame."""
+
+    label: int
+    score: float
+    segmentations: tuple[Rle | None, ...]
+    boxes: tuple[Box | None, ...] | None = None
+
+
+@runtime_checkable
+class Method(Protocol):
+    """What `MethodSpec.build` returns: a torch module with three functions.
+
+    An online method's `track` is a generator that yields the FrameResult of frame t before it asks for
+    frame t+1; `summarise` then turns frame results into tracks (sequence score, class vote). Any other
+    method returns the tracks at once and needs no `summarise`. Frames arrive as [3, H, W] uint8 RGB at the
+    original size on the method's device. No state may survive from one video to the next.
+
+    A method that is trained keeps its image backbone in the attribute `backbone`, so that the shared
+    initialisation can be loaded into it.
+    """
+
+    def losses(self, clips: Sequence[Clip]) -> dict[str, torch.Tensor]: ...
+
+    def track(
+        self, video: Video, frames: Iterator[torch.Tensor]
+    ) -> Iterator[FrameResult] | list[VideoInstance]: ...
+
+    def summarise(self, video: Video, results: Sequence[FrameResult]) -> list[VideoInstance]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSpec:
+    """A method as the harness sees it before any torch is imported.
+
+    configs: frozen dataclasses by name; each has a field `train: TrainConfig`. Names that matter: `paper`
+    (the paper's sizes) and `tiny` (for `shapes` on a CPU). build: `module:callable`, called as
+    `callable(config, num_classes)`. choices: the open points of the paper.
+    """
+
+    info: MethodInfo
+    configs: Mapping[str, Any]
+    choices: tuple[Choice, ...]
+    build: str
