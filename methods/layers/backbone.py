@@ -5,29 +5,14 @@ Source: He et al., Deep Residual Learning (stride in the 3x3 convolution, as tor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 from torchvision.models import resnet50, resnet101
 from torchvision.ops import FrozenBatchNorm2d
 
+from methods.layers.backbone_config import BackboneConfig
+
 STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
-
-
-@dataclass(frozen=True, slots=True)
-class BackboneConfig:
-    """Which backbone and what of it is frozen.
-
-    frozen_stages: 0 none, 1 the stem, 2 stem + res2 (parameters without gradient). frozen_norm: BatchNorm
-    replaced by FrozenBatchNorm2d (affine and statistics fixed). widths: channels of res2..res5, `small` only.
-    """
-
-    name: Literal["resnet50", "resnet101", "small"] = "resnet50"
-    frozen_stages: int = 2
-    frozen_norm: bool = True
-    widths: tuple[int, int, int, int] = (32, 64, 96, 128)
 
 
 class ResNet(nn.Module):
