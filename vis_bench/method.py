@@ -6,7 +6,7 @@ a `MethodSpec`. This module imports no torch, so that listing methods stays inst
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -77,7 +77,7 @@ class Augmentation:
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """Optimisation of one method. Fixed iteration counts, never a wall-clock cap: a cap breaks reproducibility.
+    """Optimisation of one method: fixed iteration counts, never a wall-clock cap (it breaks reproducibility).
 
     iterations: optimiser steps. batch_size: clips per step. lr_steps: iterations at which `step` multiplies
     the rate by 0.1; `cosine` decays to 1 % of it. backbone_lr_factor: multiplies the rate of parameters
@@ -183,11 +183,13 @@ class MethodSpec:
     """A method as the harness sees it before any torch is imported.
 
     configs: frozen dataclasses by name; each has a field `train: TrainConfig`. Names that matter: `paper`
-    (the paper's sizes) and `tiny` (for `shapes` on a CPU). build: `module:callable`, called as
-    `callable(config, num_classes)`. choices: the open points of the paper.
+    (the paper's sizes) and `tiny` (for `shapes` on a CPU). build: `module:callable` or the callable, called
+    as `callable(config, num_classes)`. choices: the open points of the paper. convert_weights:
+    `module:callable` that maps a published checkpoint's state dict onto this method's names, or None.
     """
 
     info: MethodInfo
     configs: Mapping[str, Any]
     choices: tuple[Choice, ...]
-    build: str
+    build: str | Callable[[Any, int], Any]
+    convert_weights: str | None = None

@@ -1,0 +1,133 @@
+"""Method configurations: nested frozen dataclasses, changed by dotted keys, hashed by their values."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from vis_bench.errors import UsageError, did_you_mean
+from vis_bench.files import sha256
+from vis_bench.method import MethodSpec
+
+
+def choose_config(spec: MethodSpec, name: str | None, default: str) -> tuple[str, Any]:
+    """The configuration called `name`, or the protocol's default one.
+
+    A method without a configuration called `default` falls back to its only one. Raises UsageError for an
+    unknown name.
+    """
+    if name is None:
+        name = default if default in spec.configs or len(spec.configs) != 1 else next(iter(spec.configs))
+    if name not in spec.configs:
+        raise UsageError(
+            f"Method {spec.info.name!r} has no configuration {name!r}.{did_you_mean(name, spec.configs)}"
+        )
+    return name, spec.configs[name]
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A dataclass as nested plain values, ready for JSON."""
+    return json.loads(json.dumps(dataclasses.asdict(config), allow_nan=False))
+
+
+def config_hash(value: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of plain values."""
+    return sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode())
+
+
+def parse_assignment(text: str) -> tuple[str, str]:
+    """`train.lr=1e-3` -> ("train.lr", "1e-3"). Raises UsageError without an equals sign."""
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise UsageError(f"--set {text!r}: expected KEY=VALUE, e.g. --set train.iterations=100.")
+    return key.strip(), value.strip()
+
+
+def override(config: Any, values: Mapping[str, Any], skip_unknown: bool = False) -> Any:
+    """A copy of `config` with dotted keys replaced; text is read as the field's type.
+
+    skip_unknown: ignore keys that this method does not have (a protocol's overrides address all methods).
+    Raises UsageError for an unknown key or a value of the wrong type.
+    """
+    for key, value in values.items():
+        try:
+            config = _replace(config, key.split("."), value, key)
+        except _UnknownKeyError:
+            if not skip_unknown:
+                raise
+    return config
+
+
+class _UnknownKeyError(UsageError):
+    pass
+
+
+def _replace(config: Any, path: list[str], value: Any, key: str) -> Any:
+    hints = typing.get_type_hints(type(config))
+    name = path[0]
+    if name not in hints:
+        raise _UnknownKeyError(
+            f"{key!r}: {type(config).__name__} has no field {name!r}.{did_you_mean(name, hints)}"
+        )
+    if len(path) > 1:
+        inner = getattr(config, name)
+        if not dataclasses.is_dataclass(inner):
+            raise _UnknownKeyError(f"{key!r}: {name!r} is a plain value and has no fields.")
+        return dataclasses.replace(config, **{name: _replace(inner, path[1:], value, key)})
+    return dataclasses.replace(config, **{name: _coerce(value, hints[name], key)})
+
+
+def _coerce(value: Any, hint: Any, key: str) -> Any:
+    """`value` (text from the command line or a TOML value) as the type `hint`."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _coerce_union(value, arguments, key)
+    if origin is typing.Literal:
+        for allowed in arguments:
+            if value == allowed or str(value) == str(allowed):
+                return allowed
+        raise UsageError(f"{key}={value}: must be one of {', '.join(map(str, arguments))}.")
+    if origin is tuple:
+        parts = value.strip("()[] ").split(",") if isinstance(value, str) else list(value)
+        parts = [part for part in parts if not (isinstance(part, str) and not part.strip())]
+        kinds = [arguments[0]] * len(parts) if arguments[-1] is Ellipsis else list(arguments)
+        if len(kinds) != len(parts):
+            raise UsageError(f"{key}={value}: needs {len(kinds)} values.")
+        return tuple(_coerce(part, kind, key) for part, kind in zip(parts, kinds, strict=True))
+    return _coerce_scalar(value, hint, key)
+
+
+def _coerce_union(value: Any, arguments: tuple[Any, ...], key: str) -> Any:
+    if type(None) in arguments and (value is None or str(value).strip().lower() in {"none", "null"}):
+        return None
+    kinds = [kind for kind in arguments if kind is not type(None)]
+    for position, kind in enumerate(kinds):
+        try:
+            return _coerce(value, kind, key)
+        except UsageError:
+            if position == len(kinds) - 1:
+                raise
+    raise UsageError(f"{key}={value}: has no matching type.")
+
+
+def _coerce_scalar(value: Any, hint: Any, key: str) -> Any:
+    text = str(value).strip()
+    if hint is bool:
+        if text.lower() in {"true", "yes", "on", "1"}:
+            return True
+        if text.lower() in {"false", "no", "off", "0"}:
+            return False
+        raise UsageError(f"{key}={value}: must be true or false.")
+    if hint in (int, float):
+        try:
+            return hint(text)
+        except ValueError:
+            kind = "a whole number" if hint is int else "a number"
+            raise UsageError(f"{key}={value}: must be {kind}.") from None
+    if hint is str:
+        return text
+    raise UsageError(f"{key}: a value of type {hint} cannot be set from the command line.")

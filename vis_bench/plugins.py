@@ -1,0 +1,137 @@
+"""Finding methods: by entry point (group `vis_bench.methods`) or by `path/to/file.py:NAME`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import vis_bench
+from vis_bench.errors import MethodError, UsageError, did_you_mean
+from vis_bench.method import MethodSpec
+
+GROUP = "vis_bench.methods"
+OUR_PACKAGES = ("methods", "protocols")
+
+
+def check_shadowing() -> None:
+    """Raise UsageError when a folder earlier on the import path hides our `methods` or `protocols`.
+
+    Both names are common; `python -m vis_bench` from a folder that has its own would import that one.
+    """
+    home = Path(vis_bench.__file__).resolve().parent.parent
+    for name in OUR_PACKAGES:
+        spec = importlib.util.find_spec(name)
+        places = [Path(place).resolve() for place in (spec.submodule_search_locations or ())] if spec else []
+        origin = Path(spec.origin).resolve().parent if spec and spec.origin else None
+        found = origin or (places[0] if places else None)
+        if found is None:
+            raise UsageError(f"The package {name!r} of vis-bench is not installed. Install vis-bench again.")
+        if found != home / name:
+            raise UsageError(
+                f"{found} shadows the package {name!r} of vis-bench ({home / name}). "
+                "Run vis-bench from another folder, or rename that one."
+            )
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def method_names() -> list[str]:
+    """Names of all installed methods, sorted."""
+    return sorted(_entry_points())
+
+
+def load_object(reference: str) -> Any:
+    """Import `module:attribute`. Raises UsageError when the form is wrong or the attribute is missing."""
+    module_name, separator, attribute = reference.partition(":")
+    if not separator:
+        raise UsageError(f"{reference!r}: expected the form 'module:name'.")
+    module = importlib.import_module(module_name)
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise UsageError(f"{reference!r}: module {module_name} has no {attribute!r}.") from None
+
+
+def _as_spec(found: Any, where: str) -> MethodSpec:
+    """A MethodSpec as it is, or one made from a class with `info` and `configs` attributes."""
+    if isinstance(found, MethodSpec):
+        return found
+    info, configs = getattr(found, "info", None), getattr(found, "configs", None)
+    if info is None or configs is None:
+        raise UsageError(
+            f"{where} is neither a MethodSpec nor a class with `info` and `configs`. "
+            "See CONTRIBUTING.md, 'Add a method'."
+        )
+    return MethodSpec(info=info, configs=configs, choices=tuple(getattr(found, "choices", ())), build=found)
+
+
+def _load_from_file(path: Path, attribute: str) -> MethodSpec:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file (method given as path/to/file.py:NAME).")
+    module_name = f"vis_bench_plugin_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path}: is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise MethodError(f"{path}: importing it failed: {type(error).__name__}: {error}") from error
+    if not hasattr(module, attribute):
+        names = [name for name in vars(module) if not name.startswith("_")]
+        raise UsageError(f"{path} has no {attribute!r}.{did_you_mean(attribute, names)}")
+    return _as_spec(getattr(module, attribute), f"{path}:{attribute}")
+
+
+def load_spec(name: str) -> MethodSpec:
+    """The method called `name`, or the one at `path/to/file.py:NAME`.
+
+    Raises UsageError for an unknown name (with a suggestion) and MethodError when its module does not
+    import.
+    """
+    if ".py:" in name:
+        path, _, attribute = name.rpartition(":")
+        return _load_from_file(Path(path), attribute)
+    points = _entry_points()
+    if name not in points:
+        raise UsageError(f"Unknown method {name!r}.{did_you_mean(name, points)}")
+    try:
+        found = points[name].load()
+    except ImportError as error:
+        raise MethodError(f"Method {name!r} cannot be imported: {error}.") from error
+    return _as_spec(found, f"entry point {name!r}")
+
+
+def split_variant(text: str) -> tuple[str, str | None]:
+    """`inspro@A` -> ("inspro", "A"); `inspro` -> ("inspro", None)."""
+    name, separator, config = text.partition("@")
+    return name, config if separator else None
+
+
+def expand_methods(text: str) -> Iterator[str]:
+    """`all` -> every installed method; otherwise the comma-separated list, in order, without repeats."""
+    names = method_names() if text == "all" else [part.strip() for part in text.split(",")]
+    if not all(names):
+        raise UsageError(f"--methods {text!r}: an empty name in the list.")
+    yield from dict.fromkeys(names)
+
+
+def build_method(spec: MethodSpec, config: Any, num_classes: int) -> Any:
+    """Build the torch module. Raises MethodError with the install hint when torch is not installed."""
+    try:
+        build = load_object(spec.build) if isinstance(spec.build, str) else spec.build
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in {"torch", "torchvision", "safetensors"}:
+            raise MethodError(
+                f"Method {spec.info.name!r} needs {error.name}. Install it with: pip install 'vis-bench[methods]'"
+            ) from None
+        raise
+    return build(config, num_classes)
