@@ -1,0 +1,8 @@
+"""The embedded synthetic data set: deterministic videos of moving textured shapes, written like YouTube-VIS."""
+
+from vis_bench.data.shapes.cache import ensure_shapes
+from vis_bench.data.shapes.parameters import CLASS_NAMES, SHAPE_SETS
+from vis_bench.data.shapes.static import static_images
+from vis_bench.data.shapes.version import generator_version
+
+__all__ = ["CLASS_NAMES", "SHAPE_SETS", "ensure_shapes", "generator_version", "static_images"]

@@ -1,0 +1,82 @@
+"""The cached copy of a synthetic set: made once, complete or not there at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from vis_bench.data.shapes.parameters import SHAPE_SETS
+from vis_bench.data.shapes.version import generator_version
+from vis_bench.data.shapes.write import annotation_file, available_processes, write_videos
+from vis_bench.errors import DataError, UsageError, did_you_mean
+from vis_bench.files import write_json
+
+# No generation takes this long: an older temporary folder was left by a process that was killed.
+STALE_AFTER_S = 6 * 3600
+
+
+def ensure_shapes(name: str, split: str, cache_root: Path, progress: bool = True) -> Path:
+    """The folder of one split of a synthetic set, generated on the first call.
+
+    name: a key of SHAPE_SETS. split: `train`, `val` or `test` of `shapes`; `test` of the others.
+    Returns a folder with `instances_<split>.json` and `JPEGImages/<video>/<frame>.jpg`. Its name holds the
+    version of the generator, so data of another version is never reused. The folder appears by one rename
+    when it is complete; of two processes that generate at once, the later one drops its copy.
+    Raises UsageError for an unknown set or split, DataError when the folder cannot be written.
+    """
+    if name not in SHAPE_SETS:
+        raise UsageError(f"Unknown synthetic set {name!r}.{did_you_mean(name, SHAPE_SETS)}")
+    splits = SHAPE_SETS[name].splits
+    if split not in splits:
+        raise UsageError(f"The set {name!r} has no split {split!r}.{did_you_mean(split, splits)}")
+    version = generator_version()
+    target = cache_root / f"{name}-{split}-{version}"
+    if target.is_dir():
+        return target
+    try:
+        _generate(name, split, version, target, progress)
+    except OSError as error:
+        raise DataError(
+            f"{target}: the synthetic set cannot be written ({error.strerror or error}). "
+            "Free some space or choose another cache folder."
+        ) from error
+    except BrokenProcessPool as error:
+        raise DataError(
+            f"{target}: a process that rendered videos was killed. Free some memory and run again."
+        ) from error
+    return target
+
+
+def _generate(name: str, split: str, version: str, target: Path, progress: bool) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{target.name}."
+    _remove_stale(target.parent, prefix)
+    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    try:
+        count = SHAPE_SETS[name].splits[split].videos
+        videos = write_videos(name, split, range(count), temporary, available_processes(), progress)
+        content = annotation_file(name, split, version, videos)
+        write_json(temporary / f"instances_{split}.json", content, indent=None)
+        temporary.chmod(0o755)
+        _publish(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    try:
+        os.rename(temporary, target)
+    except OSError:
+        # Another process finished first; its data is the same.
+        if not target.is_dir():
+            raise
+
+
+def _remove_stale(folder: Path, prefix: str) -> None:
+    for path in folder.glob(f"{prefix}*"):
+        if time.time() - path.stat().st_mtime > STALE_AFTER_S:
+            shutil.rmtree(path, ignore_errors=True)
