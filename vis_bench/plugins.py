@@ -131,7 +131,8 @@ def build_method(spec: MethodSpec, config: Any, num_classes: int) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in {"torch", "torchvision", "safetensors"}:
             raise MethodError(
-                f"Method {spec.info.name!r} needs {error.name}. Install it with: pip install 'vis-bench[methods]'"
+                f"Method {spec.info.name!r} needs {error.name}. "
+                "Install it with: pip install 'vis-bench[methods]'"
             ) from None
         raise
     return build(config, num_classes)

@@ -1,0 +1,1 @@
+"""Training, tracking and running sweeps. Nothing here knows a method by name."""

@@ -1,0 +1,118 @@
+"""The shared initialisation of all methods: run once, cached, identical for every method.
+
+Not from the papers (they start from COCO weights, which cannot stand behind synthetic shapes): part of the
+protocol. Recipes are called with (backbone configuration, options, cache folder, device, progress) and
+return the backbone's state dict.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torchvision.models import ResNet50_Weights, ResNet101_Weights
+
+from methods.layers import auxiliary, backbone
+from methods.layers.backbone_config import BackboneConfig
+from methods.layers.images import MEAN_RGB, STD_RGB
+from vis_bench.config import config_hash
+from vis_bench.data import shapes
+from vis_bench.errors import MethodError
+from vis_bench.files import atomic_path, sha256
+
+Progress = Callable[[int, int], None]
+
+
+def _source_hash() -> str:
+    modules = (auxiliary, backbone, shapes.render, inspect.getmodule(_source_hash))
+    return sha256("".join(inspect.getsource(module) for module in modules if module is not None).encode())
+
+
+def pretrain_on_shapes(
+    config: BackboneConfig, options: Mapping[str, Any], cache_root: Path, device: str, progress: Progress
+) -> dict[str, Tensor]:
+    """Pretrain the backbone on static images of shapes with a semantic head; the result is cached.
+
+    options: seed, images, iterations, batch_size, lr (see protocols/shapes.toml). progress is called with
+    (iterations done, iterations in all).
+    """
+    key = config_hash(
+        {"options": dict(options), "backbone": dataclasses.asdict(config), "source": _source_hash()}
+    )
+    path = cache_root / "initialisation" / f"shapes-{key[:16]}.safetensors"
+    if not path.exists():
+        state = _pretrain(config, options, device, progress)
+        with atomic_path(path) as temporary:
+            save_file(state, temporary)
+    return load_file(path)
+
+
+def _pretrain(
+    config: BackboneConfig, options: Mapping[str, Any], device: str, progress: Progress
+) -> dict[str, Tensor]:
+    seed, iterations, batch_size = (int(options[name]) for name in ("seed", "iterations", "batch_size"))
+    images, labels = shapes.static_images(seed, int(options["images"]))
+    torch.manual_seed(seed)
+    body = backbone.build_backbone(config).to(device)
+    head = auxiliary.SemanticHead(body.channels, num_classes=len(shapes.CLASS_NAMES)).to(device)
+    network = nn.ModuleList([body, head]).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=float(options["lr"]), weight_decay=1e-2)
+    warmup = max(1, iterations // 20)
+    order = np.random.default_rng(seed)
+    for step in range(iterations):
+        rate = min(1.0, (step + 1) / warmup) * 0.5 * (1 + math.cos(math.pi * step / iterations))
+        for group in optimizer.param_groups:
+            group["lr"] = float(options["lr"]) * rate
+        batch, target = _augmented_batch(images, labels, order.integers(len(images), size=batch_size), order)
+        logits = head(body(batch.to(device)))
+        loss = F.cross_entropy(logits, target.to(device))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        progress(step + 1, iterations)
+    if not torch.isfinite(loss):
+        raise MethodError("the shared pretraining diverged; lower initialisation.options.lr in the protocol")
+    return {name: value.detach().cpu().contiguous() for name, value in body.state_dict().items()}
+
+
+def _augmented_batch(
+    images: np.ndarray, labels: np.ndarray, picked: np.ndarray, order: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Images [B, 3, H, W] normalised and class maps [B, H/4, W/4], each flipped at random both ways."""
+    flip_x, flip_y = order.random(2) < 0.5
+    rows, columns = slice(None, None, -1 if flip_y else 1), slice(None, None, -1 if flip_x else 1)
+    chosen = np.ascontiguousarray(images[picked][:, rows, columns])
+    target = np.ascontiguousarray(labels[picked][:, rows, columns][:, 2::4, 2::4])
+    batch = torch.from_numpy(chosen).permute(0, 3, 1, 2).float()
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN_RGB, STD_RGB))
+    return (batch - mean) / std, torch.from_numpy(target).long()
+
+
+def imagenet_weights(
+    config: BackboneConfig, options: Mapping[str, Any], cache_root: Path, device: str, progress: Progress
+) -> dict[str, Tensor]:
+    """torchvision's ImageNet weights of the ResNets, as the backbone's state dict.
+
+    Raises MethodError when they can neither be found in torch's cache nor downloaded.
+    """
+    weights = {"resnet50": ResNet50_Weights.IMAGENET1K_V1, "resnet101": ResNet101_Weights.IMAGENET1K_V1}
+    if config.name not in weights:
+        raise MethodError(f"there are no ImageNet weights for the backbone {config.name!r}")
+    chosen = weights[config.name]
+    try:
+        state = chosen.get_state_dict(progress=False, check_hash=True)
+    except OSError as error:
+        raise MethodError(
+            f"ImageNet weights of {config.name} could not be downloaded ({error}). Put the file from "
+            f"{chosen.url} into {torch.hub.get_dir()}/checkpoints, or give a checkpoint with --weights."
+        ) from error
+    return {f"body.{name}": value for name, value in state.items() if not name.startswith("fc.")}

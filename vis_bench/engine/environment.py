@@ -1,0 +1,76 @@
+"""Where a run happened: hardware, package versions and the state of the source tree."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import vis_bench
+
+PACKAGES = (
+    "vis-bench", "torch", "torchvision", "numpy", "scipy", "pandas", "pycocotools", "motmetrics", "Pillow",
+)  # fmt: skip
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that can change a number, and of Python."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu_name() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def hardware(device: str, threads: int) -> dict[str, Any]:
+    """Device kind, CPU, cores, threads per job and, on CUDA, the GPU's name and memory in bytes."""
+    facts: dict[str, Any] = {
+        "device": device,
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "threads_per_job": threads,
+        "system": platform.system(),
+        "machine": platform.machine(),
+    }
+    if device.startswith("cuda"):
+        import torch
+
+        properties = torch.cuda.get_device_properties(device)
+        facts |= {
+            "gpu": properties.name,
+            "gpu_memory_bytes": properties.total_memory,
+            "cuda": torch.version.cuda,
+        }
+    return facts
+
+
+def git_state() -> dict[str, Any]:
+    """Commit and dirty flag of the checkout that vis-bench runs from; empty when it is not one."""
+    home = Path(vis_bench.__file__).resolve().parent.parent
+    if not (home / ".git").exists():
+        return {}
+    try:
+        commit = _git(home, "rev-parse", "HEAD")
+        dirty = bool(_git(home, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"commit": commit, "dirty": dirty}
+
+
+def _git(home: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(home), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

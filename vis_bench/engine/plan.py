@@ -1,0 +1,205 @@
+"""What a sweep will do: one RunSpec per method x dataset x protocol x seed, and where its files go."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from vis_bench import seeds as seed_axes
+from vis_bench.config import choose_config, config_hash, override, to_dict
+from vis_bench.data import catalog, splits
+from vis_bench.errors import DataError
+from vis_bench.files import sha256
+from vis_bench.method import MethodSpec
+from vis_bench.plugins import load_spec, split_variant
+from vis_bench.protocol import Protocol
+from vis_bench.records import RECORD_NAME, DataIdentity, Record, read_record
+from vis_bench.types import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all runs of a sweep share. data_root, cache_root: None = environment or default."""
+
+    dataset: str
+    split: str
+    protocol: Protocol
+    out: Path
+    device: str = "cpu"
+    data_root: Path | None = None
+    cache_root: Path | None = None
+    weights: Path | None = None
+    train: bool = True
+    limit: int | None = None
+    fresh: bool = False
+    overrides: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One run. method: name or path as given; config: the resolved configuration with all overrides."""
+
+    method: str
+    config_name: str
+    config: Any
+    seed: int
+    settings: Settings
+    train_hash: str
+    run_hash: str
+
+    @property
+    def label(self) -> str:
+        """Short name for progress and messages."""
+        name = Path(self.method.partition(":")[0]).stem if ".py:" in self.method else self.method
+        return f"{name}@{self.config_name} seed {self.seed}"
+
+    @property
+    def _folder(self) -> str:
+        return self.label.replace(" ", "-")
+
+    @property
+    def run_dir(self) -> Path:
+        """Directory of record and predictions."""
+        settings = self.settings
+        data = f"{Path(settings.dataset).name}-{settings.split}"
+        return settings.out / data / settings.protocol.name / f"{self._folder}-{self.run_hash[:8]}"
+
+    @property
+    def train_dir(self) -> Path:
+        """Directory of the trained weights, shared by all datasets that they are evaluated on."""
+        return self.settings.out / "trained" / f"{self._folder}-{self.train_hash[:8]}"
+
+    def finished_record(self) -> Record | None:
+        """The record of an earlier identical run that ended well, or None."""
+        path = self.run_dir / RECORD_NAME
+        if not path.exists():
+            return None
+        record = read_record(path)
+        return record if record.status in ("done", "not scored") else None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedData:
+    """Datasets of a sweep. train is None when nothing is trained."""
+
+    evaluated: Dataset
+    train: Dataset | None
+
+
+def open_data(settings: Settings) -> OpenedData:
+    """Open the evaluated dataset (limited) and the one to train on. Raises DataError, UsageError."""
+    evaluated = catalog.open_dataset(
+        settings.dataset, settings.split, settings.data_root, settings.cache_root
+    )
+    if settings.limit is not None:
+        evaluated = splits.take(evaluated, settings.limit)
+    if evaluated.image_root is None:
+        raise DataError(
+            f"dataset {settings.dataset!r}, split {settings.split!r}: found annotations but no frames. "
+            "`vis-bench data verify` says what is expected where."
+        )
+    if not settings.train:
+        return OpenedData(evaluated, None)
+    name = settings.protocol.train_dataset or settings.dataset
+    # the hidden splits leave all labelled videos for training; devval keeps its own videos out
+    split = "train-full" if settings.split in ("valid", "test") and evaluated.tracks is None else "train"
+    return OpenedData(evaluated, catalog.open_dataset(name, split, settings.data_root, settings.cache_root))
+
+
+def identity(dataset: Dataset) -> DataIdentity:
+    """The part of a dataset that a record keeps."""
+    return DataIdentity(
+        name=dataset.name,
+        split=dataset.split,
+        annotation_hash=dataset.annotation_hash,
+        split_hash=dataset.split_hash,
+        videos=len(dataset.videos),
+    )
+
+
+def resolve_config(
+    spec: MethodSpec, name: str | None, protocol: Protocol, values: Sequence[tuple[str, str]]
+) -> tuple[str, Any]:
+    """(configuration name, configuration) after the protocol's overrides, then those given by hand."""
+    chosen, config = choose_config(spec, name, protocol.config)
+    config = override(config, protocol.overrides, skip_unknown=True)
+    return chosen, override(config, dict(values))
+
+
+def plan_runs(
+    methods: Sequence[str], seeds: Sequence[int], settings: Settings, data: OpenedData
+) -> list[RunSpec]:
+    """All runs, method by method within each seed. Raises UsageError for unknown names before any work."""
+    specs = {name: load_spec(split_variant(name)[0]) for name in methods}
+    code = {name: code_hash(split_variant(name)[0], spec) for name, spec in specs.items()}
+    runs = []
+    for seed in seeds:
+        for variant, spec in specs.items():
+            method, config_name = split_variant(variant)
+            chosen, config = resolve_config(spec, config_name, settings.protocol, settings.overrides)
+            trained_on = identity(data.train).model_dump() if data.train else None
+            training = {
+                "method": method,
+                "config": to_dict(config),
+                "protocol": settings.protocol.content_hash(),
+                "train_data": trained_on,
+                "weights": sha256(settings.weights.read_bytes()) if settings.weights else None,
+                "seed": seed,
+                "code": code[variant],
+            }
+            train_hash = config_hash(training)
+            run_hash = config_hash({"train": train_hash, "data": identity(data.evaluated).model_dump()})
+            runs.append(RunSpec(method, chosen, config, seed, settings, train_hash, run_hash))
+    return runs
+
+
+def code_hash(method: str, spec: MethodSpec) -> str:
+    """SHA-256 of the sources that can change what a method computes: its package (or file) and the engine.
+
+    A changed method is run again instead of being answered from an old record.
+    """
+    sources = set(Path(__file__).parent.glob("*.py"))
+    sources |= set((Path(__file__).parent.parent / "data").glob("*.py"))
+    if ".py:" in method:
+        sources.add(Path(method.rpartition(":")[0]))
+    elif isinstance(spec.build, str):
+        package = spec.build.partition(":")[0].partition(".")[0]
+        found = importlib.util.find_spec(package)
+        for place in (found.submodule_search_locations or ()) if found else ():
+            sources |= set(_shared_and_own(Path(place), spec.build))
+    return sha256(b"".join(path.read_bytes() for path in sorted(sources)))
+
+
+def _shared_and_own(package: Path, build: str) -> list[Path]:
+    """Python files of the method's own folder and of folders that are no method (no SPEC of their own)."""
+    parts = build.partition(":")[0].split(".")
+    own = package.joinpath(*parts[1:-1]) if len(parts) > 2 else package
+    shared = [
+        folder
+        for folder in package.iterdir()
+        if folder.is_dir() and (init := folder / "__init__.py").exists() and "SPEC" not in init.read_text()
+    ]
+    return [path for folder in {own, *shared} for path in folder.rglob("*.py")]
+
+
+def axis_seeds(master: int) -> dict[str, int]:
+    """The seed of every axis, for the record."""
+    return {axis: seed_axes.axis_seed(master, axis) for axis in seed_axes.AXES}
+
+
+def with_fresh(runs: Sequence[RunSpec]) -> list[RunSpec]:
+    """The same runs in new directories, so that recomputing overwrites nothing."""
+    renewed = []
+    for run in runs:
+        number = 1
+        candidate = run
+        while candidate.run_dir.exists() or candidate.train_dir.exists():
+            suffix = config_hash({"run": run.run_hash, "fresh": number})
+            train = config_hash({"train": run.train_hash, "fresh": number})
+            candidate = replace(run, run_hash=suffix, train_hash=train)
+            number += 1
+        renewed.append(candidate)
+    return renewed

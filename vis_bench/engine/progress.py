@@ -1,0 +1,53 @@
+"""Progress of long work: one callback type, shown as tqdm bars."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from tqdm import tqdm
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total)."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+class Bars:
+    """One bar per labelled job, on standard error; a bar restarts when its job enters another stage."""
+
+    def __init__(self) -> None:
+        self._bars: dict[str, tuple[str, tqdm]] = {}
+
+    def update(self, label: str, stage: str, done: int, total: int) -> None:
+        """Move the bar of `label`; opens it at the first call of a stage."""
+        known = self._bars.get(label)
+        if known is None or known[0] != stage:
+            if known is not None:
+                known[1].close()
+            bar = tqdm(
+                total=total,
+                initial=done,
+                desc=f"{label}: {stage}",
+                leave=False,
+                dynamic_ncols=True,
+                smoothing=0.1,
+                # a log file gets a line every half minute, not thousands
+                mininterval=0.2 if sys.stderr.isatty() else 30,
+            )
+            self._bars[label] = (stage, bar)
+            return
+        bar = known[1]
+        bar.update(done - bar.n)
+
+    def callback(self, label: str) -> Progress:
+        """A Progress for one job."""
+        return lambda stage, done, total: self.update(label, stage, done, total)
+
+    def close(self, label: str | None = None) -> None:
+        """Close the bar of one job, or all."""
+        for name in [label] if label is not None else list(self._bars):
+            if name in self._bars:
+                self._bars.pop(name)[1].close()

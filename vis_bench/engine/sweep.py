@@ -1,0 +1,149 @@
+"""Many runs: in this process, or each in a process of its own, with one table of outcomes at the end."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vis_bench.engine.plan import OpenedData, RunSpec
+from vis_bench.engine.progress import Bars, Progress
+from vis_bench.errors import MethodError
+from vis_bench.records import Record, read_record, write_record
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One run's record and whether it was computed now or found finished."""
+
+    run: RunSpec
+    record: Record
+    cached: bool
+
+
+def default_jobs(device: str, threads_per_job: int) -> int:
+    """Runs side by side: on a CPU, cores / threads of a job (two one-thread jobs beat one of two threads)."""
+    return max(1, (os.cpu_count() or 1) // threads_per_job) if device == "cpu" else 1
+
+
+def run_sweep(runs: Sequence[RunSpec], data: OpenedData, jobs: int) -> list[Outcome]:
+    """Run what is not finished yet, `jobs` at a time; returns outcomes in the order of `runs`."""
+    outcomes: dict[int, Outcome] = {}
+    for index, run in enumerate(runs):
+        record = run.finished_record()
+        if record is not None:
+            outcomes[index] = Outcome(run, record, cached=True)
+    waiting = [index for index in range(len(runs)) if index not in outcomes]
+    bars = Bars()
+    try:
+        if waiting:
+            _initialise_once([runs[index] for index in waiting], bars)
+        if min(jobs, len(waiting)) <= 1:
+            for index in waiting:
+                record = _execute(runs[index], data, bars.callback(runs[index].label))
+                bars.close(runs[index].label)
+                outcomes[index] = Outcome(runs[index], record, cached=False)
+        else:
+            for index, record in _side_by_side(runs, waiting, data, jobs, bars).items():
+                outcomes[index] = Outcome(runs[index], record, cached=False)
+    finally:
+        bars.close()
+    return [outcomes[index] for index in range(len(runs))]
+
+
+def _initialise_once(runs: Sequence[RunSpec], bars: Bars) -> None:
+    """Do the shared pretraining here, on all cores, before the jobs that need it start."""
+    from vis_bench.engine.execute import shared_initialisation
+
+    for run in runs:
+        try:
+            shared_initialisation(run, bars.callback("all methods"))
+        except MethodError:
+            # the run itself meets the same error and reports it in its own record
+            continue
+    bars.close("all methods")
+
+
+def _execute(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
+    import torch
+
+    from vis_bench.engine.execute import execute_run
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(run.settings.protocol.threads_per_job)
+    try:
+        return execute_run(run, data, progress)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _worker(index: int, run: RunSpec, data: OpenedData, messages: Any) -> None:
+    """Entry point of a job process: sends progress, then the record."""
+
+    def progress(stage: str, done: int, total: int) -> None:
+        messages.put(("progress", index, (stage, done, total)))
+
+    try:
+        record = _execute(run, data, progress)
+    except KeyboardInterrupt:
+        # the terminal sends the signal to every process of the group; the parent reports it once
+        return
+    messages.put(("record", index, record.model_dump(mode="json")))
+
+
+def _side_by_side(
+    runs: Sequence[RunSpec], waiting: list[int], data: OpenedData, jobs: int, bars: Bars
+) -> dict[int, Record]:
+    context = multiprocessing.get_context("spawn")
+    messages = context.Queue()
+    left = list(waiting)
+    active: dict[int, Any] = {}
+    records: dict[int, Record] = {}
+    try:
+        while left or active:
+            while left and len(active) < jobs:
+                index = left.pop(0)
+                process = context.Process(
+                    target=_worker, args=(index, runs[index], data, messages), daemon=True
+                )
+                process.start()
+                active[index] = process
+            try:
+                kind, index, value = messages.get(timeout=1.0)
+            except queue.Empty:
+                for index in [i for i, process in active.items() if not process.is_alive()]:
+                    records[index] = _died(runs[index], data, active.pop(index).exitcode)
+                continue
+            label = runs[index].label
+            if kind == "progress":
+                bars.update(label, *value)
+            else:
+                records[index] = Record.model_validate(value)
+                bars.close(label)
+                if index in active:
+                    active.pop(index).join()
+    finally:
+        for process in active.values():
+            process.terminate()
+    return records
+
+
+def _died(run: RunSpec, data: OpenedData, exit_code: int | None) -> Record:
+    """The record of a job whose process ended without a word."""
+    from vis_bench.engine.execute import run_facts
+    from vis_bench.plugins import load_spec
+
+    path = run.run_dir / "record.json"
+    if path.exists():
+        return read_record(path)
+    reason = "killed, out of memory?" if exit_code is not None and exit_code < 0 else "crashed"
+    record = Record(
+        **run_facts(run, load_spec(run.method), data),
+        status="failed",
+        error=f"the job's process ended with exit code {exit_code} ({reason})",
+    )
+    write_record(run.run_dir, record)
+    return record

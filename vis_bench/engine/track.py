@@ -1,0 +1,160 @@
+"""Tracking: frames are handed over one at a time, and how far ahead a method reads is counted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vis_bench.data.frames import load_frame
+from vis_bench.data.predictions import parse_results, track_to_json, write_results
+from vis_bench.engine.progress import Progress
+from vis_bench.errors import DataError, MethodError
+from vis_bench.method import FrameResult, VideoInstance
+from vis_bench.types import Dataset, Track, Video
+
+PARTIAL_NAME = "predictions.partial.jsonl"
+
+
+class FrameFeed(Iterator[torch.Tensor]):
+    """Frames of one video as uint8 [3, H, W] RGB tensors; `handed` counts how many were taken."""
+
+    def __init__(self, root: Path, video: Video, device: str) -> None:
+        self._root, self._video, self._device = root, video, device
+        self.handed = 0
+
+    def __next__(self) -> torch.Tensor:
+        if self.handed == self._video.length:
+            raise StopIteration
+        image = load_frame(self._root, self._video.file_names[self.handed])
+        if image.shape[:2] != (self._video.height, self._video.width):
+            raise DataError(
+                f"{self._root / self._video.file_names[self.handed]}: is {image.shape[1]}x{image.shape[0]}, "
+                f"the annotation file says {self._video.width}x{self._video.height}."
+            )
+        self.handed += 1
+        return torch.from_numpy(image).permute(2, 0, 1).contiguous().to(self._device)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoOutcome:
+    """Tracks of one video, look-ahead in frames, wall-clock seconds including frame decoding."""
+
+    tracks: tuple[Track, ...]
+    look_ahead_frames: int
+    seconds: float
+
+
+@torch.inference_mode()
+def track_video(method: Any, dataset: Dataset, video: Video, device: str) -> VideoOutcome:
+    """Run one method over one video.
+
+    Raises MethodError when the method breaks its contract (frames left out or out of order, tracks of the
+    wrong length, unknown labels).
+    """
+    if dataset.image_root is None:
+        raise DataError(f"dataset {dataset.name!r} has no frames, only annotations; tracking needs frames.")
+    feed = FrameFeed(dataset.image_root, video, device)
+    begin = time.perf_counter()
+    output = method.track(video, feed)
+    if isinstance(output, list):
+        instances, look_ahead = output, max(0, feed.handed - 1)
+    else:
+        results, look_ahead = _drain(output, feed, video)
+        instances = method.summarise(video, results)
+    tracks = tuple(_to_track(instance, dataset, video) for instance in instances)
+    return VideoOutcome(tracks, look_ahead, time.perf_counter() - begin)
+
+
+def _drain(output: Iterator[FrameResult], feed: FrameFeed, video: Video) -> tuple[list[FrameResult], int]:
+    results: list[FrameResult] = []
+    look_ahead = 0
+    for result in output:
+        if result.index != len(results):
+            raise MethodError(
+                f"video {video.name}: result of frame {result.index} came when frame {len(results)} was due"
+            )
+        look_ahead = max(look_ahead, feed.handed - (result.index + 1))
+        results.append(result)
+    if len(results) != video.length:
+        raise MethodError(f"video {video.name}: {len(results)} frame results for {video.length} frames")
+    return results, look_ahead
+
+
+def _to_track(instance: VideoInstance, dataset: Dataset, video: Video) -> Track:
+    if not 0 <= instance.label < len(dataset.categories):
+        raise MethodError(
+            f"video {video.name}: label {instance.label} of {len(dataset.categories)} classes (0-based)"
+        )
+    if len(instance.segmentations) != video.length:
+        raise MethodError(
+            f"video {video.name}: a track of {len(instance.segmentations)} frames for {video.length} frames"
+        )
+    return Track(
+        video_id=video.id,
+        category_id=dataset.categories[instance.label].id,
+        score=float(instance.score),
+        segmentations=instance.segmentations,
+        boxes=instance.boxes,
+    )
+
+
+def track_dataset(
+    method: Any, dataset: Dataset, device: str, directory: Path, predictions: Path, progress: Progress
+) -> tuple[list[Track], int, float]:
+    """Track every video; finished videos are kept on disk at once, so a killed run goes on from there.
+
+    Returns (tracks, largest look-ahead in frames, seconds), and writes `predictions`.
+    """
+    method.eval()
+    partial = directory / PARTIAL_NAME
+    finished = _read_partial(partial, dataset)
+    for done, video in enumerate(dataset.videos):
+        if video.id not in finished:
+            outcome = track_video(method, dataset, video, device)
+            finished[video.id] = outcome
+            _append_partial(partial, video, outcome)
+        progress("track", done + 1, len(dataset.videos))
+    outcomes = [finished[video.id] for video in dataset.videos]
+    tracks = [track for outcome in outcomes for track in outcome.tracks]
+    write_results(predictions, tracks)
+    partial.unlink(missing_ok=True)
+    look_ahead = max((outcome.look_ahead_frames for outcome in outcomes), default=0)
+    return tracks, look_ahead, sum(outcome.seconds for outcome in outcomes)
+
+
+def _append_partial(path: Path, video: Video, outcome: VideoOutcome) -> None:
+    entry = {
+        "video_id": video.id,
+        "look_ahead_frames": outcome.look_ahead_frames,
+        "seconds": outcome.seconds,
+        "tracks": [track_to_json(track) for track in outcome.tracks],
+    }
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def _read_partial(path: Path, dataset: Dataset) -> dict[int, VideoOutcome]:
+    """Videos that an interrupted run finished; a half-written last line is ignored and tracked again."""
+    if not path.exists():
+        return {}
+    finished: dict[int, VideoOutcome] = {}
+    lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines()
+    complete: list[str] = []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            break
+        complete.append(line)
+        tracks = parse_results(entry["tracks"], dataset, str(path))
+        finished[entry["video_id"]] = VideoOutcome(
+            tuple(tracks), entry["look_ahead_frames"], entry["seconds"]
+        )
+    path.write_text("".join(line + "\n" for line in complete), encoding="utf-8")
+    return finished
