@@ -1,0 +1,196 @@
+"""Sizes, losses and training of Mask2Former-VIS; imports no torch.
+
+Source: Cheng et al., Mask2Former for Video Instance Segmentation; specification 4.1 (pixel decoder) and 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from methods.layers.backbone_config import BackboneConfig
+from vis_bench.errors import UsageError
+from vis_bench.method import Augmentation, Choice, ClipSampling, TrainConfig
+
+_COARSE_TO_FINE = ("res5", "res4", "res3", "res2")
+
+
+@dataclass(frozen=True, slots=True)
+class PixelDecoderConfig:
+    """Pixel decoder: channels, and the deformable encoder over the `encoded` levels (coarse to fine).
+
+    hidden: width of the encoder's feed-forward block. points: sampled per head and level.
+    """
+
+    dims: int = 256
+    mask_dims: int = 256
+    encoded: tuple[str, ...] = ("res5", "res4", "res3")
+    layers: int = 6
+    heads: int = 8
+    points: int = 4
+    hidden: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderConfig:
+    """Transformer decoder; layer i attends to `levels[i % len(levels)]`. Its width is the pixel decoder's."""
+
+    queries: int = 100
+    layers: int = 9
+    heads: int = 8
+    hidden: int = 2048
+    levels: tuple[str, ...] = ("res5", "res4", "res3")
+
+
+@dataclass(frozen=True, slots=True)
+class LossConfig:
+    """Weights of the matching cost and of the losses (they are the same), and the sampled points.
+
+    points: per clip in the matching, per (instance, frame) in the losses. no_object: weight of the class
+    "no object" in the cross-entropy.
+    """
+
+    class_weight: float = 2.0
+    bce_weight: float = 5.0
+    dice_weight: float = 5.0
+    no_object: float = 0.1
+    points: int = 12_544
+    oversample: float = 3.0
+    importance: float = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Mask2FormerVisConfig:
+    """One complete Mask2Former-VIS.
+
+    test_short_side: shorter side at inference in pixels, None keeps the original. top_k: (query, class) pairs
+    kept per video. frames_per_pass: frames that go through backbone and pixel decoder together at inference;
+    changes memory, not results. Raises UsageError for sizes that do not fit together.
+    """
+
+    train: TrainConfig
+    backbone: BackboneConfig = field(default_factory=lambda: BackboneConfig(frozen_stages=0))
+    pixel_decoder: PixelDecoderConfig = field(default_factory=PixelDecoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    test_short_side: int | None = 360
+    test_max_long_side: int = 1333
+    top_k: int = 10
+    frames_per_pass: int = 4
+
+    def __post_init__(self) -> None:
+        dims = self.pixel_decoder.dims
+        for name, heads in (("pixel_decoder", self.pixel_decoder.heads), ("decoder", self.decoder.heads)):
+            if heads < 1 or dims % heads:
+                raise UsageError(
+                    f"mask2former_vis: pixel_decoder.dims = {dims} is no multiple of {name}.heads = {heads}; "
+                    "change one of them."
+                )
+        if dims % 4:
+            raise UsageError(
+                f"mask2former_vis: pixel_decoder.dims = {dims} must be a multiple of 4 (position encoding)."
+            )
+        encoded = self.pixel_decoder.encoded
+        if not 1 <= len(encoded) <= 3 or encoded != _COARSE_TO_FINE[: len(encoded)]:
+            raise UsageError(
+                f"mask2former_vis: pixel_decoder.encoded = {encoded} must be the first one to three of "
+                f"{_COARSE_TO_FINE}."
+            )
+        unknown = [level for level in self.decoder.levels if level not in _COARSE_TO_FINE]
+        if unknown or not self.decoder.levels:
+            raise UsageError(
+                f"mask2former_vis: decoder.levels = {self.decoder.levels} must name at least one of "
+                f"{_COARSE_TO_FINE} and nothing else."
+            )
+        for name, value in (
+            ("decoder.queries", self.decoder.queries),
+            ("loss.points", self.loss.points),
+            ("top_k", self.top_k),
+            ("frames_per_pass", self.frames_per_pass),
+        ):
+            if value < 1:
+                raise UsageError(f"mask2former_vis: {name} = {value} must be at least 1.")
+
+
+PAPER = Mask2FormerVisConfig(
+    train=TrainConfig(
+        iterations=6_000,
+        batch_size=16,
+        optimizer="adamw",
+        lr=1e-4,
+        weight_decay=0.05,
+        norm_weight_decay=0.0,
+        backbone_lr_factor=0.1,
+        schedule="step",
+        lr_steps=(4_000,),
+        grad_clip_norm=0.01,
+        sampling=ClipSampling(frames=2, window=20, ordered=True),
+        augmentation=Augmentation(short_sides=(360, 480), flip=0.5),
+    )
+)
+
+TINY = Mask2FormerVisConfig(
+    train=TrainConfig(
+        iterations=1_000,
+        batch_size=4,
+        optimizer="adamw",
+        lr=1.5e-3,
+        weight_decay=0.05,
+        norm_weight_decay=0.0,
+        schedule="cosine",
+        warmup_iterations=50,
+        grad_clip_norm=1.0,
+        sampling=ClipSampling(frames=2, window=None, ordered=True),
+        augmentation=Augmentation(flip=0.5),
+    ),
+    backbone=BackboneConfig(name="small", frozen_stages=0, frozen_norm=False),
+    pixel_decoder=PixelDecoderConfig(dims=64, mask_dims=64, layers=1, heads=4, hidden=128),
+    decoder=DecoderConfig(queries=12, layers=3, heads=4, hidden=128, levels=("res4", "res3", "res2")),
+    loss=LossConfig(points=512),
+    test_short_side=None,
+    frames_per_pass=8,
+)
+
+CONFIGS: Mapping[str, Mask2FormerVisConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY})
+
+CHOICES: tuple[Choice, ...] = (
+    Choice(
+        "-",
+        "train.iterations",
+        "public code",
+        "6,000 with the step at 4,000 is the schedule for YouTube-VIS 2019; the 2021 set has 8,000 and 5,500",
+    ),
+    Choice(
+        "-",
+        "train.sampling.window",
+        "public code",
+        "the second frame lies within 20 labelled frames of the first; frames are kept in time order",
+    ),
+    Choice("-", "test_short_side", "public code", "360 for ResNet-50 and ResNet-101, 480 for Swin"),
+    Choice(
+        "-",
+        "top_k",
+        "public code",
+        "ten (query, class) pairs of the flattened scores; one query may appear under two classes",
+    ),
+    Choice(
+        "-",
+        "pixel_decoder.hidden",
+        "public code",
+        "the encoder's feed-forward width is 1,024 whatever the decoder's width is",
+    ),
+    Choice(
+        "-",
+        "decoder.levels",
+        "public code",
+        "round robin over strides 32, 16, 8; `tiny` attends to finer levels because its frames are small",
+    ),
+    Choice(
+        "-",
+        "loss.points",
+        "public code",
+        "12,544; in the matching the frames of a clip share them, in the losses each (instance, frame) has "
+        "its own",
+    ),
+)

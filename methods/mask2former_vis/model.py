@@ -1,0 +1,141 @@
+"""Mask2Former-VIS: backbone and pixel decoder per frame, one transformer decoder over the whole clip.
+
+Source: Cheng et al., Mask2Former for Video Instance Segmentation; specification 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+
+from methods.layers.backbone import build_backbone
+from methods.layers.images import masks_to_original, normalise_and_pad, resize_frame
+from methods.layers.pixel_decoder import PixelDecoder
+from methods.mask2former_vis.config import Mask2FormerVisConfig
+from methods.mask2former_vis.decoder import QueryOutput, VideoDecoder, mask_logits
+from methods.mask2former_vis.losses import clip_target, prediction_losses
+from vis_bench.method import Clip, VideoInstance
+from vis_bench.rle import encode_or_none
+from vis_bench.types import Rle, Video
+
+
+class Mask2FormerVis(nn.Module):
+    """Offline, clip-level: a query is one object in all frames, so there is no association step.
+
+    config: sizes, losses and training. num_classes: C, without "no object".
+    """
+
+    def __init__(self, config: Mask2FormerVisConfig, num_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.num_classes = num_classes
+        pixel = config.pixel_decoder
+        self.backbone = build_backbone(config.backbone)
+        self.pixel_decoder = PixelDecoder(
+            self.backbone.channels,
+            dims=pixel.dims,
+            mask_dims=pixel.mask_dims,
+            encoded=pixel.encoded,
+            layers=pixel.layers,
+            heads=pixel.heads,
+            points=pixel.points,
+            hidden=pixel.hidden,
+        )
+        self.decoder = VideoDecoder(config.decoder, pixel.dims, pixel.mask_dims, num_classes)
+
+    def frame_features(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Features of frames taken one by one.
+
+        images: [n, 3, H, W] normalised, H and W multiples of 32. Returns ({level: [n, dims, h, w]} for the
+        attended levels, mask features [n, mask_dims, H/4, W/4]). Padding is not masked (public code).
+        """
+        maps, mask_features = self.pixel_decoder(self.backbone(images))
+        return {name: maps[name] for name in set(self.config.decoder.levels)}, mask_features
+
+    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+        """Weighted losses `class`, `bce`, `dice`, each summed over the initial and all layers' predictions.
+
+        Clips may differ in size (they are padded together) and in their number of objects (0 is fine), not
+        in their number of frames (ValueError).
+        """
+        lengths = {clip.frames.shape[0] for clip in clips}
+        if len(lengths) != 1:
+            raise ValueError(f"all clips of a batch need the same number of frames, not {sorted(lengths)}")
+        images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
+        padded = (images.shape[-2], images.shape[-1])
+        targets = [clip_target(clip, padded) for clip in clips]
+        maps, mask_features = self.frame_features(images)
+        shape = (len(clips), lengths.pop())
+        features = mask_features.unflatten(0, shape)
+        outputs = self.decoder({name: x.unflatten(0, shape) for name, x in maps.items()}, features)
+        per_layer = [
+            prediction_losses(
+                output.class_logits, mask_logits(output.mask_embeddings, features), targets, self.config.loss
+            )
+            for output in outputs
+        ]
+        return {name: torch.stack([losses[name] for losses in per_layer]).sum() for name in per_layer[0]}
+
+    @torch.inference_mode()
+    def track(self, video: Video, frames: Iterator[Tensor]) -> list[VideoInstance]:
+        """All tracks of one video; reads every frame before it answers (offline).
+
+        frames: [3, H, W] uint8 RGB at the original size. Returns at most `top_k` instances, best first.
+        """
+        maps: dict[str, list[Tensor]] = {name: [] for name in self.config.decoder.levels}
+        mask_features: list[Tensor] = []
+        original = resized = padded = (0, 0)
+        while batch := list(islice(frames, self.config.frames_per_pass)):
+            original = (batch[0].shape[-2], batch[0].shape[-1])
+            small = [
+                resize_frame(frame, self.config.test_short_side, self.config.test_max_long_side)
+                for frame in batch
+            ]
+            resized = (small[0].shape[-2], small[0].shape[-1])
+            images = normalise_and_pad(small)
+            padded = (images.shape[-2], images.shape[-1])
+            levels, features = self.frame_features(images)
+            for name, x in levels.items():
+                maps[name].append(x)
+            mask_features.append(features)
+        clip_features = torch.cat(mask_features)
+        output = self.decoder(
+            {name: torch.cat(parts)[None] for name, parts in maps.items()}, clip_features[None]
+        )[-1]
+        return instances(output, clip_features, self.config.top_k, padded, resized, original)
+
+
+def instances(
+    output: QueryOutput,
+    mask_features: Tensor,
+    top_k: int,
+    padded: tuple[int, int],
+    resized: tuple[int, int],
+    original: tuple[int, int],
+) -> list[VideoInstance]:
+    """The best `top_k` (query, class) pairs of one video, best first, with run-length masks.
+
+    output: of one clip (B = 1). mask_features: [T, m, h, w]. Sizes are (height, width) in pixels. Only the
+    kept queries get masks, one frame at a time, so memory does not grow with queries times frames. A frame
+    without a pixel is None. Source: specification 5 (softmax without the last class, flatten, top 10,
+    masks > 0) and 0.2 (order of resizing).
+    """
+    scores = output.class_logits[0].softmax(-1)[:, :-1]
+    classes = scores.shape[1]
+    best = scores.flatten().topk(min(top_k, scores.numel()))
+    pairs = best.indices.tolist()
+    queries = sorted({pair // classes for pair in pairs})
+    embeddings = output.mask_embeddings[:, queries]
+    tracks: dict[int, list[Rle | None]] = {query: [] for query in queries}
+    for frame in mask_features:
+        logits = mask_logits(embeddings, frame[None, None])[0, :, 0]
+        masks = masks_to_original(logits, padded, resized, original)
+        for query, segmentation in zip(queries, encode_or_none(masks.cpu().numpy()), strict=True):
+            tracks[query].append(segmentation)
+    return [
+        VideoInstance(label=pair % classes, score=score, segmentations=tuple(tracks[pair // classes]))
+        for pair, score in zip(pairs, best.values.tolist(), strict=True)
+    ]
