@@ -1,0 +1,19 @@
+"""InsPro: instance queries and proposals propagated from frame to frame. Importing this imports no torch."""
+
+from methods.inspro.config import CHOICES, CONFIGS
+from vis_bench.method import MethodInfo, MethodSpec
+
+SPEC = MethodSpec(
+    info=MethodInfo(
+        name="inspro",
+        title="InsPro",
+        paradigm="query propagation",
+        online=True,
+        paper="He et al., InsPro: Propagating Instance Query and Proposal for Online Video Instance "
+        "Segmentation, NeurIPS 2022",
+        licence="Apache-2.0",
+    ),
+    configs=CONFIGS,
+    choices=CHOICES,
+    build="methods.inspro.model:InsPro",
+)

@@ -1,0 +1,280 @@
+"""Configurations of InsPro and the decisions that the paper leaves open. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal, get_args, get_origin, get_type_hints
+
+from methods.layers.backbone_config import BackboneConfig
+from vis_bench.errors import UsageError, did_you_mean
+from vis_bench.method import Augmentation, Choice, ClipSampling, TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Weights of Eq 3 (matching: classes, l1, giou) and Eq 4 to 6 (loss).
+
+    dedup_beta: squared centre distance over squared diagonal below which a box is pushed. dedup_count: k,
+    unmatched boxes considered per object.
+    """
+
+    classes: float = 2.0
+    l1: float = 5.0
+    giou: float = 2.0
+    dedup: float = 1.0
+    dice: float = 5.0
+    mask_focal: float = 5.0
+    dedup_beta: float = 0.1
+    dedup_count: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class InsProConfig:
+    """Everything that decides what InsPro computes.
+
+    Sizes: queries (N), dim (C), stages, heads, feedforward, dynamic_hidden, roi_resolution (cells per side),
+    roi_canonical_size (px, box side that reads P4), box_output_gain (factor on the initial weights of the box
+    output), mask_hidden, mask_levels (finest first; the stride of the
+    mask features is that of the first).
+
+    Ablations (Table 2a to 2c): propagate_query, propagate_proposal, consistent_matching, dedup, bank.
+    Baseline A has all five off.
+
+    bank_length: T of Eq 1, frames including the current one; 1 bypasses the attention.
+    test_short_side, test_max_long_side: px, None keeps the frame's size. presence_threshold: a slot has a
+    mask in a frame where its largest class probability is at least this. Other fields: see `CHOICES`.
+    """
+
+    train: TrainConfig
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    queries: int = 100
+    dim: int = 256
+    stages: int = 6
+    heads: int = 8
+    feedforward: int = 2048
+    dynamic_hidden: int = 64
+    roi_resolution: int = 7
+    roi_canonical_size: float = 224.0
+    box_output_gain: float = 1.0
+    mask_hidden: int = 128
+    mask_levels: tuple[str, ...] = ("p3", "p4", "p5")
+    weights: LossWeights = field(default_factory=LossWeights)
+
+    propagate_query: bool = True
+    propagate_proposal: bool = True
+    consistent_matching: bool = True
+    dedup: bool = True
+    bank: bool = True
+
+    bank_length: int = 18
+    bank_weights: Literal["per_query", "per_channel"] = "per_query"
+    proposal_init: Literal["image", "grid"] = "image"
+    coordinate_scale: Literal["size_of_interest", "pixels", "box_size"] = "size_of_interest"
+    mask_stages: Literal["all", "last"] = "all"
+    generator: Literal["linear", "mlp"] = "linear"
+    stage_matching: Literal["own", "shared"] = "own"
+    vanished: Literal["background", "ignore"] = "background"
+    clip_training_proposals: bool = False
+
+    test_short_side: int | None = 360
+    test_max_long_side: int = 640
+    presence_threshold: float = 0.05
+    sequence_score: Literal["mean_all", "mean_active", "max"] = "mean_all"
+    tracks_per_video: int = 10
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            if get_origin(hint) is Literal and getattr(self, name) not in get_args(hint):
+                value = getattr(self, name)
+                raise UsageError(
+                    f"inspro: {name} is {value!r}, which is no known choice."
+                    + did_you_mean(str(value), get_args(hint))
+                )
+        if self.dim % self.heads:
+            raise UsageError(f"inspro: dim {self.dim} must be a multiple of heads {self.heads}.")
+        for name in ("queries", "stages", "bank_length", "tracks_per_video"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"inspro: {name} is {getattr(self, name)}; it must be at least 1.")
+        if not 0 <= self.presence_threshold <= 1:
+            raise UsageError(
+                f"inspro: presence_threshold is {self.presence_threshold}; it is a probability in 0..1."
+            )
+
+    @property
+    def frames_attended(self) -> int:
+        """Length of the bank in force: 1, meaning no attention, when `bank` is off."""
+        return self.bank_length if self.bank else 1
+
+
+PAPER = InsProConfig(
+    train=TrainConfig(
+        iterations=32_000,
+        batch_size=8,
+        optimizer="adamw",
+        lr=2.5e-5,
+        weight_decay=1e-4,
+        schedule="step",
+        lr_steps=(24_000, 28_000),
+        warmup_iterations=1000,
+        warmup_factor=0.01,
+        grad_clip_norm=1.0,
+        sampling=ClipSampling(frames=3, window=None, ordered=True),
+        augmentation=Augmentation(short_sides=tuple(range(288, 513, 32)), flip=0.5),
+    )
+)
+
+TINY = InsProConfig(
+    train=TrainConfig(
+        iterations=1000,
+        batch_size=4,
+        optimizer="adamw",
+        lr=1e-3,
+        weight_decay=1e-4,
+        schedule="cosine",
+        warmup_iterations=50,
+        grad_clip_norm=1.0,
+        sampling=ClipSampling(frames=3, window=None, ordered=True),
+        augmentation=Augmentation(flip=0.5),
+    ),
+    backbone=BackboneConfig(name="small", frozen_stages=0, frozen_norm=False),
+    queries=12,
+    dim=64,
+    stages=3,
+    heads=4,
+    feedforward=128,
+    dynamic_hidden=16,
+    roi_resolution=5,
+    roi_canonical_size=112.0,
+    box_output_gain=0.0,
+    mask_hidden=32,
+    mask_levels=("p3", "p4", "p5"),
+    proposal_init="grid",
+    test_short_side=None,
+)
+
+_BASELINE = replace(
+    PAPER,
+    propagate_query=False,
+    propagate_proposal=False,
+    consistent_matching=False,
+    dedup=False,
+    bank=False,
+)
+
+CONFIGS: Mapping[str, InsProConfig] = MappingProxyType(
+    {
+        "paper": PAPER,
+        "tiny": TINY,
+        "table2a_a": _BASELINE,
+        "table2a_b": replace(_BASELINE, propagate_query=True, propagate_proposal=True),
+        "table2a_c": replace(
+            _BASELINE, propagate_query=True, propagate_proposal=True, consistent_matching=True
+        ),
+        "table2a_d": replace(_BASELINE, propagate_query=True, consistent_matching=True),
+        "table2a_e": replace(_BASELINE, propagate_proposal=True, consistent_matching=True),
+    }
+)
+
+CHOICES = (
+    Choice(
+        "D11",
+        "sequence_score",
+        "ours",
+        "The paper does not say how frame scores become a track score. Class vectors averaged over all "
+        "frames, since slots exist in all and are trained as background when empty (TeViT averages so too).",
+    ),
+    Choice(
+        "D11",
+        "presence_threshold",
+        "ours",
+        "A slot's mask is written in frames where its largest class probability reaches 0.05, the threshold "
+        "of MaskTrack R-CNN; the paper gives none.",
+    ),
+    Choice(
+        "D11",
+        "tracks_per_video",
+        "public code",
+        "Ten (slot, class) pairs with the highest scores, as MinVIS and TeViT keep ten tracks per video.",
+    ),
+    Choice(
+        "D12",
+        "bank_weights",
+        "ours",
+        "Eq 1 calls epsilon a linear transformation without its width; one weight per past frame and query.",
+    ),
+    Choice(
+        "D12",
+        "bank_length",
+        "paper",
+        "T = 18 (Table 2c). Eq 1 with T = 1 would give 2o although it is called no attention: bypassed.",
+    ),
+    Choice(
+        "D13",
+        "coordinate_scale",
+        "public code",
+        "Relative coordinates are divided by CondInst's sizes of interest (64 to 1024), chosen by the longer "
+        "side of the predicted box, since there is no pyramid level; IDOL uses raw pixels.",
+    ),
+    Choice("D14", "mask_stages", "ours", "Masks are supervised at all stages, like class and box."),
+    Choice(
+        "D14",
+        "generator",
+        "ours",
+        "Fig 2 shows one box for the weight generator: one Linear per stage; IDOL uses a 3-layer MLP.",
+    ),
+    Choice(
+        "D15",
+        "stage_matching",
+        "public code",
+        "The table is made with the last stage; for entering objects, earlier stages match on their own "
+        "among free slots, as MOTR does.",
+    ),
+    Choice(
+        "D15",
+        "vanished",
+        "ours",
+        "Sec 3.3 reserves the slot of a disappeared object and is silent on its target: background class, "
+        "neither box nor mask loss.",
+    ),
+    Choice(
+        "D16",
+        "train.sampling",
+        "ours",
+        "Sec 3.3 says consecutive, Sec 4.2 randomly sampled frames: frames sorted in time satisfy both.",
+    ),
+    Choice(
+        "-",
+        "proposal_init",
+        "public code",
+        "Every proposal starts as the whole image (Sparse R-CNN). `tiny` starts from a grid of boxes, which "
+        "learns faster in a few hundred iterations.",
+    ),
+    Choice(
+        "-",
+        "box_output_gain",
+        "public code",
+        "Xavier initialisation of the box output (Sparse R-CNN) scales boxes at random at every stage of every "
+        "frame until it is trained. `tiny` starts at 0: the first boxes are the proposals.",
+    ),
+    Choice(
+        "-",
+        "clip_training_proposals",
+        "public code",
+        "Sec 4.2 clips proposals under inference; Sparse R-CNN does not clip in training. Clipped boxes keep "
+        "at least one pixel per side, since a box of width 0 could never grow again.",
+    ),
+    Choice(
+        "-",
+        "train.grad_clip_norm",
+        "public code",
+        "Gradient norm 1 and 1000 warm-up iterations from 0.01, as Sparse R-CNN.",
+    ),
+    Choice(
+        "-",
+        "train.augmentation",
+        "ours",
+        "Shorter side 288 to 512 in steps of 32; the paper gives the range only.",
+    ),
+)

@@ -1,0 +1,154 @@
+"""Losses of InsPro on predictions of all stages and frames at once.
+
+Axes: S stages, T frames, B clips, M objects (padded), N slots, C classes. Every term is summed over stages,
+clips and objects, divided by the number of objects visible in that frame of the batch (at least 1) and
+averaged over the frames. Source: InsPro, Eq 4 to 6; specification 6.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.ops import box_iou
+
+from methods.inspro.config import LossWeights
+from methods.inspro.matching import UNASSIGNED
+from methods.layers.condmask import stride4_masks
+from methods.layers.losses import dice_squared, focal, giou
+from vis_bench.method import Clip
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Objects of B clips, padded to the largest number M of objects in a clip.
+
+    labels: [B, M] int64. boxes: [T, B, M, 4] px. visible: [T, B, M] bool, False where padded. sizes: [B, 2]
+    int64, un-padded (height, width). masks: [T, B, M, H / 4, W / 4] bool on the padded frame.
+    """
+
+    labels: Tensor
+    boxes: Tensor
+    visible: Tensor
+    sizes: Tensor
+    masks: Tensor
+
+
+def stack_targets(clips: Sequence[Clip], padded: tuple[int, int]) -> Targets:
+    """Targets of clips with equal numbers of frames; `padded`: batch (height, width), multiples of 4."""
+    most = max(clip.labels.shape[0] for clip in clips)
+    labels, boxes, visible, masks = [], [], [], []
+    for clip in clips:
+        missing = most - clip.labels.shape[0]
+        height, width = clip.frames.shape[-2:]
+        labels.append(F.pad(clip.labels, (0, missing)))
+        boxes.append(F.pad(clip.boxes, (0, 0, 0, missing)))
+        visible.append(F.pad(clip.visible, (0, missing)))
+        full = F.pad(clip.masks, (0, padded[1] - width, 0, padded[0] - height, 0, missing))
+        masks.append(stride4_masks(full))
+    sizes = torch.tensor([clip.frames.shape[-2:] for clip in clips], device=clips[0].frames.device)
+    return Targets(
+        torch.stack(labels), torch.stack(boxes, 1), torch.stack(visible, 1), sizes, torch.stack(masks, 1)
+    )
+
+
+def frame_weights(visible: Tensor) -> Tensor:
+    """1 / (T x objects visible in frame t of the batch, at least 1): [T, B, M] bool -> [T] float."""
+    return 1.0 / (visible.shape[0] * visible.flatten(1).sum(1).clamp(min=1))
+
+
+def matched_pairs(slots: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Indices (stage, frame, clip, object, slot), int64 [K] each, of the assigned entries of [S, T, B, M]."""
+    stage, frame, clip, item = (slots != UNASSIGNED).nonzero(as_tuple=True)
+    return stage, frame, clip, item, slots[stage, frame, clip, item]
+
+
+def deduplication(targets: Tensor, boxes: Tensor, unmatched: Tensor, beta: float, count: int) -> Tensor:
+    """1/k sum over the k unmatched boxes of largest IoU of max(beta - C^2 / D^2, 0), per object.
+
+    C is the distance of the centres, D the diagonal of the *object's* box, both in pixels. With fewer than k
+    unmatched boxes the sum has fewer terms and the divisor stays k. Boxes without overlap can be among the k
+    and can be near enough to count; equal IoU is ordered by slot. Gradient flows into unmatched boxes only.
+
+    targets: [M, 4] px. boxes: [R, N, 4] px, R independent predictions (stages). unmatched: [R, N] bool.
+    Returns [R, M]. Source: InsPro, Eq 4.
+    """
+    rows, slots = boxes.shape[:2]
+    with torch.no_grad():
+        overlap = box_iou(targets, boxes.flatten(0, 1)).view(-1, rows, slots).transpose(0, 1)
+        overlap = overlap.masked_fill(~unmatched[:, None], -1.0)
+        ranked, order = overlap.sort(dim=-1, descending=True, stable=True)
+        order, counted = order[..., :count], ranked[..., :count] >= 0
+    centres = 0.5 * (boxes[..., :2] + boxes[..., 2:])
+    goal = 0.5 * (targets[:, :2] + targets[:, 2:])
+    near = centres[torch.arange(rows, device=boxes.device)[:, None, None], order]
+    distance_sq = (near - goal[None, :, None]).square().sum(-1)
+    diagonal_sq = (targets[:, 2:] - targets[:, :2]).square().sum(-1).clamp(min=1e-6)
+    hinge = (beta - distance_sq / diagonal_sq[None, :, None]).clamp(min=0)
+    return (hinge * counted).sum(-1) / count
+
+
+def classification_loss(
+    class_logits: Tensor, slots: Tensor, targets: Targets, ignored: Tensor | None = None
+) -> Tensor:
+    """Sigmoid focal loss of every slot; slots without a visible object are background.
+
+    class_logits: [S, T, B, N, C]. slots: [S, T, B, M]. ignored: [T, B, N] bool, slots left out. Scalar,
+    unweighted. Source: InsPro, Eq 6 with Lin et al., Focal Loss.
+    """
+    stage, frame, clip, item, slot = matched_pairs(slots)
+    wanted = torch.zeros_like(class_logits)
+    wanted[stage, frame, clip, slot, targets.labels[clip, item]] = 1.0
+    raw = focal(class_logits, wanted)
+    if ignored is not None:
+        raw = raw * ~ignored[None, ..., None]
+    return (raw.sum(dim=(0, 2, 3, 4)) * frame_weights(targets.visible)).sum()
+
+
+def box_losses(boxes: Tensor, slots: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+    """(L1 normalised by the un-padded size, GIoU) of assigned slots; scalars, unweighted.
+
+    boxes: [S, T, B, N, 4] px. slots: [S, T, B, M]. Source: InsPro, Eq 5.
+    """
+    stage, frame, clip, item, slot = matched_pairs(slots)
+    predicted, wanted = boxes[stage, frame, clip, slot], targets.boxes[frame, clip, item]
+    weight = frame_weights(targets.visible)[frame]
+    scale = targets.sizes.flip(-1).repeat(1, 2)[clip].to(boxes.dtype)
+    l1 = ((predicted - wanted) / scale).abs().sum(-1)
+    return (l1 * weight).sum(), (giou(predicted, wanted) * weight).sum()
+
+
+def deduplication_loss(boxes: Tensor, slots: Tensor, targets: Targets, weights: LossWeights) -> Tensor:
+    """Eq 4 over all objects of all frames, at every stage; scalar, unweighted.
+
+    boxes: [S, T, B, N, 4] px. slots: [S, T, B, M].
+    """
+    stage, frame, clip, _, slot = matched_pairs(slots)
+    unmatched = torch.ones(boxes.shape[:4], dtype=torch.bool, device=boxes.device)
+    unmatched[stage, frame, clip, slot] = False
+    per_frame = frame_weights(targets.visible)
+    total = boxes.new_zeros(())
+    for t in range(boxes.shape[1]):
+        for b in range(boxes.shape[2]):
+            wanted = targets.boxes[t, b][targets.visible[t, b]]
+            if wanted.shape[0]:
+                term = deduplication(
+                    wanted, boxes[:, t, b], unmatched[:, t, b], weights.dedup_beta, weights.dedup_count
+                )
+                total = total + term.sum() * per_frame[t]
+    return total
+
+
+def mask_losses(logits: Tensor, wanted: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """(dice with squared denominator, focal averaged over the pixels); scalars, unweighted by Eq 6.
+
+    logits: [K, h, w] at stride 4. wanted: [K, h, w] bool. weight: [K], `frame_weights` of each pair.
+    Source: InsPro, Eq 6; specification 6.3.
+    """
+    wanted = wanted.to(logits.dtype)
+    return (dice_squared(logits, wanted) * weight).sum(), (
+        focal(logits, wanted).flatten(1).mean(1) * weight
+    ).sum()

@@ -1,0 +1,327 @@
+"""InsPro: wiring of training and online inference.
+
+Source: He et al., InsPro (NeurIPS 2022); specification 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from methods.inspro.config import InsProConfig
+from methods.inspro.losses import (
+    Targets,
+    box_losses,
+    classification_loss,
+    deduplication_loss,
+    frame_weights,
+    mask_losses,
+    matched_pairs,
+    stack_targets,
+)
+from methods.inspro.matching import empty_table, match_frame, reserved_slots
+from methods.inspro.propagation import (
+    IntraQueryAttention,
+    PropagatedState,
+    grid_proposals,
+    image_proposals,
+)
+from methods.inspro.sequence import summarise_slots
+from methods.layers.backbone import build_backbone
+from methods.layers.box_codec import clip_boxes, normalised_to_pixels
+from methods.layers.condmask import MaskBranch, aligned_upsample, dynamic_mask_logits, num_dynamic_parameters
+from methods.layers.fpn import Fpn, level_stride
+from methods.layers.images import masks_to_original, normalise_and_pad, resize_frame
+from methods.layers.query_stage import QueryStage, QueryStageConfig, StageOutput
+from vis_bench import rle
+from vis_bench.errors import MethodError
+from vis_bench.method import Clip, FrameDetection, FrameResult, VideoInstance
+from vis_bench.types import Box, Video
+
+MASK_CHANNELS = 8
+# CondInst's sizes of interest of P3..P7; a box reads the first that its longer side does not exceed
+SIZES_OF_INTEREST_PX = (64.0, 128.0, 256.0, 512.0, 1024.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFeatures:
+    """Pyramid "p2".."p5" and mask features [n, 8, h, w] of n images."""
+
+    pyramid: Mapping[str, Tensor]
+    masks: Tensor
+
+    def rows(self, start: int, stop: int) -> ImageFeatures:
+        """The features of images start..stop - 1."""
+        pyramid = {name: feature[start:stop] for name, feature in self.pyramid.items()}
+        return ImageFeatures(pyramid, self.masks[start:stop])
+
+
+def coordinate_scale(boxes: Tensor, kind: str) -> Tensor:
+    """Divisor in px of the relative coordinates of each box [n, 4] -> [n].
+
+    kind: "size_of_interest" (CondInst's scale by the longer side), "pixels" (1) or "box_size" (longer side).
+    Source: specification 6.1 and D13.
+    """
+    longer = (boxes[:, 2:] - boxes[:, :2]).amax(dim=1)
+    if kind == "pixels":
+        return torch.ones_like(longer)
+    if kind == "box_size":
+        return longer.clamp(min=1.0)
+    sizes = longer.new_tensor(SIZES_OF_INTEREST_PX)
+    return sizes[torch.bucketize(longer, sizes[:-1])]
+
+
+def _weight_generator(config: InsProConfig) -> nn.Module:
+    """Object features [n, dim] -> filter vectors [n, 169]."""
+    outputs = num_dynamic_parameters(MASK_CHANNELS)
+    if config.generator == "linear":
+        return nn.Linear(config.dim, outputs)
+    dim = config.dim
+    return nn.Sequential(
+        nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, outputs)
+    )
+
+
+class InsPro(nn.Module):
+    """Online video instance segmentation by propagation of query-proposal pairs; a slot is an identity.
+
+    107,967,447 parameters in the paper's configuration at 40 classes, frozen BatchNorm's affine included.
+    """
+
+    def __init__(self, config: InsProConfig, num_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.num_classes = num_classes
+        self.backbone = build_backbone(config.backbone)
+        self.fpn = Fpn(self.backbone.channels, config.dim, ("res2", "res3", "res4", "res5"))
+        self.mask_branch = MaskBranch(config.dim, config.mask_hidden, MASK_CHANNELS, config.mask_levels)
+        self.mask_stride = level_stride(config.mask_levels[0])
+        stage = QueryStageConfig(
+            dim=config.dim,
+            heads=config.heads,
+            feedforward=config.feedforward,
+            dynamic_hidden=config.dynamic_hidden,
+            resolution=config.roi_resolution,
+            canonical_size=config.roi_canonical_size,
+            box_output_gain=config.box_output_gain,
+        )
+        self.stages = nn.ModuleList(QueryStage(num_classes, stage) for _ in range(config.stages))
+        self.generators = nn.ModuleList(_weight_generator(config) for _ in range(config.stages))
+        self.attention = IntraQueryAttention(
+            config.dim, config.frames_attended, config.bank_weights == "per_channel"
+        )
+        self.initial_queries = nn.Parameter(torch.randn(config.queries, config.dim))
+        proposals = grid_proposals if config.proposal_init == "grid" else image_proposals
+        self.initial_boxes = nn.Parameter(proposals(config.queries))
+
+    def image_features(self, images: Tensor) -> ImageFeatures:
+        """Everything that does not depend on queries: images [n, 3, H, W] float."""
+        pyramid = self.fpn(self.backbone(images))
+        return ImageFeatures(pyramid, self.mask_branch(pyramid))
+
+    def start(self, sizes: Tensor) -> PropagatedState:
+        """The state before the first frame for frames of un-padded `sizes` [B, 2] (height, width)."""
+        queries = self.initial_queries[None].expand(sizes.shape[0], -1, -1)
+        return PropagatedState(queries, normalised_to_pixels(self.initial_boxes, sizes))
+
+    def step(
+        self, pyramid: Mapping[str, Tensor], state: PropagatedState, sizes: Tensor, clip_proposals: bool
+    ) -> tuple[list[StageOutput], PropagatedState]:
+        """One frame of B videos: the outputs of all stages, and the state for the next frame.
+
+        Every slot is propagated, whatever its score. Gradients flow through queries and bank, not through
+        propagated boxes. Source: InsPro, Sec 3.1; specification 6.1.
+        """
+        queries, boxes = state.queries, state.boxes
+        outputs = []
+        for stage in self.stages:
+            output = stage(pyramid, queries, boxes)
+            outputs.append(output)
+            queries, boxes = output.object_features, output.boxes.detach()
+        queries, bank = self.attention(queries, state.bank)
+        if clip_proposals:
+            boxes = clip_boxes(boxes, sizes)
+        if not self.config.propagate_query:
+            queries = self.start(sizes).queries
+        if not self.config.propagate_proposal:
+            boxes = self.start(sizes).boxes
+        return outputs, PropagatedState(queries, boxes, bank)
+
+    def mask_logits(
+        self, stage: int, masks: Tensor, image_index: Tensor, features: Tensor, boxes: Tensor
+    ) -> Tensor:
+        """Mask logits [n, H / 4, W / 4] of n slots at one stage.
+
+        masks: mask features [B, 8, h, w]. image_index: [n]. features: object features [n, dim]. boxes: [n, 4]
+        px, whose centres are the origin of the relative coordinates. Source: InsPro, Eq 2.
+        """
+        boxes = boxes.detach()
+        logits = dynamic_mask_logits(
+            masks,
+            self.generators[stage](features),
+            image_index,
+            0.5 * (boxes[:, :2] + boxes[:, 2:]),
+            coordinate_scale(boxes, self.config.coordinate_scale),
+            stride=self.mask_stride,
+        )
+        return aligned_upsample(logits, self.mask_stride // 4)
+
+    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+        """Weighted loss terms, summed over stages and averaged over frames; the total is their sum.
+
+        Raises MethodError where the clips of a batch differ in their number of frames.
+        """
+        lengths = {clip.frames.shape[0] for clip in clips}
+        if len(lengths) != 1:
+            raise MethodError(
+                f"inspro: clips of one batch have {sorted(lengths)} frames; give them equal lengths"
+            )
+        frames, batch = lengths.pop(), len(clips)
+        # time-major, so that the features of one frame of all clips are contiguous
+        images = normalise_and_pad([clip.frames[t] for t in range(frames) for clip in clips])
+        features = self.image_features(images)
+        height, width = images.shape[-2:]
+        targets = stack_targets(clips, (height, width))
+        state = self.start(targets.sizes)
+        tables = [empty_table(targets.labels.shape[1], images.device)] * batch
+        outputs, slots, reserved = [], [], []
+        for t in range(frames):
+            pyramid = features.rows(t * batch, (t + 1) * batch).pyramid
+            stages, state = self.step(pyramid, state, targets.sizes, self.config.clip_training_proposals)
+            frame_slots, frame_reserved, tables = self._match(t, stages, tables, targets)
+            outputs.append(stages)
+            slots.append(frame_slots)
+            reserved.append(frame_reserved)
+        return self._weighted_losses(
+            outputs, torch.stack(slots, 1), torch.stack(reserved), targets, features.masks
+        )
+
+    def _match(
+        self, frame: int, stages: list[StageOutput], tables: list[Tensor], targets: Targets
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Slots [S, B, M], reserved slots [B, N] and the tables after one frame."""
+        logits = torch.stack([output.class_logits for output in stages]).detach()
+        boxes = torch.stack([output.boxes for output in stages]).detach()
+        slots, reserved, after = [], [], []
+        for b, table in enumerate(tables):
+            visible = targets.visible[frame, b]
+            match = match_frame(
+                table,
+                visible,
+                logits[:, b],
+                boxes[:, b],
+                targets.labels[b],
+                targets.boxes[frame, b],
+                (int(targets.sizes[b, 0]), int(targets.sizes[b, 1])),
+                self.config.weights,
+                share_stages=self.config.stage_matching == "shared",
+            )
+            slots.append(match.slots)
+            reserved.append(reserved_slots(match.table, visible, logits.shape[2]))
+            after.append(match.table if self.config.consistent_matching else table)
+        return torch.stack(slots, 1), torch.stack(reserved), after
+
+    def _weighted_losses(
+        self,
+        outputs: list[list[StageOutput]],
+        slots: Tensor,
+        reserved: Tensor,
+        targets: Targets,
+        mask_features: Tensor,
+    ) -> dict[str, Tensor]:
+        def stacked(name: str) -> Tensor:
+            """[S, T, B, N, ...] of one field of all outputs."""
+            return torch.stack([torch.stack([getattr(o, name) for o in frame]) for frame in outputs], 1)
+
+        weights, boxes = self.config.weights, stacked("boxes")
+        ignored = reserved if self.config.vanished == "ignore" else None
+        l1, giou = box_losses(boxes, slots, targets)
+        terms = {
+            "loss_class": weights.classes
+            * classification_loss(stacked("class_logits"), slots, targets, ignored),
+            "loss_l1": weights.l1 * l1,
+            "loss_giou": weights.giou * giou,
+        }
+        if self.config.dedup:
+            terms["loss_dedup"] = weights.dedup * deduplication_loss(boxes, slots, targets, weights)
+        dice, mask_focal = self._mask_losses(stacked("object_features"), boxes, slots, targets, mask_features)
+        terms["loss_dice"] = weights.dice * dice
+        terms["loss_mask_focal"] = weights.mask_focal * mask_focal
+        return terms
+
+    def _mask_losses(
+        self, features: Tensor, boxes: Tensor, slots: Tensor, targets: Targets, mask_features: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        stage, frame, clip, item, slot = matched_pairs(slots)
+        per_frame = frame_weights(targets.visible)
+        logits, wanted, weight = [], [], []
+        first = self.config.stages - 1 if self.config.mask_stages == "last" else 0
+        for s in range(first, self.config.stages):
+            t, b, m, n = (index[stage == s] for index in (frame, clip, item, slot))
+            logits.append(
+                self.mask_logits(
+                    s, mask_features, t * targets.labels.shape[0] + b, features[s, t, b, n], boxes[s, t, b, n]
+                )
+            )
+            wanted.append(targets.masks[t, b, m])
+            weight.append(per_frame[t])
+        return mask_losses(torch.cat(logits), torch.cat(wanted), torch.cat(weight))
+
+    def track(self, video: Video, frames: Iterator[Tensor]) -> Iterator[FrameResult]:
+        """Yield the result of each uint8 frame [3, H, W] before the next is asked for.
+
+        The state lives in this generator only, so nothing survives from one video to the next.
+        """
+        state: PropagatedState | None = None
+        for index, frame in enumerate(frames):
+            result, state = self.track_frame(index, frame, state)
+            yield result
+
+    @torch.no_grad()
+    def track_frame(
+        self, index: int, frame: Tensor, state: PropagatedState | None
+    ) -> tuple[FrameResult, PropagatedState]:
+        """One frame and the state before it (None at the start of a video) -> its result, the state after."""
+        config = self.config
+        original = (int(frame.shape[-2]), int(frame.shape[-1]))
+        resized_frame = resize_frame(frame, config.test_short_side, config.test_max_long_side)
+        resized = (int(resized_frame.shape[-2]), int(resized_frame.shape[-1]))
+        images = normalise_and_pad([resized_frame])
+        sizes = torch.tensor([resized], device=images.device)
+        features = self.image_features(images)
+        if state is None:
+            state = self.start(sizes)
+        outputs, state = self.step(features.pyramid, state, sizes, clip_proposals=True)
+        last = outputs[-1]
+        scores = last.class_logits[0].sigmoid()
+        # masks are the costly part, and most slots are empty
+        present = (scores.amax(dim=1) >= config.presence_threshold).nonzero().squeeze(1)
+        logits = self.mask_logits(
+            config.stages - 1,
+            features.masks,
+            torch.zeros_like(present),
+            last.object_features[0, present],
+            last.boxes[0, present],
+        )
+        padded = (int(images.shape[-2]), int(images.shape[-1]))
+        masks = masks_to_original(logits, padded, resized, original).cpu().numpy()
+        encoded = dict(zip(present.tolist(), rle.encode_or_none(masks), strict=True))
+        scale = last.boxes.new_tensor([original[1] / resized[1], original[0] / resized[0]]).repeat(2)
+        boxes = (clip_boxes(last.boxes, sizes)[0] * scale).cpu().tolist()
+        class_scores = scores.float().cpu().numpy()
+        detections = []
+        for slot in range(config.queries):
+            mask = encoded.get(slot)
+            x1, y1, x2, y2 = boxes[slot]
+            box: Box | None = (x1, y1, x2 - x1, y2 - y1) if mask is not None else None
+            detections.append(FrameDetection(slot, class_scores[slot], mask, box))
+        return FrameResult(index, tuple(detections)), state
+
+    def summarise(self, video: Video, results: Sequence[FrameResult]) -> list[VideoInstance]:
+        """Tracks of a video: the best (slot, class) pairs by the configured sequence score."""
+        return summarise_slots(
+            results, self.config.sequence_score, self.config.presence_threshold, self.config.tracks_per_video
+        )
