@@ -148,7 +148,7 @@ def decode_boxes(points: Tensor, ltrb: Tensor) -> Tensor:
 
 
 def encode_boxes(points: Tensor, boxes: Tensor) -> Tensor:
-    """Points [..., 2] and boxes [..., 4] -> distances (left, top, right, bottom); negative outside the box."""
+    """Points [..., 2] and boxes [..., 4] -> distances (l, t, r, b); negative outside the box."""
     return torch.cat((points - boxes[..., :2], boxes[..., 2:] - points), dim=-1)
 
 

@@ -1,0 +1,18 @@
+"""STC: CondInst with a tracking head, trained by contrast across frames. Importing this imports no torch."""
+
+from methods.stc.config import CHOICES, CONFIGS
+from vis_bench.method import MethodInfo, MethodSpec
+
+SPEC = MethodSpec(
+    info=MethodInfo(
+        name="stc",
+        title="STC",
+        paradigm="tracking by detection",
+        online=True,
+        paper="Jiang et al., STC: Spatio-Temporal Contrastive Learning for Video Instance Segmentation",
+        licence="Apache-2.0",
+    ),
+    configs=CONFIGS,
+    choices=CHOICES,
+    build="methods.stc.model:Stc",
+)
