@@ -1,0 +1,283 @@
+"""The command line. Thin: every command imports what it needs when it is called, so --help is instant."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from vis_bench import __version__
+from vis_bench.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, VisBenchError
+
+app = typer.Typer(
+    name="vis-bench",
+    help="Compare the paradigms of video instance segmentation under one protocol.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+data_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List, verify and describe datasets."
+)
+methods_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List and describe methods.")
+app.add_typer(data_app, name="data")
+app.add_typer(methods_app, name="methods")
+
+DataRoot = Annotated[
+    str | None,
+    typer.Option("--data-root", help="Folder that holds the datasets.  [default: $VIS_BENCH_DATA]"),
+]
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"vis-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Compare the paradigms of video instance segmentation under one protocol.
+
+    Exit codes: 0 ok, 1 gate failed, 2 usage, 3 data missing or invalid, 4 some method failed,
+    5 not comparable, 6 inconclusive, 130 interrupted.
+    """
+
+
+@app.command()
+def run(
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="`all`, or names: stc,inspro@tiny,my_method.py:SPEC.")
+    ],
+    dataset: Annotated[
+        str, typer.Option("--dataset", "-d", help="Name or path, e.g. shapes, ytvis21, ./mine.")
+    ],
+    split: Annotated[
+        str | None, typer.Option(help="Split to evaluate.  [default: test, devval or val, by dataset]")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Protocol name or TOML file.  [default: by dataset]")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="How many seeds (3), or which (0,1,4).")] = "1",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a configuration value.")
+    ] = None,
+    out: Annotated[str, typer.Option(help="Folder of the run directories.")] = "runs",
+    json_: Annotated[
+        str | None, typer.Option("--json", metavar="PATH", help="Write the records here (- = stdout).")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda[:n].")] = "cpu",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Runs side by side.  [default: cores on a CPU, else 1]")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Evaluate only the first N videos.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Checkpoint to start from (safetensors, or a torch file of tensors).")
+    ] = None,
+    train: Annotated[
+        bool, typer.Option("--train/--no-train", help="Train, or score the weights as they are.")
+    ] = True,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute again, in new directories.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    report: Annotated[
+        str | None, typer.Option(help="Folder of the report.  [default: OUT/report/DATASET-SPLIT-PROTOCOL]")
+    ] = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Train, track, score and tabulate methods on a dataset.
+
+    Finished runs are reused; a killed run goes on where it stopped.
+
+    \b
+    Examples:
+      vis-bench run --methods all --dataset shapes
+      vis-bench run --methods stc --dataset ./my_videos --split val --seeds 3
+      vis-bench run --methods inspro@paper --dataset ytvis21 --weights w.safetensors --no-train
+      vis-bench run --methods stc --dataset shapes --set train.lr=5e-4 --out runs/lr
+    """
+    from vis_bench.commands.run import RunArguments, run_command
+
+    run_command(
+        RunArguments(
+            methods,
+            dataset,
+            split,
+            protocol,
+            seeds,
+            tuple(set_ or ()),
+            Path(out),
+            json_,
+            device,
+            jobs,
+            limit,
+            Path(weights) if weights else None,
+            train,
+            fresh,
+            dry_run,
+            Path(report) if report else None,
+            Path(data_root) if data_root else None,
+        )
+    )
+
+
+@app.command("eval")
+def eval_(
+    predictions: Annotated[str, typer.Argument(metavar="PREDICTIONS.json[.gz]")],
+    truth: Annotated[str | None, typer.Option(help="Truth file (instances JSON, gzip or not).")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Dataset by name or path.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split of the dataset.")] = None,
+    json_: Annotated[
+        str | None, typer.Option("--json", metavar="PATH", help="Write the metrics here (- = stdout).")
+    ] = None,
+    metrics: Annotated[str, typer.Option(help="Which: ap,frame_ap,mot,hota.")] = "ap,frame_ap,mot,hota",
+    iou_type: Annotated[str, typer.Option(help="segm (masks) or bbox (boxes).")] = "segm",
+    ignore_unknown_categories: Annotated[
+        bool, typer.Option("--ignore-unknown-categories", help="Drop predictions of unknown categories.")
+    ] = False,
+    data_root: DataRoot = None,
+) -> None:
+    """Score predictions in the YouTube-VIS results format. Needs no torch and no GPU.
+
+    \b
+    Examples:
+      vis-bench eval results.json --dataset ytvis21
+      vis-bench eval results.json.gz --truth instances_val.json --json metrics.json
+    """
+    from vis_bench.commands.eval import EvalArguments, eval_command
+
+    eval_command(
+        EvalArguments(
+            Path(predictions),
+            Path(truth) if truth else None,
+            dataset,
+            split,
+            json_,
+            metrics,
+            iou_type,
+            ignore_unknown_categories,
+            Path(data_root) if data_root else None,
+        )
+    )
+
+
+@app.command()
+def report(
+    places: Annotated[list[str], typer.Argument(metavar="RUNS...", help="Run directories or record files.")],
+    out: Annotated[str, typer.Option(help="Folder to write.")] = "reports/latest",
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Draw frames (needs the dataset).")
+    ] = True,
+    data_root: DataRoot = None,
+) -> None:
+    """Make a table and a report folder from records.
+
+    \b
+    Example:
+      vis-bench report runs/shapes-test --out reports/shapes
+    """
+    from vis_bench.commands.report import report_command
+
+    report_command(
+        [Path(place) for place in places], Path(out), pictures, Path(data_root) if data_root else None
+    )
+
+
+@data_app.command("ls")
+def data_ls(data_root: DataRoot = None) -> None:
+    """List the known datasets and where they were found."""
+    from vis_bench.commands.data import list_command
+
+    list_command(Path(data_root) if data_root else None)
+
+
+@data_app.command("verify")
+def data_verify(
+    dataset: Annotated[str, typer.Argument(help="Name or path.")],
+    split: Annotated[str | None, typer.Option(help="Split.  [default: by dataset]")] = None,
+    frames: Annotated[bool, typer.Option("--frames/--no-frames", help="Decode every frame.")] = True,
+    data_root: DataRoot = None,
+) -> None:
+    """Check a dataset: format, masks, boxes, frames. Exits 3 when something is wrong."""
+    from vis_bench.commands.data import verify_command
+
+    verify_command(dataset, split, frames, Path(data_root) if data_root else None)
+
+
+@data_app.command("stats")
+def data_stats(
+    dataset: Annotated[str, typer.Argument(help="Name or path.")],
+    split: Annotated[str | None, typer.Option(help="Split.  [default: by dataset]")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_root: DataRoot = None,
+) -> None:
+    """Videos, frames, tracks, masks and their distribution."""
+    from vis_bench.commands.data import stats_command
+
+    stats_command(dataset, split, json_, Path(data_root) if data_root else None)
+
+
+@methods_app.command("ls")
+def methods_ls(
+    all_: Annotated[bool, typer.Option("--all", help="List every configuration.")] = False,
+) -> None:
+    """List the installed methods."""
+    from vis_bench.commands.methods import list_command
+
+    list_command(all_)
+
+
+@methods_app.command("show")
+def methods_show(
+    name: Annotated[str, typer.Argument(help="Method, NAME@CONFIG, or path/to/file.py:NAME.")],
+    config: Annotated[str | None, typer.Option(help="Configuration.  [default: paper]")] = None,
+    dataset: Annotated[
+        str, typer.Option(help="Dataset whose class list to use; needs nothing on disk.")
+    ] = "ytvis21",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a configuration value.")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Paper, parameters and every choice of a method, with its source."""
+    from vis_bench.commands.methods import show_command
+
+    show_command(name, config, dataset, tuple(set_ or ()), json_)
+
+
+def main() -> None:
+    """Entry point of `vis-bench`: turns every expected error into one line and its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except VisBenchError as error:
+        typer.echo(f"vis-bench: {error}", err=True)
+        code = error.exit_code
+    except click.exceptions.Abort:
+        code = _interrupted()
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_USAGE
+    except KeyboardInterrupt:
+        code = _interrupted()
+    except BrokenPipeError:
+        # the reader of our output went away (`vis-bench ... | head`)
+        sys.stderr.close()
+        code = EXIT_OK
+    sys.exit(code if isinstance(code, int) else EXIT_OK)
+
+
+def _interrupted() -> int:
+    typer.echo("vis-bench: interrupted; the same command goes on from here.", err=True)
+    return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    main()

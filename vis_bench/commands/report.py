@@ -1,0 +1,31 @@
+"""`vis-bench report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from vis_bench.data import catalog
+from vis_bench.errors import DataError
+from vis_bench.records import find_records, read_record
+from vis_bench.report.folder import write_run_report
+from vis_bench.report.table import comparison_table
+from vis_bench.types import Dataset
+
+
+def report_command(places: list[Path], out: Path, pictures: bool, data_root: Path | None) -> None:
+    """Print the table of all records found and write the report folder."""
+    paths = find_records(places)
+    if not paths:
+        raise DataError(f"no record.json under {', '.join(map(str, places))}.")
+    runs = [(read_record(path), path.parent) for path in paths]
+    typer.echo(comparison_table([record.model_dump(mode="json") for record, _ in runs]))
+    dataset: Dataset | None = None
+    if pictures:
+        first = runs[0][0]
+        try:
+            dataset = catalog.open_dataset(first.dataset, first.split, data_root)
+        except DataError as error:
+            typer.echo(f"vis-bench: no pictures: {error}", err=True)
+    typer.echo(f"report     {write_run_report(out, runs, dataset)}", err=True)

@@ -1,0 +1,149 @@
+"""`vis-bench run`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from vis_bench.config import parse_assignment
+from vis_bench.data import catalog
+from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, plan_runs, with_fresh
+from vis_bench.errors import EXIT_METHOD_FAILED, UsageError
+from vis_bench.files import dump_json, write_json
+from vis_bench.plugins import check_shadowing, expand_methods
+from vis_bench.protocol import load_protocol, protocol_for_dataset
+from vis_bench.records import Record
+from vis_bench.report.folder import write_run_report
+from vis_bench.report.table import comparison_table
+from vis_bench.seeds import parse_seeds
+
+
+@dataclass(frozen=True, slots=True)
+class RunArguments:
+    """The options of `vis-bench run` as given."""
+
+    methods: str
+    dataset: str
+    split: str | None
+    protocol: str | None
+    seeds: str
+    assignments: tuple[str, ...]
+    out: Path
+    json: str | None
+    device: str
+    jobs: int | None
+    limit: int | None
+    weights: Path | None
+    train: bool
+    fresh: bool
+    dry_run: bool
+    report: Path | None
+    data_root: Path | None
+
+
+def run_command(arguments: RunArguments) -> None:
+    """Plan, run and report. Exits 4 when a method failed, after showing the others."""
+    check_shadowing()
+    methods = list(expand_methods(arguments.methods))
+    seeds = parse_seeds(arguments.seeds)
+    settings = _settings(arguments)
+    data = open_data(settings)
+    runs = plan_runs(methods, seeds, settings, data)
+    if arguments.fresh:
+        runs = with_fresh(runs)
+    _print_plan(runs, data)
+    if arguments.dry_run:
+        return
+    _require_torch()
+    from vis_bench.engine.sweep import default_jobs, run_sweep
+
+    threads = settings.protocol.threads_per_job
+    outcomes = run_sweep(runs, data, arguments.jobs or default_jobs(arguments.device, threads))
+    records = [outcome.record for outcome in outcomes]
+    for outcome in outcomes:
+        _say(f"{'cached' if outcome.cached else outcome.record.status:<10} {outcome.run.run_dir}")
+    _write_json(arguments.json, records)
+    table = comparison_table([record.model_dump(mode="json") for record in records])
+    typer.echo(table, err=arguments.json == "-")
+    folder = arguments.report or (
+        settings.out / "report" / f"{Path(settings.dataset).name}-{settings.split}-{settings.protocol.name}"
+    )
+    path = write_run_report(
+        folder, [(outcome.record, outcome.run.run_dir) for outcome in outcomes], data.evaluated
+    )
+    _say(f"report     {path}")
+    failed = [outcome for outcome in outcomes if outcome.record.status == "failed"]
+    for outcome in failed:
+        _say(f"vis-bench: {outcome.run.label} failed: {outcome.record.error}")
+    if failed:
+        raise typer.Exit(EXIT_METHOD_FAILED)
+
+
+def _say(text: str) -> None:
+    """Progress and paths go to standard error; standard output holds the table or the JSON."""
+    typer.echo(text, err=True)
+
+
+def _settings(arguments: RunArguments) -> Settings:
+    if not arguments.train and arguments.weights is None:
+        raise UsageError("--no-train needs --weights FILE: there is nothing to score without a checkpoint.")
+    protocol = load_protocol(arguments.protocol or protocol_for_dataset(arguments.dataset))
+    split = arguments.split or catalog.default_split(arguments.dataset)
+    if arguments.weights is not None and not arguments.weights.is_file():
+        from vis_bench.errors import DataError
+
+        raise DataError(f"{arguments.weights}: no such checkpoint (--weights).")
+    return Settings(
+        dataset=arguments.dataset,
+        split=split,
+        protocol=protocol,
+        out=arguments.out,
+        device=arguments.device,
+        data_root=arguments.data_root,
+        weights=arguments.weights,
+        train=arguments.train,
+        limit=arguments.limit,
+        fresh=arguments.fresh,
+        overrides=tuple(parse_assignment(text) for text in arguments.assignments),
+    )
+
+
+def _print_plan(runs: list[RunSpec], data: OpenedData) -> None:
+    evaluated = data.evaluated
+    trained = (
+        f"trained on {data.train.name} {data.train.split} ({len(data.train.videos)} videos), "
+        if data.train
+        else ""
+    )
+    _say(
+        f"{len(runs)} runs, {trained}evaluated on {evaluated.name} {evaluated.split} "
+        f"({len(evaluated.videos)} videos), protocol {runs[0].settings.protocol.name}"
+    )
+    for run in runs:
+        state = "cached" if run.finished_record() is not None else "to do"
+        _say(f"{state:<10} {run.label}")
+
+
+def _require_torch() -> None:
+    from vis_bench.errors import MethodError
+
+    try:
+        import torch  # noqa: F401
+        import torchvision  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MethodError(
+            f"running methods needs {error.name}. Install it with: pip install 'vis-bench[methods]'"
+        ) from None
+
+
+def _write_json(target: str | None, records: list[Record]) -> None:
+    if target is None:
+        return
+    payload = [record.model_dump(mode="json") for record in records]
+    if target == "-":
+        sys.stdout.write(dump_json(payload, indent=1) + "\n")
+    else:
+        write_json(Path(target), payload)

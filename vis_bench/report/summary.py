@@ -1,0 +1,56 @@
+"""The terminal summary of `vis-bench eval`: every metric within 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vis_bench.types import Dataset
+
+_MOT_COLUMNS = ("IDF1", "IDP", "IDR", "MOTA", "IDs", "FP", "FN", "MT", "ML", "Frag")
+_HOTA_COLUMNS = ("HOTA", "DetA", "AssA", "LocA")
+
+
+def _cell(value: float | int | None, width: int) -> str:
+    if value is None:
+        return "-".rjust(width)
+    return (f"{100 * value:.1f}" if isinstance(value, float) else str(value)).rjust(width)
+
+
+def _grid(title: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    first = max([len(title), *(len(name) for name in rows)])
+    lines = [title.ljust(first) + "".join(name.rjust(6) for name in columns)]
+    lines += [
+        name.ljust(first) + "".join(_cell(row.get(column), 6) for column in columns)
+        for name, row in rows.items()
+    ]
+    return [*lines, ""]
+
+
+def _shorten(name: str, width: int = 20) -> str:
+    return name if len(name) <= width else name[: width - 1] + "…"
+
+
+def evaluation_summary(result: Mapping[str, Any], dataset: Dataset, predictions: int) -> str:
+    """Text of at most 80 columns from the dictionary that `vis_bench.evaluate.evaluate` returns."""
+    truth = len(dataset.tracks or ())
+    lines = [
+        f"{_shorten(dataset.name, 30)} {dataset.split}: {len(dataset.videos)} videos, {truth} truth tracks, "
+        f"{predictions} predictions",
+        "",
+    ]
+    if "video_ap" in result:
+        ap = result["video_ap"]
+        rows = {"all": ap} | {_shorten(name): row for name, row in result["per_category"].items()}
+        lines += _grid("video AP, %", ("AP", "AP50", "AP75", "APs", "APm", "APl"), rows)
+        lines += _grid("video AR, %", ("AR1", "AR10", "AR100", "ARs", "ARm", "ARl"), {"all": ap})
+    if "frame_ap" in result:
+        lines += _grid("frame AP, %", ("AP", "AP50"), {"all": result["frame_ap"]})
+    for mode, thresholds in result.get("mot", {}).items():
+        rows = {f"score > {threshold}": row for threshold, row in thresholds.items()}
+        lines += _grid(f"MOT {mode.replace('_', ' ')}", _MOT_COLUMNS, rows)
+    for mode, thresholds in result.get("hota", {}).items():
+        rows = {name if name == "all" else f"score > {name}": row for name, row in thresholds.items()}
+        lines += _grid(f"HOTA {mode.replace('_', ' ')}", _HOTA_COLUMNS, rows)
+    lines.append("- is undefined: no truth of that class, size or kind. Counts are not percentages.")
+    return "\n".join(lines)
