@@ -1,0 +1,134 @@
+"""Reads the two reference corpora, and makes small data sets out of arrays, for the metric tests."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from vis_bench import rle
+from vis_bench.types import Category, Dataset, Rle, Track, TruthTrack, Video
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "metrics"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A data set, predictions, and what third-party code made of them."""
+
+    dataset: Dataset
+    tracks: tuple[Track, ...]
+    truth_json: dict[str, Any]
+    tracks_json: list[dict[str, Any]]
+    reference: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+def load(name: str) -> Corpus:
+    """Load `small` (committed) or `medium` (found through VIS_BENCH_FIXTURES, else the test is skipped)."""
+    if name == "small":
+        folder, truth, tracks = FIXTURES, "small_gt.json.gz", "small_pred.json.gz"
+        reference = json.loads((folder / "small_reference.json").read_text())["small"]
+    else:
+        if "VIS_BENCH_FIXTURES" not in os.environ:
+            pytest.skip("VIS_BENCH_FIXTURES is not set")
+        folder = Path(os.environ["VIS_BENCH_FIXTURES"]) / "metrics"
+        truth, tracks = f"{name}_gt.json.gz", f"{name}_pred.json.gz"
+        reference = json.loads((folder / "reference.json").read_text())[name]
+    truth_json = json.loads(gzip.decompress((folder / truth).read_bytes()))
+    tracks_json = json.loads(gzip.decompress((folder / tracks).read_bytes()))
+    with np.load(folder / f"{name}_arrays.npz") as stored:
+        arrays = {key: stored[key] for key in stored.files}
+    return Corpus(
+        dataset_from(truth_json), tracks_from(tracks_json), truth_json, tracks_json, reference, arrays
+    )
+
+
+def dataset_from(content: dict[str, Any]) -> Dataset:
+    videos = tuple(
+        Video(v["id"], str(v["id"]), v["width"], v["height"], tuple(v["file_names"]))
+        for v in content["videos"]
+    )
+    size = {video.id: (video.height, video.width) for video in videos}
+    tracks = tuple(
+        TruthTrack(
+            a["id"],
+            a["video_id"],
+            a["category_id"],
+            bool(a["iscrowd"]),
+            tuple(_compressed(s, *size[a["video_id"]]) for s in a["segmentations"]),
+            tuple(tuple(box) if box else None for box in a["bboxes"]),
+            tuple(a["areas"]),
+        )
+        for a in content["annotations"]
+    )
+    categories = tuple(Category(c["id"], c["name"]) for c in content["categories"])
+    return Dataset("corpus", "val", videos, categories, tracks, None, "0", "0")
+
+
+def tracks_from(content: Sequence[dict[str, Any]]) -> tuple[Track, ...]:
+    return tuple(
+        Track(
+            t["video_id"],
+            t["category_id"],
+            t["score"],
+            tuple(_compressed(s, 0, 0) for s in t["segmentations"]),
+        )
+        for t in content
+    )
+
+
+def truth_track(
+    identity: int,
+    masks: Sequence[np.ndarray | None],
+    *,
+    video: int = 1,
+    category: int = 1,
+    crowd: bool = False,
+    areas: Sequence[float | None] | None = None,
+) -> TruthTrack:
+    """A truth track from boolean masks; the areas are the masks' unless given."""
+    segmentations = tuple(None if mask is None else rle.encode(mask) for mask in masks)
+    measured = tuple(None if s is None else float(rle.area(s)) for s in segmentations)
+    boxes = tuple(None if s is None else rle.tight_box(s) for s in segmentations)
+    return TruthTrack(identity, video, category, crowd, segmentations, boxes, tuple(areas or measured))
+
+
+def track(masks: Sequence[np.ndarray | None], score: float, *, video: int = 1, category: int = 1) -> Track:
+    """A predicted track from boolean masks."""
+    return Track(video, category, score, tuple(None if mask is None else rle.encode(mask) for mask in masks))
+
+
+def dataset(
+    truth: Sequence[TruthTrack], lengths: dict[int, int], size: tuple[int, int], categories: int = 1
+) -> Dataset:
+    """A data set of videos {id: length} of one size (height, width), categories 1..n."""
+    videos = tuple(
+        Video(i, f"v{i}", size[1], size[0], tuple(f"v{i}/{t}.jpg" for t in range(n)))
+        for i, n in lengths.items()
+    )
+    names = tuple(Category(i + 1, f"c{i + 1}") for i in range(categories))
+    return Dataset("made", "val", videos, names, tuple(truth), None, "0", "0")
+
+
+def rectangle(size: tuple[int, int], x: int, y: int, width: int, height: int) -> np.ndarray:
+    """A boolean mask [H, W] with one filled rectangle."""
+    mask = np.zeros(size, dtype=bool)
+    mask[y : y + height, x : x + width] = True
+    return mask
+
+
+def _compressed(segmentation: dict[str, Any] | None, height: int, width: int) -> Rle | None:
+    if segmentation is None:
+        return None
+    if isinstance(segmentation["counts"], list):
+        return coco_mask.frPyObjects(segmentation, height, width)
+    return {"size": list(segmentation["size"]), "counts": segmentation["counts"].encode()}

@@ -1,0 +1,117 @@
+"""Greedy matching of predictions to truth as the COCO evaluator does it, for many groups at once.
+
+A group is what competes for the same truth: the predictions of one category in one video (video AP) or in
+one frame (frame AP).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)  # linspace, not arange: 0.8999999999999999 is one of them
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group with d predictions (by descending score), g truths and A area ranges.
+
+    category: category id. scores: [d] float64. iou: [d, g] float64. crowd: [g] bool. truth_outside: [A, g]
+    and outside: [A, d] bool, truth and predictions whose area lies outside each range.
+    """
+
+    category: int
+    scores: np.ndarray
+    iou: np.ndarray
+    crowd: np.ndarray
+    truth_outside: np.ndarray
+    outside: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class VideoMatches:
+    """What AP needs of one video with n predictions and g truths, A area ranges, T thresholds.
+
+    category, rank: [n] int64, category id and position by score within the group. score: [n] float64.
+    matched, ignored: [A, T, n] bool; ignored predictions count neither as right nor as wrong.
+    truth_category: [g] int64 ids; truth_counted: [A, g] bool, truth that has to be found. For frame AP
+    every mask is a prediction or a truth of its own.
+    """
+
+    video_id: int
+    category: np.ndarray
+    rank: np.ndarray
+    score: np.ndarray
+    matched: np.ndarray
+    ignored: np.ndarray
+    truth_category: np.ndarray
+    truth_counted: np.ndarray
+
+
+def match_groups(
+    video_id: int, groups: Iterable[Group], ranges: int, thresholds: np.ndarray = IOU_THRESHOLDS
+) -> VideoMatches:
+    """Match every group of one video. The order of the groups decides ties of the score between them.
+
+    Unmatched predictions whose area is outside the range are ignored.
+    Source: pycocotools `COCOeval.evaluateImg`.
+    """
+    none, flags = np.zeros(0, dtype=np.int64), np.zeros((ranges, len(thresholds), 0), dtype=bool)
+    category, rank, score, matched, ignored = [none], [none], [np.zeros(0)], [flags], [flags]
+    truth_category, truth_counted = [none], [np.zeros((ranges, 0), dtype=bool)]
+    for group in groups:
+        hit, to_ignored = match(group, thresholds)
+        category.append(np.full(len(group.scores), group.category, dtype=np.int64))
+        rank.append(np.arange(len(group.scores)))
+        score.append(group.scores)
+        matched.append(hit)
+        ignored.append(to_ignored | (~hit & group.outside[:, None, :]))
+        truth_category.append(np.full(len(group.crowd), group.category, dtype=np.int64))
+        truth_counted.append(~(group.truth_outside | group.crowd))
+    return VideoMatches(
+        video_id=video_id,
+        category=np.concatenate(category),
+        rank=np.concatenate(rank),
+        score=np.concatenate(score),
+        matched=np.concatenate(matched, axis=2),
+        ignored=np.concatenate(ignored, axis=2),
+        truth_category=np.concatenate(truth_category),
+        truth_counted=np.concatenate(truth_counted, axis=1),
+    )
+
+
+def match(group: Group, thresholds: np.ndarray = IOU_THRESHOLDS) -> tuple[np.ndarray, np.ndarray]:
+    """Match predictions to truth, best score first.
+
+    Returns two bool arrays [A, T, d]: matched, and matched to ignored truth (crowd or out of the area range).
+    A prediction takes the free truth with the highest IoU >= threshold, among equal IoUs the last one, and
+    ignored truth only if no other can be had. Crowd truth stays free.
+
+    Source: pycocotools `COCOeval.evaluateImg`, unchanged in youtubevos/cocoapi `YTVOSeval.evaluateVid`.
+    """
+    count, truths = group.iou.shape
+    ranges, levels = len(group.truth_outside), len(thresholds)
+    matched = np.zeros((ranges, levels, count), dtype=bool)
+    to_ignored = np.zeros((ranges, levels, count), dtype=bool)
+    if truths == 0:
+        return matched, to_ignored
+    ignored = (group.truth_outside | group.crowd)[:, None, :]
+    free = np.ones((ranges, levels, truths), dtype=bool)
+    # a row below the lowest threshold can neither match nor take a truth away
+    for d in np.flatnonzero(group.iou.max(axis=1) >= thresholds.min()):
+        iou = group.iou[d]
+        candidate = free & (iou >= thresholds[:, None])
+        regular = candidate & ~ignored
+        has_regular = regular.any(axis=2)
+        pool = np.where(has_regular[:, :, None], regular, candidate)
+        # reversed, because argmax returns the first of equals and the last truth has to win
+        best = truths - 1 - np.where(pool, iou, -1.0)[:, :, ::-1].argmax(axis=2)
+        found = pool.any(axis=2)
+        matched[:, :, d] = found
+        to_ignored[:, :, d] = found & ~has_regular
+        a, t = np.nonzero(found)
+        taken = best[a, t]
+        free[a, t, taken] = group.crowd[taken]
+    return matched, to_ignored

@@ -1,0 +1,201 @@
+"""Areas and overlaps of all truth and predicted tracks of one video, computed once for every metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pycocotools import mask as coco_mask
+
+from vis_bench.types import Box, Rle, Track, TruthTrack
+
+IouType = Literal["segm", "bbox"]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameOverlap:
+    """Overlaps of one frame, restricted to the tracks that are present in it.
+
+    truths: [g] int64 rows of the truth tracks. predictions: [d] int64 rows of the predicted tracks.
+    intersection: [g, d] float64 in pixels (whole numbers for masks).
+    """
+
+    truths: np.ndarray
+    predictions: np.ndarray
+    intersection: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class VideoOverlap:
+    """Everything that AP and HOTA need to know about one video with G truth and D predicted tracks, L frames.
+
+    Rows keep the order in which the tracks were given. truth_categories [G] and categories [D]: int64 ids.
+    crowd: [G] bool. scores: [D] float64. truth_area [G, L] and area [D, L]: pixels as drawn, 0 where absent.
+    truth_mean_area [G] and mean_area [D]: mean over frames with area > 0, 0 if there is none; the truth's
+    comes from the areas written in the annotation file (for `bbox` from the boxes). frames: L entries.
+    """
+
+    video_id: int
+    truth_categories: np.ndarray
+    crowd: np.ndarray
+    truth_area: np.ndarray
+    truth_mean_area: np.ndarray
+    categories: np.ndarray
+    scores: np.ndarray
+    area: np.ndarray
+    mean_area: np.ndarray
+    frames: tuple[FrameOverlap, ...]
+
+
+def video_overlap(
+    video_id: int,
+    length: int,
+    truth: Sequence[TruthTrack],
+    predictions: Sequence[Track],
+    iou_type: IouType = "segm",
+) -> VideoOverlap:
+    """Measure all overlaps of one video.
+
+    A track is present in a frame when it has a mask there (for `bbox`: a box, or a mask whose tight box is
+    taken). Every track must have `length` entries and masks of one size; `vis_bench.evaluate` checks that.
+
+    Source: youtubevos/cocoapi, `YTVOSeval.computeIoU` (counts are added over frames before dividing) and
+    `YTVOS.loadRes`, `YTVOS.createIndex` (mean areas).
+    """
+    if iou_type == "segm":
+        truth_shapes: list[list] = [list(track.segmentations) for track in truth]
+        shapes: list[list] = [list(track.segmentations) for track in predictions]
+        truth_area, area = mask_areas(truth_shapes, length), mask_areas(shapes, length)
+        truth_mean_area = np.array(
+            [_mean_of_positive(np.array([a or 0.0 for a in track.areas], dtype=float)) for track in truth],
+            dtype=float,
+        )
+    else:
+        truth_shapes = [track_boxes(track.boxes, track.segmentations) for track in truth]
+        shapes = [track_boxes(track.boxes, track.segmentations) for track in predictions]
+        truth_area, area = _box_areas(truth_shapes, length), _box_areas(shapes, length)
+        truth_mean_area = np.array([_mean_of_positive(row) for row in truth_area], dtype=float)
+
+    frames = []
+    for t in range(length):
+        g = np.array([i for i, row in enumerate(truth_shapes) if row[t] is not None], dtype=np.int64)
+        d = np.array([i for i, row in enumerate(shapes) if row[t] is not None], dtype=np.int64)
+        first, second = [truth_shapes[i][t] for i in g], [shapes[i][t] for i in d]
+        if iou_type == "segm":
+            shared = mask_intersections(first, second, area[d, t])
+        else:
+            shared = box_intersections(first, second)
+        frames.append(FrameOverlap(g, d, shared))
+
+    return VideoOverlap(
+        video_id=video_id,
+        truth_categories=np.array([track.category_id for track in truth], dtype=np.int64),
+        crowd=np.array([track.is_crowd for track in truth], dtype=bool),
+        truth_area=truth_area,
+        truth_mean_area=truth_mean_area,
+        categories=np.array([track.category_id for track in predictions], dtype=np.int64),
+        scores=np.array([track.score for track in predictions], dtype=float),
+        area=area,
+        mean_area=np.array([_mean_of_positive(row) for row in area], dtype=float),
+        frames=tuple(frames),
+    )
+
+
+def sequence_iou(overlap: VideoOverlap) -> np.ndarray:
+    """IoU of whole tracks: [G, D] float64 in 0..1, sum of intersections over sum of unions, 0/0 is 0.
+
+    A frame in which only one of the two has a mask adds that mask's area to the union.
+    Source: Yang et al., Video Instance Segmentation, ICCV 2019, equation 2; youtubevos/cocoapi.
+    """
+    shared = np.zeros((len(overlap.truth_area), len(overlap.area)))
+    for frame in overlap.frames:
+        shared[np.ix_(frame.truths, frame.predictions)] += frame.intersection
+    union = overlap.truth_area.sum(axis=1)[:, None] + overlap.area.sum(axis=1)[None, :] - shared
+    return divide_or_zero(shared, union)
+
+
+def frame_iou(overlap: VideoOverlap, t: int) -> np.ndarray:
+    """IoU of the masks (or boxes) present in frame t: [g, d] float64 in 0..1, 0/0 is 0."""
+    frame = overlap.frames[t]
+    truth_area, area = overlap.truth_area[frame.truths, t], overlap.area[frame.predictions, t]
+    return divide_or_zero(frame.intersection, truth_area[:, None] + area[None, :] - frame.intersection)
+
+
+def divide_or_zero(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Elementwise quotient, 0 where the denominator is not positive."""
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+
+
+def mask_areas(masks: Sequence[Sequence[Rle | None]], length: int) -> np.ndarray:
+    """Pixels of masks in rows: [rows, length] float64 of whole numbers, 0 where None."""
+    result = np.zeros((len(masks), length))
+    for i, row in enumerate(masks):
+        present = [t for t, rle in enumerate(row) if rle is not None]
+        if present:
+            result[i, present] = coco_mask.area([row[t] for t in present])
+    return result
+
+
+def mask_intersections(first: list[Rle], second: list[Rle], second_area: np.ndarray) -> np.ndarray:
+    """Pixels shared by each pair of masks: [len(first), len(second)] float64, exact whole numbers.
+
+    pycocotools gives no intersection, but its IoU with a crowd is intersection / area of the other mask, so
+    multiplying by that area and rounding gives the integer back exactly (areas are far below 2^52).
+    """
+    if not first or not second:
+        return np.zeros((len(first), len(second)))
+    share = np.asarray(coco_mask.iou(second, first, [1] * len(first))).reshape(len(second), len(first))
+    return np.rint(share * second_area[:, None]).T
+
+
+def box_intersections(first: ArrayLike, second: ArrayLike) -> np.ndarray:
+    """Area shared by each pair of boxes [n, 4] and [m, 4] (x, y, width, height): [n, m] float64."""
+    a = np.array(first, dtype=float).reshape(-1, 1, 4)
+    b = np.array(second, dtype=float).reshape(1, -1, 4)
+    low = np.maximum(a[..., :2], b[..., :2])
+    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    return np.prod(np.maximum(high - low, 0.0), axis=-1)
+
+
+def track_boxes(boxes: Sequence[Box | None] | None, segmentations: Sequence[Rle | None]) -> list[Box | None]:
+    """One box per frame: the given one, else the tight box of the mask, else None (also for empty masks)."""
+    given = boxes if boxes is not None else [None] * len(segmentations)
+    missing = [
+        t
+        for t, (box, rle) in enumerate(zip(given, segmentations, strict=True))
+        if box is None and rle is not None
+    ]
+    result = list(given)
+    for t, box in zip(missing, tight_boxes([segmentations[t] for t in missing]), strict=True):
+        result[t] = box
+    return result
+
+
+def tight_boxes(masks: Sequence[Rle | None]) -> list[Box | None]:
+    """Tight box (x, y, width, height) of each mask in pixels; None for None and for masks without a pixel."""
+    result: list[Box | None] = [None] * len(masks)
+    present = [t for t, rle in enumerate(masks) if rle is not None]
+    if present:
+        for t, (x, y, w, h) in zip(
+            present, coco_mask.toBbox([masks[t] for t in present]).tolist(), strict=True
+        ):
+            if w > 0 and h > 0:
+                result[t] = (x, y, w, h)
+    return result
+
+
+def _box_areas(boxes: Sequence[Sequence[Box | None]], length: int) -> np.ndarray:
+    result = np.zeros((len(boxes), length))
+    for i, row in enumerate(boxes):
+        for t, box in enumerate(row):
+            if box is not None:
+                result[i, t] = box[2] * box[3]
+    return result
+
+
+def _mean_of_positive(areas: np.ndarray) -> float:
+    positive = areas[areas > 0]
+    return float(positive.mean()) if positive.size else 0.0
