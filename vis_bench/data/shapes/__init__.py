@@ -1,4 +1,4 @@
-"""The embedded synthetic data set: deterministic videos of moving textured shapes, written like YouTube-VIS."""
+"""The embedded synthetic data set: deterministic videos of moving shapes, written like YouTube-VIS."""
 
 from vis_bench.data.shapes.cache import ensure_shapes
 from vis_bench.data.shapes.parameters import CLASS_NAMES, SHAPE_SETS

@@ -36,6 +36,8 @@ def ensure_shapes(name: str, split: str, cache_root: Path, progress: bool = True
     version = generator_version()
     target = cache_root / f"{name}-{split}-{version}"
     if target.is_dir():
+        if not (target / f"instances_{split}.json").is_file():
+            raise DataError(f"{target}: incomplete, somebody removed files. Delete the folder and run again.")
         return target
     try:
         _generate(name, split, version, target, progress)
@@ -53,7 +55,7 @@ def ensure_shapes(name: str, split: str, cache_root: Path, progress: bool = True
 
 def _generate(name: str, split: str, version: str, target: Path, progress: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{target.name}."
+    prefix = f".{name}-{split}-"
     _remove_stale(target.parent, prefix)
     temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     try:
@@ -78,5 +80,9 @@ def _publish(temporary: Path, target: Path) -> None:
 
 def _remove_stale(folder: Path, prefix: str) -> None:
     for path in folder.glob(f"{prefix}*"):
-        if time.time() - path.stat().st_mtime > STALE_AFTER_S:
+        try:
+            age_s = time.time() - path.stat().st_mtime
+        except FileNotFoundError:
+            continue  # Another process has just finished with it.
+        if age_s > STALE_AFTER_S:
             shutil.rmtree(path, ignore_errors=True)

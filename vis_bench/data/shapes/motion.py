@@ -50,9 +50,12 @@ def excursion(
     """
     height, width = size_px
     x, y = centres[min(max(first_away, 0), len(centres) - 1)]
-    edges = ((x, 0, -outside_px), (width - x, 0, width + outside_px))
-    edges += ((y, 1, -outside_px), (height - y, 1, height + outside_px))
-    _, axis, target = min(edges)
+    _, axis, target = min(
+        (float(x), 0, -outside_px),
+        (float(width - x), 0, width + outside_px),
+        (float(y), 1, -outside_px),
+        (float(height - y), 1, height + outside_px),
+    )
     moved = centres.copy()
     moved[:, axis] = (1.0 - weight) * centres[:, axis] + weight * target
     return moved

@@ -62,7 +62,7 @@ def video_facts(plan: VideoPlan, rendered: RenderedVideo) -> dict[str, Any]:
     without it.
     """
     visible = visible_px(rendered.owners, len(plan.objects))
-    seen = visible.any(axis=1)
+    seen = np.asarray(visible.max(axis=1) > 0)
     counted = seen[:, None] & (rendered.whole_px >= MIN_WHOLE_PX)
     hidden = np.where(counted, 1.0 - visible / np.maximum(rendered.whole_px, 1), 0.0)
     looks = [item.look for item, annotated in zip(plan.objects, seen, strict=True) if annotated]

@@ -7,18 +7,17 @@ from pathlib import Path
 
 from vis_bench.files import sha256
 
-# Parameters are written in parameters.py, so they are part of the hash.
+# The parameters of the sets are written in parameters.py, so they are part of the hash.
 SOURCES = ("motion.py", "outline.py", "parameters.py", "render.py", "scenario.py", "truth.py", "write.py")
 
 
 @cache
 def generator_version() -> str:
-    """Twelve hexadecimal digits that change with every edit of the sources."""
-    folder = Path(__file__).parent
-    parts = [name.encode() + b"\0" + _source(folder / name) for name in SOURCES]
-    return sha256(b"\0".join(parts))[:12]
+    """Twelve hexadecimal digits that change with every edit of the sources, comments included."""
+    return sources_hash(Path(__file__).parent)
 
 
-def _source(path: Path) -> bytes:
-    # Line ends depend on how the package was checked out.
-    return path.read_bytes().replace(b"\r\n", b"\n")
+def sources_hash(folder: Path) -> str:
+    """Hash of the files SOURCES in `folder`; line ends do not count, they depend on the checkout."""
+    parts = [name.encode() + b"\0" + (folder / name).read_bytes() for name in SOURCES]
+    return sha256(b"\0".join(parts).replace(b"\r\n", b"\n"))[:12]

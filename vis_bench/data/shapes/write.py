@@ -108,7 +108,8 @@ def available_processes() -> int:
 def _watched(
     results: Iterator[WrittenVideo], total: int, label: str, progress: bool
 ) -> Iterator[WrittenVideo]:
-    yield from tqdm(results, total=total, desc=label, unit="video", disable=not progress)
+    # disable=None shows the bar on a terminal only.
+    yield from tqdm(results, total=total, desc=label, unit="video", disable=None if progress else True)
 
 
 def _start_worker() -> None:
