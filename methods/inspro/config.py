@@ -255,7 +255,7 @@ CHOICES = (
         "-",
         "box_output_gain",
         "public code",
-        "Xavier initialisation of the box output (Sparse R-CNN) scales boxes at random at every stage of every "
+        "Xavier initialisation of the box output (Sparse R-CNN) scales boxes at random at every stage and "
         "frame until it is trained. `tiny` starts at 0: the first boxes are the proposals.",
     ),
     Choice(
