@@ -1,0 +1,229 @@
+"""Datasets by name or by path: the one place that knows where data lies."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from vis_bench.data.layouts import (
+    OFFICIAL_FILES,
+    expected_tree,
+    folder_splits,
+    image_root_beside,
+    official_annotations,
+    official_image_root,
+    split_of_file,
+)
+from vis_bench.data.official import OFFICIAL, plain
+from vis_bench.data.splits import development_split
+from vis_bench.data.ytvis import read_dataset
+from vis_bench.errors import DataError, UsageError, did_you_mean
+from vis_bench.types import Dataset
+
+DATA_ROOT_VARIABLE = "VIS_BENCH_DATA"
+CACHE_ROOT_VARIABLE = "VIS_BENCH_CACHE"
+# Which official file each split is read from. `val` is what papers call the official validation set.
+_OFFICIAL_SPLITS = {
+    "train": "train",
+    "devval": "train",
+    "train-full": "train",
+    "valid": "valid",
+    "val": "valid",
+    "test": "test",
+}
+_SHAPES_SPLITS = {
+    "shapes": ("train", "val", "test"),
+    "shapes-occlusion": ("test",),
+    "shapes-crossing": ("test",),
+    "shapes-alike": ("test",),
+    "shapes-long": ("test",),
+}
+
+
+def known_datasets() -> tuple[str, ...]:
+    """Names that open_dataset takes besides paths."""
+    return (*OFFICIAL, *_SHAPES_SPLITS)
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """Class names of a named dataset in the order of its labels; needs no data on disk.
+
+    Raises UsageError for an unknown name.
+    """
+    if name in OFFICIAL:
+        return OFFICIAL[name].class_names
+    if name in _SHAPES_SPLITS:
+        from vis_bench.data.shapes import CLASS_NAMES
+
+        return tuple(CLASS_NAMES)
+    raise UsageError(f"Unknown dataset {name!r}.{did_you_mean(name, known_datasets())}")
+
+
+def default_split(name_or_path: str) -> str:
+    """The split to evaluate on when none is given.
+
+    `devval` for the official datasets, `test` for the shapes; for a path `val`, `valid` or `test`, whichever
+    comes first, else its only split. Raises UsageError when that leaves a choice, DataError as open_dataset.
+    """
+    if name_or_path in OFFICIAL:
+        return "devval"
+    if name_or_path in _SHAPES_SPLITS:
+        return "test"
+    path = _existing_path(name_or_path)
+    if path.is_file():
+        return split_of_file(path)
+    found = _splits_of_folder(path)
+    for split in ("val", "valid", "test"):
+        if split in found:
+            return split
+    if len(found) == 1:
+        return next(iter(found))
+    raise UsageError(f"{path}: which split? Give --split with one of: {', '.join(sorted(found))}.")
+
+
+def open_dataset(
+    name_or_path: str,
+    split: str | None = None,
+    data_root: Path | None = None,
+    cache_root: Path | None = None,
+) -> Dataset:
+    """Open a dataset by name (see known_datasets) or by the path of a folder or annotation file.
+
+    split: default_split when None. Official datasets have `devval` and `train` (held out from the official
+    training set by a rule, see splits), `train-full` (all of it), `valid` (also `val`; no truth) and `test`
+    (no truth). data_root: folder of the official datasets, the environment variable VIS_BENCH_DATA when None;
+    it may also be one dataset's own folder. cache_root: where the shapes are kept, VIS_BENCH_CACHE or
+    ~/.cache/vis-bench when None. A path needs no data root; its frames are looked for beside the annotations.
+
+    Raises UsageError for an unknown name or split, DataError for missing or malformed data.
+    """
+    if name_or_path in OFFICIAL:
+        return _open_official(name_or_path, split or default_split(name_or_path), data_root)
+    if name_or_path in _SHAPES_SPLITS:
+        return _open_shapes(name_or_path, split or default_split(name_or_path), cache_root)
+    return _open_path(_existing_path(name_or_path), split)
+
+
+def describe_datasets(data_root: Path | None = None) -> list[tuple[str, str, str]]:
+    """(name, status, where) of every named dataset, by looking at folders only; no file is opened."""
+    root = _data_root(data_root)
+    rows = []
+    for name, dataset in OFFICIAL.items():
+        if root is None:
+            rows.append((name, "not found", f"set {DATA_ROOT_VARIABLE} to the folder of the datasets"))
+            continue
+        files = {split: official_annotations(dataset, root, split) for split in OFFICIAL_FILES}
+        parts = [
+            split + ("" if official_image_root(dataset, root, split, None) else " (no frames)")
+            for split, file in files.items()
+            if file is not None
+        ]
+        where = next((str(file) for file in files.values() if file is not None), str(root))
+        rows.append((name, ", ".join(parts) or "not found", where))
+    for name, splits in _SHAPES_SPLITS.items():
+        rows.append((name, f"made on first use: {', '.join(splits)}", str(default_cache_root())))
+    return rows
+
+
+def default_cache_root() -> Path:
+    """$VIS_BENCH_CACHE or ~/.cache/vis-bench."""
+    given = os.environ.get(CACHE_ROOT_VARIABLE)
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "vis-bench"
+
+
+def _data_root(data_root: Path | None) -> Path | None:
+    if data_root is not None:
+        return data_root
+    given = os.environ.get(DATA_ROOT_VARIABLE)
+    return Path(given).expanduser() if given else None
+
+
+def _open_official(name: str, split: str, data_root: Path | None) -> Dataset:
+    dataset = OFFICIAL[name]
+    if split not in _OFFICIAL_SPLITS:
+        raise UsageError(f"{name} has no split {split!r}.{did_you_mean(split, _OFFICIAL_SPLITS)}")
+    file_split = _OFFICIAL_SPLITS[split]
+    root = _data_root(data_root)
+    path = None if root is None else official_annotations(dataset, root, file_split)
+    if root is None or path is None:
+        looked = (
+            f"not found below {root}" if root else f"no data root is given ({DATA_ROOT_VARIABLE} is not set)"
+        )
+        raise DataError(
+            f"{dataset.title}: the official {file_split} set is needed for split {split!r}; {looked}. "
+            f"Expected:\n{expected_tree(dataset)}\n"
+            f"Point --data-root or the environment variable {DATA_ROOT_VARIABLE} at <data root>."
+        )
+    label = {"train": "train-full", "valid": "valid", "test": "test"}[file_split]
+    full = read_dataset(path, None, name, label)
+    _check_classes(full, path)
+    first_frame = full.videos[0].file_names[0] if full.videos else None
+    full = replace(full, image_root=official_image_root(dataset, root, file_split, first_frame))
+    return development_split(full, split) if split in ("train", "devval") else full
+
+
+def _check_classes(dataset: Dataset, path: Path) -> None:
+    """Refuse the file of another year: its ids mean other classes, and every score would be wrong."""
+    official = OFFICIAL[dataset.name]
+    found = [plain(category.name) for category in dataset.categories]
+    expected = [plain(name) for name in official.class_names]
+    agreeing = sum(a == b for a, b in zip(found, expected, strict=False))
+    # Not every name must agree: some copies of the files spell single names differently.
+    if len(found) != len(expected) or agreeing < 0.75 * len(expected):
+        raise DataError(
+            f"{path}: its {len(found)} classes are not the {len(expected)} of {official.title}. Is it the "
+            "file of another year? Open it by its path, or correct the data root."
+        )
+
+
+def _open_shapes(name: str, split: str, cache_root: Path | None) -> Dataset:
+    splits = _SHAPES_SPLITS[name]
+    if split not in splits:
+        raise UsageError(f"{name} has no split {split!r}. Known: {', '.join(splits)}.")
+    from vis_bench.data.shapes import ensure_shapes
+
+    folder = ensure_shapes(name, split, default_cache_root() if cache_root is None else cache_root)
+    return read_dataset(folder / f"instances_{split}.json", folder / "JPEGImages", name, split)
+
+
+def _existing_path(name_or_path: str) -> Path:
+    path = Path(name_or_path).expanduser()
+    if path.exists():
+        return path
+    if "/" in name_or_path or "\\" in name_or_path or path.suffix in (".json", ".gz"):
+        raise DataError(f"{path}: no such file or folder.")
+    raise UsageError(
+        f"Unknown dataset {name_or_path!r}.{did_you_mean(name_or_path, known_datasets())} "
+        "A folder or annotation file can be given by its path."
+    )
+
+
+def _splits_of_folder(folder: Path) -> dict[str, Path]:
+    found = folder_splits(folder)
+    if not found:
+        raise DataError(
+            f"{folder}: no annotation file found. Expected <split>/instances_<split>.json beside "
+            "<split>/JPEGImages/, or instances_<split>.json or <split>.json in the folder itself."
+        )
+    return found
+
+
+def _open_path(path: Path, split: str | None) -> Dataset:
+    if path.is_file():
+        annotations = path
+        chosen = split or split_of_file(path)
+        name = path.name.removesuffix(".gz").removesuffix(".json")
+    else:
+        found = _splits_of_folder(path)
+        chosen = split or default_split(str(path))
+        if chosen not in found:
+            raise UsageError(f"{path} has no split {chosen!r}. Found: {', '.join(sorted(found))}.")
+        annotations = found[chosen]
+        name = path.resolve().name
+    if name in known_datasets():
+        # A folder named `ovis` is not the catalogued dataset: its `train` is another set of videos.
+        name = f"path:{name}"
+    dataset = read_dataset(annotations, None, name, chosen)
+    first_frame = dataset.videos[0].file_names[0] if dataset.videos else None
+    return replace(dataset, image_root=image_root_beside(annotations, chosen, first_frame))

@@ -1,0 +1,74 @@
+"""Facts about the official datasets: class lists, folder names and which splits hide their truth.
+
+Source: class names and ids as in the `categories` of the official annotation files, read from public metadata
+of the Mask2Former and MMTracking projects (the spelling of the files is kept, also OVIS's "Vehical"); folder
+names from the data instructions of Mask2Former, MMTracking, CrossVIS and OpenVIS.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class OfficialDataset:
+    """One official dataset. class_names: in id order, ids 1..C. folders: accepted names, see `plain`."""
+
+    name: str
+    title: str
+    class_names: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+def plain(name: str) -> str:
+    """Lower case letters and digits only, so that `YouTube-VIS-2019` equals `youtube_vis_2019`."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+_YTVIS19_CLASSES = """
+person giant_panda lizard parrot skateboard sedan ape dog snake monkey hand rabbit duck cat cow fish
+train horse turtle bear motorbike giraffe leopard fox deer owl surfboard airplane truck zebra tiger
+elephant snowboard boat shark mouse frog eagle earless_seal tennis_racket
+"""
+_YTVIS21_CLASSES = """
+airplane bear bird boat car cat cow deer dog duck earless_seal elephant fish flying_disc fox frog
+giant_panda giraffe horse leopard lizard monkey motorbike mouse parrot person rabbit shark
+skateboard snake snowboard squirrel surfboard tennis_racket tiger train truck turtle whale zebra
+"""
+_OVIS_CLASSES = """
+Person Bird Cat Dog Horse Sheep Cow Elephant Bear Zebra Giraffe Poultry Giant_panda Lizard Parrot
+Monkey Rabbit Tiger Fish Turtle Bicycle Motorcycle Airplane Boat Vehical
+"""
+
+OFFICIAL = {
+    dataset.name: dataset
+    for dataset in (
+        OfficialDataset(
+            name="ytvis19",
+            title="YouTube-VIS 2019",
+            class_names=tuple(_YTVIS19_CLASSES.split()),
+            # `youtubevis` without a year is CrossVIS's folder for 2019.
+            folders=("ytvis2019", "ytvis19", "youtubevis2019", "youtubevis19", "youtubevis", "ytvis"),
+        ),
+        OfficialDataset(
+            name="ytvis21",
+            title="YouTube-VIS 2021",
+            class_names=tuple(_YTVIS21_CLASSES.split()),
+            folders=("ytvis2021", "ytvis21", "youtubevis2021", "youtubevis21"),
+        ),
+        OfficialDataset(
+            name="ovis",
+            title="Occluded Video Instance Segmentation (OVIS)",
+            class_names=tuple(_OVIS_CLASSES.split()),
+            folders=("ovis", "ovisdataset"),
+        ),
+    )
+}
+
+_HIDDEN_SPLITS = frozenset({"valid", "test"})
+
+
+def hides_truth(name: str, split: str) -> bool:
+    """True for the official splits whose truth was never published."""
+    return name in OFFICIAL and split in _HIDDEN_SPLITS

@@ -1,0 +1,135 @@
+"""Predictions in the YouTube-VIS results format: a JSON list of tracks.
+
+    {video_id, category_id, score, segmentations: [RLE | null, ..],
+     bboxes: [[x, y, width, height] | null, ..]}
+
+`bboxes` is an extension for methods that predict boxes and no masks; such a track may leave `segmentations`
+out. The official evaluator silently cuts lists to the video's length, drops unknown categories and ranks NaN
+scores somewhere; here each of them is an error.
+Source: YouTube-VIS challenge page (submission format); evaluator facts (silent faults of the official code).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from vis_bench.data.records import (
+    paused_garbage_collection,
+    read_boxes,
+    require,
+    require_int,
+    require_length,
+    require_list,
+    require_object,
+)
+from vis_bench.data.segmentations import SegmentationBatch, is_number
+from vis_bench.data.ytvis import rle_record
+from vis_bench.errors import DataError
+from vis_bench.files import read_json, write_json
+from vis_bench.types import Box, Dataset, Track, Video
+
+
+def read_results(path: Path, dataset: Dataset, ignore_unknown_categories: bool = False) -> list[Track]:
+    """Read and validate a results file, plain or gzip, against the videos and categories of a dataset.
+
+    Returns the tracks in file order, which decides between equal scores. Raises DataError as parse_results.
+    """
+    with paused_garbage_collection():
+        return parse_results(read_json(path), dataset, str(path), ignore_unknown_categories)
+
+
+def parse_results(
+    payload: object, dataset: Dataset, where: str, ignore_unknown_categories: bool = False
+) -> list[Track]:
+    """Validate parsed results; `where` names their origin in errors. The payload is not changed.
+
+    ignore_unknown_categories drops tracks of categories that the dataset does not have. An empty list is
+    valid. Raises DataError for anything but a list, missing keys, unknown videos or categories, scores that
+    are no finite numbers, lists that are not as long as the video, masks of another size than the video and
+    masks whose runs do not fill the image exactly.
+    """
+    if not isinstance(payload, list):
+        keys = f" with keys {', '.join(map(str, payload))}" if isinstance(payload, dict) else ""
+        raise DataError(
+            f"{where}: results must be a JSON list of tracks, found {type(payload).__name__}{keys}. "
+            "Write [{video_id, category_id, score, segmentations}, ...]."
+        )
+
+    def place(i: int) -> str:
+        return f"{where}, entry {i}"
+
+    batch = SegmentationBatch(lambda i, frame: f"{place(i)} (video {payload[i]['video_id']}), frame {frame}")
+    category_ids = {category.id for category in dataset.categories}
+    parts: list[tuple[Video, int, float, list[int | None], tuple[Box | None, ...] | None]] = []
+    for i, value in enumerate(payload):
+        record = require_object(value, place(i))
+        video = dataset.video_by_id.get(require_int(record, "video_id", place(i)))
+        if video is None:
+            raise DataError(
+                f"{place(i)}: video {record['video_id']} is not in {dataset.name} {dataset.split}. "
+                "Were the results made on another split?"
+            )
+        category_id = require_int(record, "category_id", place(i))
+        if category_id not in category_ids:
+            if ignore_unknown_categories:
+                continue
+            raise DataError(
+                f"{place(i)}: category {category_id} is not in {dataset.name}. Use the ids of the annotation "
+                "file (they usually start at 1), or leave such tracks out with --ignore-unknown-categories."
+            )
+        score = require(record, "score", place(i))
+        if not is_number(score) or not math.isfinite(score):
+            raise DataError(f"{place(i)}: `score` must be a finite number, found {score!r}.")
+        boxes = None
+        if record.get("bboxes") is not None:
+            box_list = require_list(record, "bboxes", place(i))
+            require_length(box_list, video.length, "bboxes", place(i))
+            boxes = read_boxes(box_list, place(i))
+        parts.append((video, category_id, float(score), _add_masks(batch, record, video, i, place(i)), boxes))
+    rles, _ = batch.finish()
+    return [
+        Track(
+            video_id=video.id,
+            category_id=category_id,
+            score=score,
+            segmentations=tuple([None if slot is None else rles[slot] for slot in slots]),
+            boxes=boxes,
+        )
+        for video, category_id, score, slots, boxes in parts
+    ]
+
+
+def write_results(path: Path, tracks: Iterable[Track]) -> None:
+    """Write tracks in the results format, atomically; gzip when the name ends in `.gz`.
+
+    Raises ValueError for a score that is not finite.
+    """
+    write_json(path, [_record(track) for track in tracks], indent=None)
+
+
+def _record(track: Track) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "video_id": track.video_id,
+        "category_id": track.category_id,
+        "score": float(track.score),
+        "segmentations": [rle_record(rle) for rle in track.segmentations],
+    }
+    if track.boxes is not None:
+        record["bboxes"] = [None if box is None else [float(number) for number in box] for box in track.boxes]
+    return record
+
+
+def _add_masks(
+    batch: SegmentationBatch, record: dict[str, Any], video: Video, i: int, where: str
+) -> list[int | None]:
+    if "segmentations" not in record and record.get("bboxes") is not None:
+        return [None] * video.length
+    segmentations = require_list(record, "segmentations", where)
+    require_length(segmentations, video.length, "segmentations", where)
+    return [
+        None if segmentation is None else batch.add(segmentation, video, i, frame)
+        for frame, segmentation in enumerate(segmentations)
+    ]

@@ -1,0 +1,87 @@
+"""Checks of a dataset that reading alone does not make: frames on disk, and masks against areas and boxes."""
+
+from __future__ import annotations
+
+from vis_bench.data.frames import load_video_frame
+from vis_bench.errors import DataError
+from vis_bench.rle import area, tight_box
+from vis_bench.types import Box, Dataset, TruthTrack, Video
+
+_AREA_TOLERANCE_PIXELS = 0.5
+_BOX_TOLERANCE_PIXELS = 1.0
+
+
+def verify(dataset: Dataset, check_frames: bool) -> list[str]:
+    """Problems of a dataset, one line each; lines that start with `warning:` do not harm scores.
+
+    check_frames decodes every frame (about 10 ms each at 1280x720) and reports those that are missing,
+    damaged or of another size. Of the truth, per object: masks whose area differs from `areas` (scores by
+    object size use the written areas), null masks with a box or area and the reverse, objects that appear in
+    no frame, and, as warnings, boxes that differ from their mask by more than a pixel.
+    """
+    problems: list[str] = []
+    if check_frames:
+        for video in dataset.videos:
+            problems += _frame_problems(dataset, video)
+    for track in dataset.tracks or ():
+        problems += _track_problems(track)
+    return problems
+
+
+def _frame_problems(dataset: Dataset, video: Video) -> list[str]:
+    problems = []
+    for index in range(video.length):
+        try:
+            load_video_frame(dataset, video, index)
+        except DataError as error:
+            problems.append(f"video {video.id}, frame {index}: {error}")
+    return problems
+
+
+def _track_problems(track: TruthTrack) -> list[str]:
+    where = f"annotation {track.id} (video {track.video_id})"
+    wrong_areas, wrong_boxes, half_absent = [], [], []
+    for frame, (rle, box, written) in enumerate(
+        zip(track.segmentations, track.boxes, track.areas, strict=True)
+    ):
+        if rle is None:
+            if box is not None or written:
+                half_absent.append(frame)
+            continue
+        measured = area(rle)
+        if written is None:
+            half_absent.append(frame)
+        elif abs(measured - written) > _AREA_TOLERANCE_PIXELS:
+            wrong_areas.append((frame, measured, written))
+        if box is not None and _box_distance(box, tight_box(rle)) > _BOX_TOLERANCE_PIXELS:
+            wrong_boxes.append(frame)
+    problems = []
+    if wrong_areas:
+        frame, measured, written = wrong_areas[0]
+        problems.append(
+            f"{where}: {len(wrong_areas)} masks differ from `areas`, first in frame {frame}: "
+            f"the mask has {measured} pixels, the file says {written:g}"
+        )
+    if half_absent:
+        problems.append(
+            f"warning: {where}: mask, box and area do not agree on absence in {len(half_absent)} frames, "
+            f"first in frame {half_absent[0]}"
+        )
+    if wrong_boxes:
+        problems.append(
+            f"warning: {where}: {len(wrong_boxes)} boxes differ from their mask by more than a pixel, "
+            f"first in frame {wrong_boxes[0]}"
+        )
+    if all(rle is None for rle in track.segmentations):
+        problems.append(f"warning: {where}: appears in no frame")
+    return problems
+
+
+def _box_distance(first: Box, second: Box) -> float:
+    """Largest difference of the four edges, in pixels."""
+    return max(
+        abs(first[0] - second[0]),
+        abs(first[1] - second[1]),
+        abs(first[0] + first[2] - second[0] - second[2]),
+        abs(first[1] + first[3] - second[1] - second[3]),
+    )
