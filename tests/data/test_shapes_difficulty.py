@@ -62,19 +62,15 @@ def histogram_intersection(one: np.ndarray, other: np.ndarray) -> float:
 
 def idf1(links: list[list[dict[int, int]]]) -> float:
     """Pooled IDF1 of many videos: a truth object matches exactly the track that it was linked to."""
-    true_positives = total = 0
+    accumulators = []
     for frames in links:
         accumulator = motmetrics.MOTAccumulator(auto_id=True)
         for linked in frames:
             distances = np.where(np.eye(len(linked), dtype=bool), 0.0, np.nan)
             accumulator.update(list(linked), list(linked.values()), distances)
-        row = motmetrics.metrics.create().compute(
-            accumulator, metrics=["idtp", "num_objects"], return_dataframe=False
-        )
-        true_positives += row["idtp"]
-        total += row["num_objects"]
-    # Predictions and truth have equally many boxes here, so IDF1 = IDTP / number of boxes.
-    return true_positives / total
+        accumulators.append(accumulator)
+    table = motmetrics.metrics.create().compute_many(accumulators, metrics=["idf1"], generate_overall=True)
+    return float(table.loc["OVERALL", "idf1"])
 
 
 def linked_set(name: str) -> tuple[float, float]:
@@ -105,3 +101,29 @@ def test_alike_defeats_linking_by_colour_but_not_by_overlap() -> None:
     by_overlap, by_colour = linked_set("shapes-alike")
     assert by_colour <= 0.8
     assert by_overlap >= by_colour + 0.1
+
+
+def test_occlusion_hides_more_of_the_objects_than_shapes() -> None:
+    def mostly_hidden(name: str) -> float:
+        hidden = whole = 0
+        for index in range(30):
+            rng = random_generator(f"{name}/test", index)
+            video = render_video(draw_video(SHAPE_SETS[name], 16, index, rng))
+            inside = video.whole_px >= 60
+            visible = visible_px(video.owners, len(video.whole_px))
+            hidden += int((inside & (visible < 0.5 * video.whole_px)).sum())
+            whole += int(inside.sum())
+        return hidden / whole
+
+    assert mostly_hidden("shapes-occlusion") >= 2.0 * mostly_hidden("shapes")
+
+
+def test_every_long_video_has_objects_that_leave_and_come_back() -> None:
+    for index in range(15):
+        rng = random_generator("shapes-long/test", index)
+        inside = render_video(draw_video(SHAPE_SETS["shapes-long"], 80, index, rng)).whole_px > 0
+        assert inside.shape[1] == 80
+        leaves = inside[:, :-1] & ~inside[:, 1:]
+        returns = ~inside[:, :-1] & inside[:, 1:]
+        returns_later = np.cumsum(leaves, axis=1)[:, :-1] * returns[:, 1:]
+        assert returns_later.any()

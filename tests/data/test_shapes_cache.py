@@ -1,0 +1,236 @@
+"""The cached data set: deterministic, complete or absent, and with the statistics that are promised."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vis_bench.data.shapes import SHAPE_SETS, cache, ensure_shapes, generator_version, version, write
+from vis_bench.data.shapes.render import render_video
+from vis_bench.data.shapes.scenario import draw_video, random_generator
+from vis_bench.errors import DataError, UsageError
+from vis_bench.files import read_json
+
+
+def tree_hash(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def generate(folder: Path, indices: list[int], processes: int) -> tuple[str, str]:
+    videos = write.write_videos("shapes", "train", indices, folder, processes, progress=False)
+    content = write.annotation_file("shapes", "train", "v", videos)
+    return tree_hash(folder), json.dumps(content)
+
+
+def test_the_same_bytes_again_and_with_two_processes(tmp_path: Path) -> None:
+    indices = [0, 3, 4, 9, 21]
+    first = generate(tmp_path / "a", indices, processes=1)
+    assert generate(tmp_path / "b", indices, processes=1) == first
+    assert generate(tmp_path / "c", indices, processes=2) == first
+    assert generate(tmp_path / "d", [1, *indices[1:]], processes=1) != first
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ensure_shapes("shapes-alike", "test", tmp_path_factory.mktemp("cache"), progress=False)
+
+
+def test_layout(alike: Path) -> None:
+    content = read_json(alike / "instances_test.json")
+    assert content["info"]["version"] == generator_version()
+    assert [(c["id"], c["name"]) for c in content["categories"]] == list(
+        enumerate(["disc", "square", "triangle", "star", "cross"], start=1)
+    )
+    assert len(content["videos"]) == 30
+    for video in content["videos"]:
+        assert (video["width"], video["height"], video["length"]) == (160, 96, 16)
+        assert video["file_names"] == [f"{video['id'] - 1:04d}/{t:05d}.jpg" for t in range(16)]
+        assert all((alike / "JPEGImages" / name).is_file() for name in video["file_names"])
+    assert [a["id"] for a in content["annotations"]] == list(range(1, len(content["annotations"]) + 1))
+    for annotation in content["annotations"]:
+        for key in ("segmentations", "bboxes", "areas"):
+            assert len(annotation[key]) == annotation["length"] == 16
+        assert annotation["iscrowd"] == 0
+    assert sorted(p.name for p in alike.iterdir()) == ["JPEGImages", "instances_test.json"]
+
+
+def test_frames_on_disk_are_the_rendered_frames(alike: Path) -> None:
+    plan = draw_video(SHAPE_SETS["shapes-alike"], 16, 2, random_generator("shapes-alike/test", 2))
+    for t, frame in enumerate(render_video(plan).frames):
+        stored = np.asarray(Image.open(alike / "JPEGImages" / "0002" / f"{t:05d}.jpg"), dtype=float)
+        assert np.abs(stored - frame).mean() < 6.0
+
+
+def test_a_second_call_reuses_the_folder(alike: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "write_videos", None)
+    assert ensure_shapes("shapes-alike", "test", alike.parent, progress=False) == alike
+
+
+def test_another_version_does_not_reuse_old_data(
+    alike: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(alike, tmp_path / alike.name)
+    monkeypatch.setattr(cache, "generator_version", lambda: "0123456789ab")
+    renewed = ensure_shapes("shapes-alike", "test", tmp_path, progress=False)
+    assert renewed.name == "shapes-alike-test-0123456789ab"
+    assert read_json(renewed / "instances_test.json")["info"]["version"] == "0123456789ab"
+
+
+def test_version_follows_every_source_that_decides_the_content(tmp_path: Path) -> None:
+    package = Path(version.__file__).parent
+    shutil.copytree(package, tmp_path / "copy")
+    original = version.sources_hash(tmp_path / "copy")
+    assert original == generator_version()
+    for name in version.SOURCES:
+        path = tmp_path / "copy" / name
+        before = path.read_bytes()
+        path.write_bytes(before.replace(b"\n", b"\r\n"))
+        assert version.sources_hash(tmp_path / "copy") == original
+        path.write_bytes(before + b"\n# changed")
+        assert version.sources_hash(tmp_path / "copy") != original
+        path.write_bytes(before)
+    # Everything that draws, renders or writes is in the list; the rest only names or finds the result.
+    others = {"__init__.py", "cache.py", "static.py", "version.py"}
+    assert {p.name for p in package.glob("*.py")} == others | set(version.SOURCES)
+
+
+def test_two_processes_at_once(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        jobs = [pool.submit(ensure_shapes, "shapes-crossing", "test", tmp_path, False) for _ in range(2)]
+        folders = {job.result(timeout=120) for job in jobs}
+    assert len(folders) == 1
+    assert [p.name for p in tmp_path.iterdir()] == [folders.pop().name]
+
+
+def test_the_later_of_two_generations_keeps_the_earlier_folder(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        (folder / "file").write_text(folder.name)
+    cache._publish(first, tmp_path / "target")
+    cache._publish(second, tmp_path / "target")
+    assert (tmp_path / "target" / "file").read_text() == "first"
+
+
+def test_an_interrupted_generation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+
+    def interrupted(name: str, split: str, folder: Path, index: int) -> Any:
+        if index == 2:
+            assert any(folder.rglob("*.jpg"))
+            raise KeyboardInterrupt
+        done.append(index)
+        return write_video(name, split, folder, index)
+
+    write_video = write.write_video
+    monkeypatch.setattr(write, "write_video", interrupted)
+    monkeypatch.setattr(cache, "available_processes", lambda: 1)
+    with pytest.raises(KeyboardInterrupt):
+        ensure_shapes("shapes-long", "test", tmp_path, progress=False)
+    assert done == [0, 1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_generation_is_never_taken_for_complete(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=ensure_shapes, args=("shapes", "train", tmp_path, False))
+    process.start()
+    deadline = time.monotonic() + 60
+    while not any(tmp_path.rglob("*.jpg")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.join()
+    [left_over] = tmp_path.iterdir()
+    assert left_over.name.startswith(".shapes-train-")
+    # The workers end with their parent instead of waiting for ever or rendering the rest.
+    written = -1
+    while written != (written := sum(1 for _ in left_over.rglob("*.jpg"))):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    assert written < 500 * 12
+    # A day later the next generation removes what was left.
+    os.utime(left_over, (time.time() - 86_400,) * 2)
+    cache._remove_stale(tmp_path, ".shapes-train-")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_recent_temporary_folders_of_others_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / ".shapes-test-abc").mkdir()
+    cache._remove_stale(tmp_path, ".shapes-test-")
+    assert (tmp_path / ".shapes-test-abc").is_dir()
+
+
+def test_unknown_names_get_a_suggestion(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'shapes-crosing'.* Did you mean 'shapes-crossing'"):
+        ensure_shapes("shapes-crosing", "test", tmp_path)
+    with pytest.raises(UsageError, match=r"'shapes-long' has no split 'train'.*test"):
+        ensure_shapes("shapes-long", "train", tmp_path)
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"cannot be written.*another cache folder"):
+        ensure_shapes("shapes-long", "test", tmp_path / "file", progress=False)
+
+
+def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / f"shapes-long-test-{generator_version()}").mkdir()
+    with pytest.raises(DataError, match=r"incomplete.*Delete the folder"):
+        ensure_shapes("shapes-long", "test", tmp_path, progress=False)
+
+
+def test_no_torch_is_needed() -> None:
+    code = "import sys, vis_bench.data.shapes; sys.exit('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+
+
+def check_promises(content: dict[str, Any]) -> None:
+    """The statistics that the description of `shapes` promises for every split."""
+    videos = content["videos"]
+    tracks = [sum(a["video_id"] == v["id"] for a in content["annotations"]) for v in videos]
+    assert np.mean(tracks) >= 3.0
+    assert [v["facts"]["objects"] for v in videos] == tracks
+    assert min(tracks) >= 1
+    assert max(tracks) == 6
+    assert np.mean([v["facts"]["max_occlusion"] > 0.5 for v in videos]) >= 0.3
+    assert np.mean([v["facts"]["alike_pair"] for v in videos]) >= 0.2
+    assert np.mean([v["facts"]["reappearances"] > 0 for v in videos]) >= 0.2
+    assert {a["category_id"] for a in content["annotations"]} == {1, 2, 3, 4, 5}
+    areas = [area for a in content["annotations"] for area in a["areas"] if area is not None]
+    assert min(areas) >= 12
+    assert np.median(areas) > 300
+
+
+def test_promised_statistics_of_the_validation_split(tmp_path: Path) -> None:
+    folder = ensure_shapes("shapes", "val", tmp_path, progress=False)
+    check_promises(read_json(folder / "instances_val.json"))
+
+
+@pytest.mark.slow
+def test_promised_statistics_and_time_of_the_full_set(tmp_path: Path) -> None:
+    start_s = time.monotonic()
+    folders = {
+        split: ensure_shapes("shapes", split, tmp_path, progress=False) for split in ("train", "val", "test")
+    }
+    elapsed_s = time.monotonic() - start_s
+    for split, folder in folders.items():
+        check_promises(read_json(folder / f"instances_{split}.json"))
+    assert elapsed_s < 60.0 * max(1.0, 2 / write.available_processes())
