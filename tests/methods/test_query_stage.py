@@ -1,7 +1,6 @@
 """One query stage: sizes, agreement with QueryInst's numbers, published names, gradients."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
