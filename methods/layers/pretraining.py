@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,9 @@ Progress = Callable[[int, int], None]
 
 
 def _source_hash() -> str:
-    modules = (auxiliary, backbone, shapes.render, inspect.getmodule(_source_hash))
-    return sha256("".join(inspect.getsource(module) for module in modules if module is not None).encode())
+    """Hash of what decides the weights besides the options: recipe, head, backbone, images."""
+    modules = (auxiliary, backbone, sys.modules[__name__])
+    return sha256("".join([*map(inspect.getsource, modules), shapes.generator_version()]).encode())
 
 
 def pretrain_on_shapes(
