@@ -19,7 +19,7 @@ def heading(block: Block) -> str:
     seeds = "seed" if len(block.seeds) == 1 else "seeds"
     parts = [
         f"{one_line(block.dataset)} {one_line(block.split)}",
-        "number of videos unknown" if block.videos is None else f"{block.videos} videos",
+        f"{block.videos} videos",
         REGION_NAMES.get(block.iou_type, one_line(block.iou_type)),
         f"protocol {one_line(block.protocol)} ({one_line(block.protocol_hash)[:8]})",
         f"{seeds} {', '.join(map(str, block.seeds))}",
@@ -38,9 +38,9 @@ def column_sentences(columns: Sequence[Column]) -> list[str]:
     percent = [column for column in columns if column.unit == "fraction"]
     counts = [column.name for column in columns if column.unit == "count"]
     if percent and counts:
-        sentences.append(f"In percent; {', '.join(counts)}: counts over all videos.")
+        sentences.append(f"Percent, except {', '.join(counts)}: counts over all videos.")
     elif percent:
-        sentences.append("In percent.")
+        sentences.append("Percent.")
     return sentences
 
 
@@ -79,7 +79,7 @@ def pretraining_sentences(blocks: Sequence[Block], protocols: Protocols) -> list
 def block_notes(block: Block) -> list[str]:
     """Notes under one table: seeds that are missing, with the reason, and devices."""
     notes = [note for row in block.rows for note in _row_notes(row, block)]
-    devices = ", ".join(one_line(name) for name in block.devices)
+    devices = "; ".join(one_line(name) for name in block.devices)
     if not seconds_are_comparable(block):
         notes.append(f"Seconds are left out: the runs used different devices ({devices}).")
     elif block.devices and block.devices != ("unknown",):

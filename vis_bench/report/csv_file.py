@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pandas
@@ -15,7 +16,17 @@ def table_frame(blocks: Sequence[Block], columns: Sequence[Column]) -> pandas.Da
 
     Fractions stay 0..1, seconds are per frame; undefined numbers are empty. Seeds are separated by blanks.
     """
-    head = ["dataset", "split", "videos", "protocol", "protocol_hash", "iou_type", "method", "config"]
+    head = [
+        "dataset",
+        "split",
+        "videos",
+        "protocol",
+        "protocol_hash",
+        "iou_type",
+        "method",
+        "config",
+        "overrides",
+    ]
     head += ["device", "status", "seeds_done", "problems"]
     names = [f"{column.name}_{part}" for column in columns for part in ("mean", "sd")]
     lines = [_line(block, row, columns) for block in blocks for row in block.rows]
@@ -32,6 +43,7 @@ def _line(block: Block, row: Row, columns: Sequence[Column]) -> dict[str, object
         "iou_type": block.iou_type,
         "method": row.method,
         "config": row.config,
+        "overrides": json.dumps(dict(row.overrides)) if row.overrides else "",
         "device": "; ".join(row.devices),
         "status": row.status,
         "seeds_done": " ".join(map(str, row.done_seeds)),

@@ -30,10 +30,10 @@ def write_report(
 ) -> Path:
     """Write the report of `records` into `folder` and return the path of report.md.
 
-    pictures: files by their caption; they are copied into `folder/pictures`. metrics: columns of the main
-    table (table.csv holds all). protocols: by (name, content hash), None for the installed ones. choices:
-    open points of the papers by method name, listed where they are not from the paper. Raises DataError for
-    malformed or no records and for a missing picture, UsageError for unknown columns.
+    pictures: files by their caption, copied into `folder/pictures` unless inside the folder. metrics: columns
+    of the main table (table.csv holds all). protocols: by (name, content hash), None for the installed ones.
+    choices: open points of the papers by method name, listed where they are not from the paper. Raises
+    DataError for malformed or no records and for a missing picture, UsageError for unknown columns.
     """
     if not records:
         raise DataError(
@@ -49,7 +49,7 @@ def write_report(
         _legend(blocks, columns, known),
         methods_section(blocks),
         _protocol_section(blocks, known),
-        _not_from_a_paper_section(records, blocks, known, choices or {}),
+        _not_from_a_paper_section(records, choices or {}),
         _pictures_section(folder, pictures),
         _origin_section(records),
     ]
@@ -96,17 +96,13 @@ def _protocol_section(blocks: Sequence[Block], protocols: Protocols) -> str:
     return "\n\n".join(parts)
 
 
-def _not_from_a_paper_section(
-    records: Sequence[Record],
-    blocks: Sequence[Block],
-    protocols: Protocols,
-    choices: Mapping[str, Sequence[Choice]],
-) -> str:
-    lines: list[str] = []
-    for name, content in dict.fromkeys((block.protocol, block.protocol_hash) for block in blocks):
-        protocol = protocols.get((name, content))
-        if protocol is not None and protocol.not_from_a_paper.strip():
-            lines.append(f"- protocol {escape(name)}: {escape(protocol.not_from_a_paper)}")
+def _not_from_a_paper_section(records: Sequence[Record], choices: Mapping[str, Sequence[Choice]]) -> str:
+    shared = dict.fromkeys(
+        (record["protocol"], record["not_from_a_paper"])
+        for record in records
+        if record.get("not_from_a_paper")
+    )
+    lines = [f"- protocol {escape(name)}: {escape(text)}" for name, text in shared]
     notes = dict.fromkeys(
         (record["method"], note)
         for record in records
@@ -128,12 +124,17 @@ def _not_from_a_paper_section(
 
 
 def _pictures_section(folder: Path, pictures: Mapping[str, Path]) -> str:
-    """Copy the pictures below the report, numbered so that equal file names do not overwrite each other."""
+    """Pictures outside the folder are copied into it, numbered so that equal names do not collide."""
     parts = []
     for number, (label, path) in enumerate(pictures.items(), start=1):
-        target = folder / "pictures" / f"{number:02d}_{path.name}"
-        write_bytes(target, read_bytes(path))
-        parts.append(f"### {escape(label)}\n\n{image(label, f'pictures/{target.name}')}")
+        target = path.resolve()
+        if not target.is_relative_to(folder.resolve()):
+            target = folder.resolve() / "pictures" / f"{number:02d}_{path.name}"
+            write_bytes(target, read_bytes(path))
+        elif not target.is_file():
+            raise DataError(f"{path}: no such picture for the report.")
+        relative = target.relative_to(folder.resolve()).as_posix()
+        parts.append(f"### {escape(label)}\n\n{image(label, relative)}")
     return "\n\n".join(["## Pictures", *parts]) if parts else ""
 
 

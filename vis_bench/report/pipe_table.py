@@ -11,7 +11,7 @@ from vis_bench.report.text import one_line
 # Characters with a meaning anywhere in a line, addresses that would become links, and what opens a heading,
 # a list or a quotation at the beginning of a line.
 _INLINE = re.compile(r"([\\`*_\[\]<>!|~&$]|:(?=//))")
-_BLOCK_START = re.compile(r"^([#+=-]|\d+(?=[.)]))")
+_BLOCK_START = re.compile(r"^([#+=-]|\d+(?=[.)](?:\s|$)))")
 
 
 def escape(text: str) -> str:

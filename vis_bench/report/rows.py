@@ -6,6 +6,7 @@ cannot disagree.
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from vis_bench.errors import DataError
+from pydantic import ValidationError
+
+from vis_bench.errors import DataError, NotComparableError
 from vis_bench.protocol import Protocol, load_protocol, protocol_names
+from vis_bench.records import SCHEMA_VERSION
+from vis_bench.records import Record as RecordSchema
 from vis_bench.report.columns import COLUMNS, Column, Record, read_value
 
 DONE = "done"
-STATUSES = (DONE, "failed", "not scored", "skipped")
-_TEXT_FIELDS = ("method", "config", "dataset", "split", "protocol", "protocol_hash", "iou_type", "status")
 
 
 Protocols = Mapping[tuple[str, str], Protocol]
@@ -46,8 +49,15 @@ class Row:
     records: tuple[Record, ...]
 
     def label(self, default_config: str | None) -> str:
-        """`method`, or `method@config` where the configuration is not the block's usual one."""
-        return self.method if self.config == default_config else f"{self.method}@{self.config}"
+        """`method`, with `@config` where it is not the block's usual one, and with values set by hand."""
+        name = self.method if self.config == default_config else f"{self.method}@{self.config}"
+        values = ",".join(f"{key}={value}" for key, value in self.overrides.items())
+        return f"{name}[{values}]" if values else name
+
+    @property
+    def overrides(self) -> Mapping[str, Any]:
+        """Configuration values that were set by hand, the same in all records of a row."""
+        return self.records[0].get("overrides") or {}
 
     @property
     def done(self) -> tuple[Record, ...]:
@@ -96,7 +106,7 @@ class Block:
     protocol: str
     protocol_hash: str
     iou_type: str
-    videos: int | None
+    videos: int
     seeds: tuple[int, ...]
     default_config: str | None
     devices: tuple[str, ...]
@@ -124,22 +134,21 @@ def summarise_seeds(values: Sequence[float | None]) -> Cell:
 
 
 def check_record(record: Record, position: int) -> None:
-    """Raise DataError where a record lacks what a table needs (position: its number in the list, from 0)."""
+    """Raise DataError where a record does not follow the schema (position: its index in the list)."""
     where = f"Record {position + 1} (method {record.get('method')!r})"
-    if record.get("schema") != 1:
+    if record.get("schema_version") != SCHEMA_VERSION:
         raise DataError(
-            f"{where}: schema is {record.get('schema')!r}, this version reads 1. Make the report with the "
-            "version of vis-bench that wrote the record."
+            f"{where}: schema version is {record.get('schema_version')!r}, this version of vis-bench reads "
+            f"{SCHEMA_VERSION}. Make the table with the version that wrote the record."
         )
-    for name in _TEXT_FIELDS:
-        if not isinstance(record.get(name), str):
-            raise DataError(f"{where}: {name!r} is {record.get(name)!r}, text is needed. Run it again.")
-    if not isinstance(record.get("seed"), int) or isinstance(record.get("seed"), bool):
-        raise DataError(f"{where}: 'seed' is {record.get('seed')!r}, a whole number is needed. Run it again.")
-    if record["status"] not in STATUSES:
-        raise DataError(f"{where}: status {record['status']!r} is none of {', '.join(STATUSES)}.")
-    if record["status"] == DONE and not isinstance(record.get("metrics"), Mapping):
-        raise DataError(f"{where}: status is 'done' but it holds no metrics. Score the run again.")
+    try:
+        RecordSchema.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise DataError(f"{where}: {field}: {first['msg']}. Run it again.") from None
+    if record["status"] == DONE and record.get("metrics") is None:
+        raise DataError(f"{where}: the status is 'done' but there are no metrics. Run it again.")
 
 
 def build_blocks(records: Sequence[Record], protocols: Protocols = MappingProxyType({})) -> tuple[Block, ...]:
@@ -159,26 +168,21 @@ def build_blocks(records: Sequence[Record], protocols: Protocols = MappingProxyT
 
 
 def _comparable(record: Record) -> tuple[Any, ...]:
-    data = record.get("data") or {}
-    return (
-        record["dataset"],
-        record["split"],
-        record["protocol_hash"],
-        data.get("annotation_hash"),
-        data.get("split_hash"),
-        record["iou_type"],
-    )
+    data = record["data"]
+    hashes = (record["protocol_hash"], data["annotation_hash"], data["split_hash"])
+    return (record["dataset"], record["split"], *hashes, record["iou_type"])
 
 
 def _block(group: Sequence[Record], protocols: Protocols) -> Block:
     first = group[0]
-    runs: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    runs: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in group:
-        runs[record["method"], record["config"]].append(record)
-    configs = {config for _, config in runs}
+        overrides = json.dumps(record.get("overrides") or {}, sort_keys=True)
+        runs[record["method"], record["config"], overrides].append(record)
+    configs = {config for _, config, _ in runs}
     protocol = protocols.get((first["protocol"], first["protocol_hash"]))
     usual = next(iter(configs)) if len(configs) == 1 else None
-    rows = [_row(method, config, found) for (method, config), found in runs.items()]
+    rows = [_row(method, config, found) for (method, config, _), found in runs.items()]
     rows.sort(key=_rank)
     return Block(
         dataset=first["dataset"],
@@ -186,7 +190,7 @@ def _block(group: Sequence[Record], protocols: Protocols) -> Block:
         protocol=first["protocol"],
         protocol_hash=first["protocol_hash"],
         iou_type=first["iou_type"],
-        videos=(first.get("data") or {}).get("videos"),
+        videos=first["data"]["videos"],
         seeds=tuple(sorted({record["seed"] for record in group})),
         default_config=protocol.config if protocol else usual,
         devices=tuple(sorted({name for row in rows for name in row.devices})),
@@ -206,14 +210,24 @@ def _row(method: str, config: str, records: Sequence[Record]) -> Row:
             f"{method}@{config}: more than one record for seed {twice[0]}. A seed counted twice would "
             "make the standard deviation too small. Name one of them only."
         )
+    first = records[0]
+    for other in records[1:]:
+        if other.get("config_values") != first.get("config_values"):
+            raise NotComparableError(
+                f"{method}@{config}: seeds {first['seed']} and {other['seed']} ran with different "
+                "configuration values, so they are no repetitions of one another. Report them separately."
+            )
     return Row(method, config, tuple(sorted(records, key=lambda record: record["seed"])))
 
 
 def device_name(record: Record) -> str:
-    """The device of a run as its record names it (`hardware.device`), else `unknown`."""
-    hardware = record.get("hardware")
-    name = hardware.get("device") if isinstance(hardware, Mapping) else None
-    return name if isinstance(name, str) and name else "unknown"
+    """The GPU of a run, or its CPU with the threads of a job; `unknown` where the record says nothing."""
+    hardware = record.get("hardware") or {}
+    if "gpu" in hardware:
+        return f"GPU {hardware['gpu']}"
+    if "cpu" in hardware:
+        return f"CPU {hardware['cpu']}, threads per job: {hardware.get('threads_per_job', 'unknown')}"
+    return "unknown"
 
 
 def seconds_are_comparable(block: Block) -> bool:
