@@ -116,7 +116,8 @@ def aligned_upsample(x: Tensor, factor: int) -> Tensor:
     height, width = x.shape[-2:]
     flat = x.reshape(-1, 1, height, width)
     if flat.shape[0] == 0:
-        return x.new_zeros((*x.shape[:-2], height * factor, width * factor))
+        # interpolation refuses empty batches on some devices; this keeps the graph, new zeros would not
+        return x.repeat_interleave(factor, dim=-1).repeat_interleave(factor, dim=-2)
     flat = F.pad(flat, (0, 1, 0, 1), mode="replicate")
     size = (height * factor + 1, width * factor + 1)
     flat = F.interpolate(flat, size=size, mode="bilinear", align_corners=True)
