@@ -1,0 +1,66 @@
+"""Records as `vis-bench run` writes them, small enough to work out tables by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+AP_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+MOT_FRACTIONS = ("IDF1", "IDP", "IDR", "MOTA")
+MOT_COUNTS = ("IDs", "FP", "FN", "MT", "ML", "Frag")
+
+
+def _metrics(ap: float | None, id_switches: int) -> dict[str, Any]:
+    video_ap: dict[str, Any] = dict.fromkeys(AP_NAMES, ap)
+    mot = dict.fromkeys(MOT_FRACTIONS, 0.5) | dict.fromkeys(MOT_COUNTS, 7) | {"IDs": id_switches}
+    thresholds = dict.fromkeys(("0.0", "0.1", "0.3", "0.5"), mot)
+    return {
+        "video_ap": video_ap,
+        "per_category": {"disc": video_ap, "a|b_c": dict.fromkeys(AP_NAMES)},
+        "frame_ap": {"AP": 0.6, "AP50": 0.8},
+        "mot": {"class_agnostic": thresholds, "class_aware": thresholds},
+    }
+
+
+def make_record(
+    method: str = "stc", ap: float | None = 0.3, seed: int = 0, switches: int = 4, **fields: Any
+) -> dict[str, Any]:
+    """One record; `ap` fills every video AP and AR, `switches` is the number of identity switches.
+
+    Keywords replace fields of the record.
+    """
+    status = fields.get("status", "done")
+    data = {"name": "shapes", "split": "test", "annotation_hash": "a", "split_hash": "s", "videos": 60}
+    record: dict[str, Any] = {
+        "schema_version": 1,
+        "vis_bench_version": "0.1.0",
+        "run_hash": "r",
+        "method": method,
+        "config": "tiny",
+        "title": method.upper(),
+        "paradigm": "tracking by detection",
+        "online": True,
+        "paper": "a paper",
+        "licence": "Apache-2.0",
+        "config_values": {},
+        "overrides": {},
+        "dataset": "shapes",
+        "split": "test",
+        "data": data,
+        "train_data": None,
+        "protocol": "hand-made",
+        "protocol_hash": "0123456789abcdef",
+        "not_from_a_paper": "a shared pretraining",
+        "seed": seed,
+        "axis_seeds": {},
+        "iou_type": "segm",
+        "status": status,
+        "error": None,
+        "metrics": _metrics(ap, switches) if status == "done" else None,
+        "timing": {"train_seconds": 90.0, "track_seconds": 12.0, "frames": 960},
+        "look_ahead_frames": 0,
+        "parameters": {"total": 1_200_000, "trainable": 1_100_000},
+        "hardware": {"device": "cpu", "cpu": "Example CPU", "threads_per_job": 1},
+        "versions": {"numpy": "2.0"},
+        "notes": [],
+    }
+    return record | fields
