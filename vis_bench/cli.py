@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from vis_bench import __version__
-from vis_bench.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, VisBenchError
+from vis_bench.errors import EXIT_INTERRUPTED, VisBenchError
 
 app = typer.Typer(
     name="vis-bench",
@@ -256,27 +255,14 @@ def methods_show(
 def main() -> None:
     """Entry point of `vis-bench`: turns every expected error into one line and its exit code."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except VisBenchError as error:
         typer.echo(f"vis-bench: {error}", err=True)
-        code = error.exit_code
-    except click.exceptions.Abort:
-        code = _interrupted()
-    except click.ClickException as error:
-        error.show()
-        code = EXIT_USAGE
-    except KeyboardInterrupt:
-        code = _interrupted()
-    except BrokenPipeError:
-        # the reader of our output went away (`vis-bench ... | head`)
-        sys.stderr.close()
-        code = EXIT_OK
-    sys.exit(code if isinstance(code, int) else EXIT_OK)
-
-
-def _interrupted() -> int:
-    typer.echo("vis-bench: interrupted; the same command goes on from here.", err=True)
-    return EXIT_INTERRUPTED
+        sys.exit(error.exit_code)
+    except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED:
+            typer.echo("vis-bench: interrupted; the same command goes on from here.", err=True)
+        raise
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import typer
 
@@ -14,6 +15,7 @@ from vis_bench.data.ytvis import read_dataset
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.evaluate import METRICS, evaluate
 from vis_bench.files import dump_json, write_json
+from vis_bench.metrics.overlap import IouType
 from vis_bench.report.summary import evaluation_summary
 from vis_bench.types import Dataset
 
@@ -39,8 +41,9 @@ def eval_command(arguments: EvalArguments) -> None:
     for name in metrics:
         if name not in METRICS:
             raise UsageError(f"Unknown metric {name!r}.{did_you_mean(name, METRICS)}")
-    if arguments.iou_type not in ("segm", "bbox"):
-        raise UsageError(f"--iou-type {arguments.iou_type!r}: must be segm or bbox.")
+    iou_types = {name: name for name in get_args(IouType)}
+    if arguments.iou_type not in iou_types:
+        raise UsageError(f"--iou-type {arguments.iou_type!r}: must be one of {', '.join(iou_types)}.")
     dataset = _truth(arguments)
     if dataset.tracks is None:
         raise DataError(
@@ -52,7 +55,7 @@ def eval_command(arguments: EvalArguments) -> None:
         typer.echo(
             f"vis-bench: warning: {arguments.predictions} holds no predictions; the score is 0.", err=True
         )
-    result = evaluate(dataset, tracks, metrics=metrics, iou_type=arguments.iou_type)
+    result = evaluate(dataset, tracks, metrics=metrics, iou_type=iou_types[arguments.iou_type])
     if arguments.json == "-":
         sys.stdout.write(dump_json(result, indent=1) + "\n")
         return

@@ -24,6 +24,7 @@ from vis_bench.errors import MethodError, VisBenchError
 from vis_bench.evaluate import evaluate
 from vis_bench.files import sha256, write_text
 from vis_bench.method import MethodSpec
+from vis_bench.metrics.overlap import IouType
 from vis_bench.plugins import build_method, load_object, load_spec
 from vis_bench.records import (
     CHECKPOINT_NAME,
@@ -120,7 +121,7 @@ def _run(
     boxes_only = any(track.boxes is not None for track in tracks) and all(
         segmentation is None for track in tracks for segmentation in track.segmentations
     )
-    iou_type = "bbox" if boxes_only else "segm"
+    iou_type: IouType = "bbox" if boxes_only else "segm"
     scored = data.evaluated.tracks is not None
     progress("score", 0, 1)
     metrics = evaluate(data.evaluated, tracks, iou_type=iou_type) if scored else None
@@ -149,7 +150,7 @@ def _run(
 
 
 def _prepare_weights(
-    run: RunSpec, spec: MethodSpec, data: OpenedData, model: torch.nn.Module, progress: Progress
+    run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress
 ) -> list[str]:
     """Leave the weights to evaluate in `model` and in the run's training directory; returns notes."""
     settings = run.settings

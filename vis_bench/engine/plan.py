@@ -11,7 +11,7 @@ from typing import Any
 from vis_bench import seeds as seed_axes
 from vis_bench.config import choose_config, config_hash, override, to_dict
 from vis_bench.data import catalog, splits
-from vis_bench.errors import DataError
+from vis_bench.data.frames import image_root_of
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
 from vis_bench.plugins import load_spec, split_variant
@@ -95,12 +95,9 @@ def open_data(settings: Settings) -> OpenedData:
         settings.dataset, settings.split, settings.data_root, settings.cache_root
     )
     if settings.limit is not None:
-        evaluated = splits.take(evaluated, settings.limit)
-    if evaluated.image_root is None:
-        raise DataError(
-            f"dataset {settings.dataset!r}, split {settings.split!r}: found annotations but no frames. "
-            "`vis-bench data verify` says what is expected where."
-        )
+        first = frozenset(video.name for video in evaluated.videos[: settings.limit])
+        evaluated = splits.keep_videos(evaluated, evaluated.split, first)
+    image_root_of(evaluated)
     if not settings.train:
         return OpenedData(evaluated, None)
     name = settings.protocol.train_dataset or settings.dataset

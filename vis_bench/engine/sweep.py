@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vis_bench.engine.plan import OpenedData, RunSpec
+from vis_bench.engine.plan import OpenedData, RunSpec, open_data
 from vis_bench.engine.progress import Bars, Progress
 from vis_bench.errors import MethodError
 from vis_bench.records import Record, read_record, write_record
@@ -80,14 +80,14 @@ def _execute(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
         torch.set_num_threads(threads)
 
 
-def _worker(index: int, run: RunSpec, data: OpenedData, messages: Any) -> None:
-    """Entry point of a job process: sends progress, then the record."""
+def _worker(index: int, run: RunSpec, messages: Any) -> None:
+    """Entry point of a job process: opens the data itself, sends progress, then the record."""
 
     def progress(stage: str, done: int, total: int) -> None:
         messages.put(("progress", index, (stage, done, total)))
 
     try:
-        record = _execute(run, data, progress)
+        record = _execute(run, open_data(run.settings), progress)
     except KeyboardInterrupt:
         # the terminal sends the signal to every process of the group; the parent reports it once
         return

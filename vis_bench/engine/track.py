@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from vis_bench.data.frames import load_frame
-from vis_bench.data.predictions import parse_results, track_to_json, write_results
+from vis_bench.data.frames import load_video_frame
+from vis_bench.data.predictions import parse_results, result_record, write_results
 from vis_bench.engine.progress import Progress
-from vis_bench.errors import DataError, MethodError
+from vis_bench.errors import MethodError
 from vis_bench.method import FrameResult, VideoInstance
 from vis_bench.types import Dataset, Track, Video
 
@@ -24,19 +24,14 @@ PARTIAL_NAME = "predictions.partial.jsonl"
 class FrameFeed(Iterator[torch.Tensor]):
     """Frames of one video as uint8 [3, H, W] RGB tensors; `handed` counts how many were taken."""
 
-    def __init__(self, root: Path, video: Video, device: str) -> None:
-        self._root, self._video, self._device = root, video, device
+    def __init__(self, dataset: Dataset, video: Video, device: str) -> None:
+        self._dataset, self._video, self._device = dataset, video, device
         self.handed = 0
 
     def __next__(self) -> torch.Tensor:
         if self.handed == self._video.length:
             raise StopIteration
-        image = load_frame(self._root, self._video.file_names[self.handed])
-        if image.shape[:2] != (self._video.height, self._video.width):
-            raise DataError(
-                f"{self._root / self._video.file_names[self.handed]}: is {image.shape[1]}x{image.shape[0]}, "
-                f"the annotation file says {self._video.width}x{self._video.height}."
-            )
+        image = load_video_frame(self._dataset, self._video, self.handed)
         self.handed += 1
         return torch.from_numpy(image).permute(2, 0, 1).contiguous().to(self._device)
 
@@ -57,9 +52,7 @@ def track_video(method: Any, dataset: Dataset, video: Video, device: str) -> Vid
     Raises MethodError when the method breaks its contract (frames left out or out of order, tracks of the
     wrong length, unknown labels).
     """
-    if dataset.image_root is None:
-        raise DataError(f"dataset {dataset.name!r} has no frames, only annotations; tracking needs frames.")
-    feed = FrameFeed(dataset.image_root, video, device)
+    feed = FrameFeed(dataset, video, device)
     begin = time.perf_counter()
     output = method.track(video, feed)
     if isinstance(output, list):
@@ -133,7 +126,7 @@ def _append_partial(path: Path, video: Video, outcome: VideoOutcome) -> None:
         "video_id": video.id,
         "look_ahead_frames": outcome.look_ahead_frames,
         "seconds": outcome.seconds,
-        "tracks": [track_to_json(track) for track in outcome.tracks],
+        "tracks": [result_record(track) for track in outcome.tracks],
     }
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")

@@ -57,13 +57,13 @@ class _Auxiliary(nn.Module):
     def loss(self, clips: list[Clip]) -> Tensor:
         if len(self.captured) != 1:
             raise MethodError(
-                f"the auxiliary loss needs one call of the backbone per training step, not {len(self.captured)}; "
+                f"the auxiliary loss needs one backbone call per training step, not {len(self.captured)}; "
                 "switch it off with a protocol without training.auxiliary"
             )
         return self.head.loss(self.captured.pop(), clips)
 
 
-def train_method(model: nn.Module, job: TrainJob, directory: Path, progress: Progress) -> dict[str, Tensor]:
+def train_method(model: Any, job: TrainJob, directory: Path, progress: Progress) -> dict[str, Tensor]:
     """Train `model` and leave checkpoint.safetensors and train.jsonl in `directory`.
 
     Continues from `resume.pt` when one is there; the result equals that of an undisturbed run, because every
