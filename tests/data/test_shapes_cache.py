@@ -18,9 +18,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vis_bench.data.shapes import SHAPE_SETS, cache, ensure_shapes, generator_version, version, write
+from vis_bench.data.shapes import (
+    SHAPE_SETS,
+    cache,
+    ensure_shapes,
+    generator_version,
+    layout,
+    version,
+    workers,
+)
 from vis_bench.data.shapes.render import render_video
 from vis_bench.data.shapes.scenario import draw_video, random_generator
+from vis_bench.data.validate import verify
+from vis_bench.data.ytvis import read_dataset
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import read_json
 
@@ -33,8 +43,8 @@ def tree_hash(folder: Path) -> str:
 
 
 def generate(folder: Path, indices: list[int], processes: int) -> tuple[str, str]:
-    videos = write.write_videos("shapes", "train", indices, folder, processes, progress=False)
-    content = write.annotation_file("shapes", "train", "v", videos)
+    videos = workers.write_videos("shapes", "train", indices, folder, processes, progress=False)
+    content = layout.annotation_file("shapes", "train", "v", videos)
     return tree_hash(folder), json.dumps(content)
 
 
@@ -68,6 +78,14 @@ def test_layout(alike: Path) -> None:
             assert len(annotation[key]) == annotation["length"] == 16
         assert annotation["iscrowd"] == 0
     assert sorted(p.name for p in alike.iterdir()) == ["JPEGImages", "instances_test.json"]
+
+
+def test_the_common_reader_finds_no_fault(alike: Path) -> None:
+    dataset = read_dataset(alike / "instances_test.json", alike / "JPEGImages", "shapes-alike", "test")
+    assert verify(dataset, check_frames=True) == []
+    assert len(dataset.videos) == 30
+    assert dataset.tracks is not None
+    assert len(dataset.tracks) == len(read_json(alike / "instances_test.json")["annotations"])
 
 
 def test_frames_on_disk_are_the_rendered_frames(alike: Path) -> None:
@@ -106,7 +124,7 @@ def test_version_follows_every_source_that_decides_the_content(tmp_path: Path) -
         assert version.sources_hash(tmp_path / "copy") != original
         path.write_bytes(before)
     # Everything that draws, renders or writes is in the list; the rest only names or finds the result.
-    others = {"__init__.py", "cache.py", "static.py", "version.py"}
+    others = {"__init__.py", "cache.py", "static.py", "version.py", "workers.py"}
     assert {p.name for p in package.glob("*.py")} == others | set(version.SOURCES)
 
 
@@ -138,8 +156,8 @@ def test_an_interrupted_generation_leaves_nothing(tmp_path: Path, monkeypatch: p
         done.append(index)
         return write_video(name, split, folder, index)
 
-    write_video = write.write_video
-    monkeypatch.setattr(write, "write_video", interrupted)
+    write_video = workers.write_video
+    monkeypatch.setattr(workers, "write_video", interrupted)
     monkeypatch.setattr(cache, "available_processes", lambda: 1)
     with pytest.raises(KeyboardInterrupt):
         ensure_shapes("shapes-long", "test", tmp_path, progress=False)
@@ -233,4 +251,4 @@ def test_promised_statistics_and_time_of_the_full_set(tmp_path: Path) -> None:
     elapsed_s = time.monotonic() - start_s
     for split, folder in folders.items():
         check_promises(read_json(folder / f"instances_{split}.json"))
-    assert elapsed_s < 60.0 * max(1.0, 2 / write.available_processes())
+    assert elapsed_s < 60.0 * max(1.0, 2 / workers.available_processes())

@@ -9,9 +9,10 @@ import time
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from vis_bench.data.shapes.layout import annotation_file
 from vis_bench.data.shapes.parameters import SHAPE_SETS
 from vis_bench.data.shapes.version import generator_version
-from vis_bench.data.shapes.write import annotation_file, available_processes, write_videos
+from vis_bench.data.shapes.workers import available_processes, write_videos
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.files import write_json
 
