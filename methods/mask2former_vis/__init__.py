@@ -17,4 +17,5 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.mask2former_vis.model:Mask2FormerVis",
+    convert_weights="methods.mask2former_vis.checkpoint:from_reference",
 )
