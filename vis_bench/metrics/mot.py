@@ -114,8 +114,8 @@ def count_events(present_truth: np.ndarray, present: np.ndarray, distance: np.nd
     switches = 0
     for t in np.flatnonzero(possible.any(axis=(1, 2))):
         costs = distance[t].copy()
-        for g in np.flatnonzero(present_truth[t] & (partner >= 0)):
-            d = partner[g]
+        for g in np.flatnonzero(present_truth[t] & (partner >= 0)).tolist():
+            d = int(partner[g])
             if np.isfinite(costs[g, d]):
                 tracked[t, g] = True
                 costs[g, :] = np.nan

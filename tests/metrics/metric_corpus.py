@@ -126,6 +126,50 @@ def rectangle(size: tuple[int, int], x: int, y: int, width: int, height: int) ->
     return mask
 
 
+def random_corpus(rng: np.random.Generator, *, large: bool = False) -> tuple[Dataset, list[Track]]:
+    """A few videos full of ties: rectangles on a coarse grid, few scores, crowds, absences, empty masks.
+
+    large: areas around the limits of the area ranges (slower).
+    """
+    unit, side = (32, 288) if large else (2, 16)
+    size = (side, side)
+
+    def mask() -> np.ndarray | None:
+        draw = rng.random()
+        if draw < 0.2:
+            return None
+        if draw < 0.25:
+            return np.zeros(size, dtype=bool)
+        x, y = rng.integers(0, side // unit // 2, 2) * unit
+        width, height = rng.integers(1, side // unit // 2 + 1, 2) * unit
+        return rectangle(size, x, y, width, height)
+
+    def masks(length: int) -> list[np.ndarray | None]:
+        if rng.random() < 0.3:
+            return [mask() for _ in range(length)]
+        same = mask()
+        return [same if rng.random() < 0.8 else mask() for _ in range(length)]
+
+    lengths = {int(i): int(rng.integers(1, 6)) for i in rng.permutation(9)[: rng.integers(1, 4)] + 1}
+    truth, tracks = [], []
+    for video, length in lengths.items():
+        for _ in range(rng.integers(0, 5)):
+            drawn = masks(length)
+            category, crowd = int(rng.integers(1, 3)), bool(rng.random() < 0.15)
+            areas = [float(rng.choice([0, 16384, 16385, 65536, 70000])) for _ in drawn] if large else None
+            truth.append(
+                truth_track(len(truth) + 1, drawn, video=video, category=category, crowd=crowd, areas=areas)
+            )
+            for _ in range(rng.integers(0, 4)):
+                found = [m if rng.random() < 0.7 else mask() for m in drawn]
+                score, category = float(rng.choice([0.0, 0.25, 0.3, 0.5, 0.9])), int(rng.integers(1, 3))
+                tracks.append(track(found, score, video=video, category=category))
+        for _ in range(rng.integers(0, 2)):
+            tracks.append(track(masks(length), 0.5, video=video, category=int(rng.integers(1, 4))))
+    order = rng.permutation(len(tracks))
+    return dataset(truth, lengths, size, categories=3), [tracks[i] for i in order]
+
+
 def _compressed(segmentation: dict[str, Any] | None, height: int, width: int) -> Rle | None:
     if segmentation is None:
         return None
