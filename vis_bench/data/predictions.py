@@ -11,7 +11,6 @@ Source: YouTube-VIS challenge page (submission format); evaluator facts (silent 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from vis_bench.data.records import (
     require_list,
     require_object,
 )
-from vis_bench.data.segmentations import SegmentationBatch, is_number
+from vis_bench.data.segmentations import SegmentationBatch, is_finite_number
 from vis_bench.data.ytvis import rle_record
 from vis_bench.errors import DataError
 from vis_bench.files import read_json, write_json
@@ -81,7 +80,7 @@ def parse_results(
                 "file (they usually start at 1), or leave such tracks out with --ignore-unknown-categories."
             )
         score = require(record, "score", place(i))
-        if not is_number(score) or not math.isfinite(score):
+        if not is_finite_number(score):
             raise DataError(f"{place(i)}: `score` must be a finite number, found {score!r}.")
         boxes = None
         if record.get("bboxes") is not None:
@@ -107,10 +106,11 @@ def write_results(path: Path, tracks: Iterable[Track]) -> None:
 
     Raises ValueError for a score that is not finite.
     """
-    write_json(path, [_record(track) for track in tracks], indent=None)
+    write_json(path, [result_record(track) for track in tracks], indent=None)
 
 
-def _record(track: Track) -> dict[str, Any]:
+def result_record(track: Track) -> dict[str, Any]:
+    """One track as the results format holds it, ready for JSON."""
     record: dict[str, Any] = {
         "video_id": track.video_id,
         "category_id": track.category_id,

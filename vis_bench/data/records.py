@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vis_bench.data.segmentations import is_number
+from vis_bench.data.segmentations import is_finite_number
 from vis_bench.errors import DataError
 from vis_bench.files import read_bytes, read_json, sha256
 from vis_bench.types import Box
@@ -60,9 +59,11 @@ def require(record: dict[str, Any], key: str, where: str) -> Any:
 
 
 def require_int(record: dict[str, Any], key: str, where: str) -> int:
-    """The whole number under `key`. Raises DataError for anything else (also text, true and 1.0)."""
+    """The whole number under `key`. Raises DataError for anything else (also text, true, 1.0
+    and numbers beyond 64 bits).
+    """
     value = require(record, key, where)
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63:
         raise DataError(f"{where}: `{key}` must be a whole number, found {value!r}.")
     return value
 
@@ -94,7 +95,7 @@ def read_boxes(values: list[Any], where: str) -> tuple[Box | None, ...]:
         if (
             not isinstance(box, (list, tuple))
             or len(box) != 4
-            or not all(is_number(number) and math.isfinite(number) for number in box)
+            or not all(is_finite_number(number) for number in box)
         ):
             raise DataError(
                 f"{where}, frame {frame}: a box must be four finite numbers [x, y, width, height] or null, "

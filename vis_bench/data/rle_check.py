@@ -25,6 +25,7 @@ _SIGN = 0x10
 _PAYLOAD = 0x1F
 # Seven groups hold 35 bits; no image has a longer run, and int64 cannot overflow.
 _MAX_GROUPS = 7
+_LONGEST_RUN = 2**32
 # Keeps the temporary arrays of one pass around ten megabytes, inside the cache.
 _CHUNK_CHARACTERS = 200_000
 
@@ -50,15 +51,16 @@ class CheckedCounts:
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
-    """Runs of n masks behind one another. values: [r] int64. offsets: [n + 1] int64 into values."""
+    """Runs of n masks behind one another.
+
+    values: [r] int64. offsets: [n + 1] int64, mask i holds values[offsets[i]:offsets[i + 1]].
+    foreground: [r] bool, true for the odd places of each mask. unreadable: [n] bool.
+    """
 
     values: np.ndarray
     offsets: np.ndarray
+    foreground: np.ndarray
     unreadable: np.ndarray
-
-    def position(self) -> np.ndarray:
-        """Place of every run inside its own mask, 0 for the first, [r] int64."""
-        return _position_in_group(self.offsets)
 
 
 def check_counts(counts: Sequence[bytes], pixels: Sequence[int]) -> CheckedCounts:
@@ -89,11 +91,7 @@ def compress_runs(runs: Sequence[np.ndarray], pixels: Sequence[int]) -> CheckedC
     compressed: list[bytes] = []
     for start in range(0, len(runs), 1024):
         part = runs[start : start + 1024]
-        batch = _Runs(
-            values=np.concatenate([np.zeros(0, np.int64), *part]),
-            offsets=_offsets([len(one) for one in part]),
-            unreadable=np.zeros(len(part), dtype=bool),
-        )
+        batch = _runs(np.concatenate([np.zeros(0, np.int64), *part]), _offsets([len(one) for one in part]))
         try:
             areas[start : start + 1024] = _validate(batch, np.asarray(pixels[start : start + 1024]))
         except BadCountsError as error:
@@ -139,46 +137,73 @@ def _sums(values: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return total[offsets[1:]] - total[offsets[:-1]]
 
 
+def _groups_with(flags: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Which groups hold a true flag, [n] bool. Cheap in the usual case that none does."""
+    found = np.zeros(len(offsets) - 1, dtype=bool)
+    found[np.searchsorted(offsets, np.flatnonzero(flags), side="right") - 1] = True
+    return found
+
+
+def _runs(values: np.ndarray, offsets: np.ndarray, unreadable: np.ndarray | None = None) -> _Runs:
+    masks = len(offsets) - 1
+    starts_odd = np.repeat((offsets[:-1] & 1).astype(bool), np.diff(offsets))
+    foreground = starts_odd ^ (np.arange(len(values)) & 1).astype(bool)
+    return _Runs(values, offsets, foreground, np.zeros(masks, bool) if unreadable is None else unreadable)
+
+
 def _decode(counts: Sequence[bytes]) -> _Runs:
     text_offsets = _offsets([len(text) for text in counts])
-    codes = np.frombuffer(b"".join(counts), dtype=np.uint8).astype(np.int64) - _FIRST_CHARACTER
-    outside = (codes < 0) | (codes > 63)
+    # A character below the alphabet wraps round to a code above 63.
+    codes = np.frombuffer(b"".join(counts), dtype=np.uint8) - np.uint8(_FIRST_CHARACTER)
     is_last = (codes & _MORE) == 0
     # A mask's last character always closes a number, so that a cut string cannot run into the next mask.
     last_of_text = text_offsets[1:][np.diff(text_offsets) > 0] - 1
-    cut_off = np.zeros(len(codes), dtype=np.int64)
-    cut_off[last_of_text] = ~is_last[last_of_text]
-    is_last[last_of_text] = True
+    cut_off = last_of_text[~is_last[last_of_text]]
+    is_last[cut_off] = True
 
     ends = np.flatnonzero(is_last)
-    number_offsets = np.concatenate(([0], ends + 1))
-    groups = np.diff(number_offsets)
-    shift = 5 * np.minimum(_position_in_group(number_offsets), _MAX_GROUPS)
-    numbers = _sums((codes & _PAYLOAD) << shift, number_offsets)
-    negative = (codes[ends] & _SIGN) != 0
-    numbers -= np.where(negative, np.left_shift(1, 5 * np.minimum(groups, _MAX_GROUPS)), 0)
+    starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
+    groups = ends - starts + 1
+    offsets = np.searchsorted(ends, text_offsets)
+    numbers = (codes[starts] & _PAYLOAD).astype(np.int64)
+    longer = np.flatnonzero(groups > 1)
+    for group in range(1, _MAX_GROUPS):
+        numbers[longer] |= (codes[starts[longer] + group] & _PAYLOAD).astype(np.int64) << (5 * group)
+        longer = longer[groups[longer] > group + 1]
+        if not len(longer):
+            break
+    negative = np.flatnonzero(codes[ends] & _SIGN)
+    numbers[negative] -= np.left_shift(1, 5 * np.minimum(groups[negative], _MAX_GROUPS))
 
-    offsets = np.concatenate(([0], np.cumsum(is_last)))[text_offsets]
-    too_long = _sums(groups > _MAX_GROUPS, offsets) > 0
-    unreadable = (_sums(outside, text_offsets) > 0) | (_sums(cut_off, text_offsets) > 0) | too_long
-    return _Runs(_undo_differences(numbers, offsets), offsets, unreadable)
+    unreadable = _groups_with(codes > 63, text_offsets) | _groups_with(groups > _MAX_GROUPS, offsets)
+    unreadable |= np.isin(text_offsets[1:] - 1, cut_off) & (np.diff(text_offsets) > 0)
+    written = _runs(numbers, offsets, unreadable)
+    return _Runs(_undo_differences(written), offsets, written.foreground, unreadable)
 
 
-def _undo_differences(numbers: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Turn written numbers into runs: odd places accumulate from place 1, even places from place 2."""
-    place = _position_in_group(offsets)
-    runs = numbers.copy()
-    for chain in (place % 2 == 1, (place % 2 == 0) & (place >= 2)):
-        total = np.concatenate(([0], np.cumsum(np.where(chain, numbers, 0))))
-        before_mask = np.repeat(total[offsets[:-1]], np.diff(offsets))
-        runs[chain] = (total[1:] - before_mask)[chain]
+def _undo_differences(written: _Runs) -> np.ndarray:
+    """Turn written numbers into runs: within a mask, odd places add up from place 1, even ones from place 2.
+
+    Sums over every second number run through all masks at once; what they held before the mask began is
+    subtracted again.
+    """
+    numbers = written.values
+    sums = np.empty_like(numbers)
+    sums[0::2] = np.cumsum(numbers[0::2])
+    sums[1::2] = np.cumsum(numbers[1::2])
+    filled = np.diff(written.offsets) > 0
+    first = written.offsets[:-1][filled]
+    lengths = np.diff(written.offsets)[filled]
+    before_odd = np.where(first > 0, sums[first - 1], 0)
+    before = np.where(written.foreground, np.repeat(before_odd, lengths), np.repeat(sums[first], lengths))
+    runs = sums - before
+    runs[first] = numbers[first]
     return runs
 
 
 def _encode(runs: _Runs) -> list[bytes]:
-    place = runs.position()
     numbers = runs.values.copy()
-    late = np.flatnonzero(place > 2)
+    late = np.flatnonzero(_position_in_group(runs.offsets) > 2)
     numbers[late] -= runs.values[late - 2]
     groups = np.ones(len(numbers), dtype=np.int64)
     for n in range(1, _MAX_GROUPS):
@@ -195,20 +220,24 @@ def _encode(runs: _Runs) -> list[bytes]:
 
 def _validate(runs: _Runs, pixels: np.ndarray) -> np.ndarray:
     """Areas [n] int64, or BadCountsError for the first bad mask."""
-    negative = _sums(runs.values < 0, runs.offsets) > 0
+    negative = _groups_with(runs.values < 0, runs.offsets)
+    # Without this bound, sums could wrap around 64 bits and happen to fit.
+    huge = _groups_with(runs.values > _LONGEST_RUN, runs.offsets)
     filled = _sums(runs.values, runs.offsets)
-    bad = runs.unreadable | negative | (filled != pixels)
+    bad = runs.unreadable | negative | huge | (filled != pixels)
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
         if runs.unreadable[first]:
             reason = "its counts string is not run-length text (damaged or cut off)"
         elif negative[first]:
             reason = "its counts hold a negative run"
+        elif huge[first]:
+            reason = "its counts hold a run longer than any image"
         else:
             word = "overrun" if filled[first] > pixels[first] else "do not fill"
             reason = f"its runs cover {filled[first]} pixels and {word} the image of {pixels[first]} pixels"
         raise BadCountsError(first, reason)
-    return _sums(np.where(runs.position() % 2 == 1, runs.values, 0), runs.offsets)
+    return _sums(runs.values * runs.foreground, runs.offsets)
 
 
 def _rewrite_zero_runs(runs: _Runs, texts: list[bytes], start: int) -> None:
@@ -216,8 +245,10 @@ def _rewrite_zero_runs(runs: _Runs, texts: list[bytes], start: int) -> None:
 
     They are legal and change no pixel, but pycocotools gives wrong boxes for them.
     """
-    loose = np.flatnonzero(_sums((runs.values == 0) & (runs.position() > 0), runs.offsets) > 0)
-    for mask in loose.tolist():
+    empty = runs.values == 0
+    starts = runs.offsets[:-1]
+    empty[starts[starts < runs.offsets[1:]]] = False
+    for mask in np.flatnonzero(_groups_with(empty, runs.offsets)).tolist():
         merged: list[int] = [0]
         for place, run in enumerate(runs.values[runs.offsets[mask] : runs.offsets[mask + 1]].tolist()):
             if run == 0:
@@ -227,5 +258,4 @@ def _rewrite_zero_runs(runs: _Runs, texts: list[bytes], start: int) -> None:
             else:
                 merged.append(run)
         values = np.asarray(merged, dtype=np.int64)
-        one = _Runs(values, np.asarray([0, len(values)]), np.zeros(1, dtype=bool))
-        texts[start + mask] = _encode(one)[0]
+        texts[start + mask] = _encode(_runs(values, _offsets([len(values)])))[0]

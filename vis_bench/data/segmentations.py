@@ -6,7 +6,7 @@ a hundred thousand masks and slow on one.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -135,7 +135,7 @@ class SegmentationBatch:
                     f"found {_shorten(polygon)}",
                 )
             for number in polygon:
-                if not is_number(number) or not math.isfinite(number) or abs(number) > reach:
+                if not is_finite_number(number) or abs(number) > reach:
                     raise self._error(
                         record, frame, f"polygon coordinate {number!r} is not a number near the image"
                     )
@@ -146,9 +146,11 @@ class SegmentationBatch:
         return DataError(f"{self._describe(record, frame)}: {text}.")
 
 
-def is_number(value: object) -> bool:
-    """True for int and float, false for bool and everything else (JSON true is not a number here)."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def is_finite_number(value: object) -> bool:
+    """True for int and float within the range of a double; false for NaN, infinity, bool and the rest."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def _shorten(value: object) -> str:

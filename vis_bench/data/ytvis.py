@@ -11,7 +11,6 @@ Source: YouTube-VIS challenge page (format description); specification 0.2 (data
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,15 @@ from vis_bench.data.records import (
     require_object,
     require_text,
 )
-from vis_bench.data.segmentations import SegmentationBatch, is_number
+from vis_bench.data.segmentations import SegmentationBatch, is_finite_number
 from vis_bench.data.splits import split_hash
 from vis_bench.errors import DataError
 from vis_bench.files import write_json
 from vis_bench.rle import tight_box
 from vis_bench.types import Category, Dataset, Rle, TruthTrack, Video
+
+# What a JPEG can hold; keeps every pixel count far inside 64 bits.
+_LONGEST_SIDE_PIXELS = 65_535
 
 
 def read_dataset(annotations: Path, image_root: Path | None, name: str, split: str) -> Dataset:
@@ -128,8 +130,10 @@ def _read_videos(records: list[Any], file: str) -> tuple[Video, ...]:
         if video_id in videos:
             raise DataError(f"{where}: the id occurs twice in `videos`. Ids must be unique.")
         width, height = require_int(record, "width", where), require_int(record, "height", where)
-        if width <= 0 or height <= 0:
-            raise DataError(f"{where}: size {width}x{height} must be positive.")
+        if not (0 < width <= _LONGEST_SIDE_PIXELS and 0 < height <= _LONGEST_SIDE_PIXELS):
+            raise DataError(
+                f"{where}: size {width}x{height} must lie within 1..{_LONGEST_SIDE_PIXELS} pixels a side."
+            )
         names = require_list(record, "file_names", where)
         if not names:
             raise DataError(f"{where}: has no frames (`file_names` is empty). Remove the video.")
@@ -244,7 +248,7 @@ def _track(
 def _read_area(area: object, frame: int, where: str) -> float | None:
     if area is None:
         return None
-    if not is_number(area) or not math.isfinite(area) or area < 0:  # type: ignore[arg-type, operator]
+    if not is_finite_number(area) or area < 0:  # type: ignore[operator]
         raise DataError(
             f"{where}, frame {frame}: an area must be a number of pixels or null, found {area!r}."
         )

@@ -1,0 +1,86 @@
+import hashlib
+from fractions import Fraction
+
+import pytest
+from ytvis_files import annotation, payload, video_record, write_json
+
+from vis_bench.data.splits import (
+    HELD_OUT_FRACTION,
+    crossing_videos,
+    development_split,
+    held_out_names,
+    split_hash,
+)
+from vis_bench.data.ytvis import read_dataset
+from vis_bench.errors import DataError
+
+
+def names(count, prefix="video"):
+    return [f"{prefix}{i:04d}" for i in range(count)]
+
+
+def full_set(tmp_path, count, name, folders=None):
+    folders = folders or names(count)
+    value = payload(
+        videos=[video_record(i, folder=folder) for i, folder in enumerate(folders)],
+        annotations=[annotation(i, video_id=i) for i in range(len(folders))],
+    )
+    return read_dataset(write_json(tmp_path / "train.json", value), None, name, "train-full")
+
+
+@pytest.mark.parametrize(
+    ("name", "videos", "held_out"),
+    [("ytvis19", 2238, 400), ("ytvis19", 10, 2), ("ytvis21", 2985, 534), ("ovis", 607, 92), ("ovis", 1, 1)],
+)
+def test_number_of_held_out_videos(name, videos, held_out):
+    # ceil(2985 * 400 / 2238) = ceil(533.5) = 534; ceil(607 * 0.15) = ceil(91.05) = 92
+    assert len(held_out_names(names(videos), HELD_OUT_FRACTION[name])) == held_out
+
+
+def test_held_out_are_the_smallest_hashes_whatever_the_order():
+    ranked = sorted(names(20), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    assert held_out_names(names(20), Fraction(1, 4)) == set(ranked[:5])
+    assert held_out_names(names(20)[::-1], Fraction(1, 4)) == set(ranked[:5])
+    # Known digests: SHA-256("a") = ca97..., ("b") = 3e23..., ("c") = 2e7d...
+    assert held_out_names(["a", "b", "c"], Fraction(1, 3)) == {"c"}
+
+
+def test_train_and_devval_share_nothing_and_leave_nothing_out(tmp_path):
+    full = full_set(tmp_path, 60, "ytvis19")
+    train, devval = development_split(full, "train"), development_split(full, "devval")
+    assert (train.split, devval.split) == ("train", "devval")
+    assert len(devval.videos) == 11  # ceil(60 * 400 / 2238) = ceil(10.7)
+    assert crossing_videos(train, devval) == ()
+    assert {v.name for v in train.videos} | {v.name for v in devval.videos} == set(names(60))
+    for part in (train, devval):
+        assert {track.video_id for track in part.tracks} == {video.id for video in part.videos}
+        assert [video.id for video in part.videos] == sorted(video.id for video in part.videos)
+    assert len({full.split_hash, train.split_hash, devval.split_hash}) == 3
+    assert train.annotation_hash == full.annotation_hash
+
+
+def test_split_hash_is_the_digest_of_the_sorted_names():
+    assert split_hash(["b", "a"]) == hashlib.sha256(b"a\nb").hexdigest()
+
+
+def test_years_that_share_their_videos_are_cut_at_nearly_the_same_hash():
+    old = names(2238)
+    new = old + names(747, "new")
+    fraction = HELD_OUT_FRACTION["ytvis19"]
+    crossing = held_out_names(old, fraction) ^ (held_out_names(new, fraction) & set(old))
+    # One draw of the simulation in the docstring of splits: 7 on average, 17 at the 95th percentile.
+    assert len(crossing) <= 17
+    assert held_out_names(old, fraction) & held_out_names(new, fraction)
+
+
+def test_crossing_videos_names_what_was_seen(tmp_path):
+    first = full_set(tmp_path, 0, "ytvis19", ["x", "y"])
+    second = full_set(tmp_path, 0, "ytvis21", ["z", "y"])
+    assert crossing_videos(first, second) == ("y",)
+
+
+def test_a_training_file_too_small_to_split_is_refused(tmp_path):
+    full = full_set(tmp_path, 1, "ytvis21")
+    assert len(development_split(full, "devval").videos) == 1
+    with pytest.raises(DataError, match="split 'train' has no video"):
+        development_split(full, "train")
