@@ -6,7 +6,6 @@ Source: He et al., InsPro (NeurIPS 2022); specification 6.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +21,7 @@ from methods.inspro.losses import (
     matched_pairs,
     stack_targets,
 )
+from methods.inspro.masks import MaskHead
 from methods.inspro.matching import empty_table, match_frame, reserved_slots
 from methods.inspro.propagation import (
     IntraQueryAttention,
@@ -32,57 +32,13 @@ from methods.inspro.propagation import (
 from methods.inspro.sequence import summarise_slots
 from methods.layers.backbone import build_backbone
 from methods.layers.box_codec import clip_boxes, normalised_to_pixels
-from methods.layers.condmask import MaskBranch, aligned_upsample, dynamic_mask_logits, num_dynamic_parameters
-from methods.layers.fpn import Fpn, level_stride
+from methods.layers.fpn import Fpn
 from methods.layers.images import masks_to_original, normalise_and_pad, resize_frame
 from methods.layers.query_stage import QueryStage, QueryStageConfig, StageOutput
 from vis_bench import rle
 from vis_bench.errors import MethodError
 from vis_bench.method import Clip, FrameDetection, FrameResult, VideoInstance
 from vis_bench.types import Box, Video
-
-MASK_CHANNELS = 8
-# CondInst's sizes of interest of P3..P7; a box reads the first that its longer side does not exceed
-SIZES_OF_INTEREST_PX = (64.0, 128.0, 256.0, 512.0, 1024.0)
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFeatures:
-    """Pyramid "p2".."p5" and mask features [n, 8, h, w] of n images."""
-
-    pyramid: Mapping[str, Tensor]
-    masks: Tensor
-
-    def rows(self, start: int, stop: int) -> ImageFeatures:
-        """The features of images start..stop - 1."""
-        pyramid = {name: feature[start:stop] for name, feature in self.pyramid.items()}
-        return ImageFeatures(pyramid, self.masks[start:stop])
-
-
-def coordinate_scale(boxes: Tensor, kind: str) -> Tensor:
-    """Divisor in px of the relative coordinates of each box [n, 4] -> [n].
-
-    kind: "size_of_interest" (CondInst's scale by the longer side), "pixels" (1) or "box_size" (longer side).
-    Source: specification 6.1 and D13.
-    """
-    longer = (boxes[:, 2:] - boxes[:, :2]).amax(dim=1)
-    if kind == "pixels":
-        return torch.ones_like(longer)
-    if kind == "box_size":
-        return longer.clamp(min=1.0)
-    sizes = longer.new_tensor(SIZES_OF_INTEREST_PX)
-    return sizes[torch.bucketize(longer, sizes[:-1])]
-
-
-def _weight_generator(config: InsProConfig) -> nn.Module:
-    """Object features [n, dim] -> filter vectors [n, 169]."""
-    outputs = num_dynamic_parameters(MASK_CHANNELS)
-    if config.generator == "linear":
-        return nn.Linear(config.dim, outputs)
-    dim = config.dim
-    return nn.Sequential(
-        nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, outputs)
-    )
 
 
 class InsPro(nn.Module):
@@ -97,8 +53,7 @@ class InsPro(nn.Module):
         self.num_classes = num_classes
         self.backbone = build_backbone(config.backbone)
         self.fpn = Fpn(self.backbone.channels, config.dim, ("res2", "res3", "res4", "res5"))
-        self.mask_branch = MaskBranch(config.dim, config.mask_hidden, MASK_CHANNELS, config.mask_levels)
-        self.mask_stride = level_stride(config.mask_levels[0])
+        self.mask_head = MaskHead(config)
         stage = QueryStageConfig(
             dim=config.dim,
             heads=config.heads,
@@ -109,7 +64,6 @@ class InsPro(nn.Module):
             box_output_gain=config.box_output_gain,
         )
         self.stages = nn.ModuleList(QueryStage(num_classes, stage) for _ in range(config.stages))
-        self.generators = nn.ModuleList(_weight_generator(config) for _ in range(config.stages))
         self.attention = IntraQueryAttention(
             config.dim, config.frames_attended, config.bank_weights == "per_channel"
         )
@@ -117,10 +71,9 @@ class InsPro(nn.Module):
         proposals = grid_proposals if config.proposal_init == "grid" else image_proposals
         self.initial_boxes = nn.Parameter(proposals(config.queries))
 
-    def image_features(self, images: Tensor) -> ImageFeatures:
-        """Everything that does not depend on queries: images [n, 3, H, W] float."""
-        pyramid = self.fpn(self.backbone(images))
-        return ImageFeatures(pyramid, self.mask_branch(pyramid))
+    def pyramid(self, images: Tensor) -> dict[str, Tensor]:
+        """Everything before the heads: images [n, 3, H, W] float -> "p2".."p5"."""
+        return self.fpn(self.backbone(images))
 
     def start(self, sizes: Tensor) -> PropagatedState:
         """The state before the first frame for frames of un-padded `sizes` [B, 2] (height, width)."""
@@ -150,25 +103,6 @@ class InsPro(nn.Module):
             boxes = self.start(sizes).boxes
         return outputs, PropagatedState(queries, boxes, bank)
 
-    def mask_logits(
-        self, stage: int, masks: Tensor, image_index: Tensor, features: Tensor, boxes: Tensor
-    ) -> Tensor:
-        """Mask logits [n, H / 4, W / 4] of n slots at one stage.
-
-        masks: mask features [B, 8, h, w]. image_index: [n]. features: object features [n, dim]. boxes: [n, 4]
-        px, whose centres are the origin of the relative coordinates. Source: InsPro, Eq 2.
-        """
-        boxes = boxes.detach()
-        logits = dynamic_mask_logits(
-            masks,
-            self.generators[stage](features),
-            image_index,
-            0.5 * (boxes[:, :2] + boxes[:, 2:]),
-            coordinate_scale(boxes, self.config.coordinate_scale),
-            stride=self.mask_stride,
-        )
-        return aligned_upsample(logits, self.mask_stride // 4)
-
     def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
         """Weighted loss terms, summed over stages and averaged over frames; the total is their sum.
 
@@ -182,21 +116,21 @@ class InsPro(nn.Module):
         frames, batch = lengths.pop(), len(clips)
         # time-major, so that the features of one frame of all clips are contiguous
         images = normalise_and_pad([clip.frames[t] for t in range(frames) for clip in clips])
-        features = self.image_features(images)
+        pyramid = self.pyramid(images)
         height, width = images.shape[-2:]
         targets = stack_targets(clips, (height, width))
         state = self.start(targets.sizes)
         tables = [empty_table(targets.labels.shape[1], images.device)] * batch
         outputs, slots, reserved = [], [], []
         for t in range(frames):
-            pyramid = features.rows(t * batch, (t + 1) * batch).pyramid
-            stages, state = self.step(pyramid, state, targets.sizes, self.config.clip_training_proposals)
+            frame = {name: feature[t * batch : (t + 1) * batch] for name, feature in pyramid.items()}
+            stages, state = self.step(frame, state, targets.sizes, self.config.clip_training_proposals)
             frame_slots, frame_reserved, tables = self._match(t, stages, tables, targets)
             outputs.append(stages)
             slots.append(frame_slots)
             reserved.append(frame_reserved)
         return self._weighted_losses(
-            outputs, torch.stack(slots, 1), torch.stack(reserved), targets, features.masks
+            outputs, torch.stack(slots, 1), torch.stack(reserved), targets, self.mask_head.features(pyramid)
         )
 
     def _match(
@@ -262,7 +196,7 @@ class InsPro(nn.Module):
         for s in range(first, self.config.stages):
             t, b, m, n = (index[stage == s] for index in (frame, clip, item, slot))
             logits.append(
-                self.mask_logits(
+                self.mask_head(
                     s, mask_features, t * targets.labels.shape[0] + b, features[s, t, b, n], boxes[s, t, b, n]
                 )
             )
@@ -291,17 +225,17 @@ class InsPro(nn.Module):
         resized = (int(resized_frame.shape[-2]), int(resized_frame.shape[-1]))
         images = normalise_and_pad([resized_frame])
         sizes = torch.tensor([resized], device=images.device)
-        features = self.image_features(images)
+        pyramid = self.pyramid(images)
         if state is None:
             state = self.start(sizes)
-        outputs, state = self.step(features.pyramid, state, sizes, clip_proposals=True)
+        outputs, state = self.step(pyramid, state, sizes, clip_proposals=True)
         last = outputs[-1]
         scores = last.class_logits[0].sigmoid()
         # masks are the costly part, and most slots are empty
         present = (scores.amax(dim=1) >= config.presence_threshold).nonzero().squeeze(1)
-        logits = self.mask_logits(
+        logits = self.mask_head(
             config.stages - 1,
-            features.masks,
+            self.mask_head.features(pyramid),
             torch.zeros_like(present),
             last.object_features[0, present],
             last.boxes[0, present],

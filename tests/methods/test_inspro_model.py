@@ -10,7 +10,8 @@ import torch
 
 from methods.inspro import SPEC
 from methods.inspro.config import CONFIGS, TINY, LossWeights
-from methods.inspro.model import InsPro, coordinate_scale
+from methods.inspro.masks import coordinate_scale
+from methods.inspro.model import InsPro
 from methods.layers.backbone_config import BackboneConfig
 from vis_bench import rle
 from vis_bench.errors import MethodError, UsageError
@@ -78,9 +79,9 @@ def test_paper_configuration_has_the_expected_parameters():
     total = count(model) + frozen_affine
     assert total == pytest.approx(107.9e6, rel=0.01)
     assert total == 107_967_447
-    additions = (model.mask_branch, model.generators, model.attention)
+    additions = (model.mask_head, model.attention)
     assert total - sum(count(module) for module in additions) == 106_229_208
-    assert count(model.mask_branch) == 1_477_384
+    assert count(model.mask_head.branch) == 1_477_384
 
 
 def test_paper_values():
@@ -140,7 +141,7 @@ def test_ablation_rows_switch_what_table_2a_says():
 def test_step_propagates_the_bank_output_of_all_slots_and_banks_the_features():
     model = build(bank_length=3)
     sizes = torch.tensor([[48, 64]])
-    pyramid = model.image_features(torch.randn(1, 3, 64, 64)).pyramid
+    pyramid = model.pyramid(torch.randn(1, 3, 64, 64))
     first, state = model.step(pyramid, model.start(sizes), sizes, clip_proposals=False)
     second, after = model.step(pyramid, state, sizes, clip_proposals=False)
     o1, o2 = first[-1].object_features, second[-1].object_features
@@ -155,7 +156,7 @@ def test_step_propagates_the_bank_output_of_all_slots_and_banks_the_features():
 def test_gradients_flow_through_queries_across_frames_and_not_through_boxes():
     model = build()
     sizes = torch.tensor([[48, 64]])
-    pyramid = model.image_features(torch.randn(1, 3, 64, 64)).pyramid
+    pyramid = model.pyramid(torch.randn(1, 3, 64, 64))
     first, state = model.step(pyramid, model.start(sizes), sizes, clip_proposals=False)
     assert first[-1].boxes.requires_grad
     assert not state.boxes.requires_grad
@@ -297,7 +298,7 @@ def test_presence_threshold_only_drops_masks():
 def test_masks_and_boxes_come_at_the_original_size():
     model = build(presence_threshold=0.0, test_short_side=24, test_max_long_side=640)
     with torch.no_grad():
-        model.generators[-1].bias[-1] = 5.0  # the last bias of the filters: masks are foreground
+        model.mask_head.generators[-1].bias[-1] = 5.0  # the last bias of the filters: masks are foreground
     result = next(iter(model.track(VIDEO, iter(make_frames(1)))))
     masks = [d for d in result.detections if d.segmentation is not None]
     assert masks
@@ -313,7 +314,7 @@ def test_masks_and_boxes_come_at_the_original_size():
 def test_proposals_are_clipped_at_test_and_not_in_training():
     model = build()
     sizes = torch.tensor([[48, 64]])
-    pyramid = model.image_features(torch.randn(1, 3, 64, 64)).pyramid
+    pyramid = model.pyramid(torch.randn(1, 3, 64, 64))
     with torch.no_grad():
         for stage in model.stages:
             stage.box_output.bias.copy_(torch.tensor([9.0, -9.0, 1.0, 1.0]))
