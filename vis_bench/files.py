@@ -51,6 +51,9 @@ def read_json(path: Path) -> Any:
         ) from None
     except RecursionError:
         raise DataError(f"{path}: JSON nested too deeply.") from None
+    except ValueError as error:
+        # Python refuses whole numbers of more than 4,300 digits
+        raise DataError(f"{path}: not usable JSON ({error}).") from None
 
 
 def sha256(data: bytes) -> str:

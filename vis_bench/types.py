@@ -84,8 +84,8 @@ class Dataset:
     """Videos of one split, with their truth where it is public.
 
     tracks is None where the truth is hidden (official validation sets). image_root is None for a
-    truth file used for scoring only. annotation_hash: SHA-256 of the annotation file's bytes;
-    split_hash: SHA-256 of the sorted video names of this split.
+    truth file used for scoring only. annotation_hash: SHA-256 of the annotation file's
+    uncompressed text; split_hash: SHA-256 of the sorted video names of this split.
     """
 
     name: str

@@ -10,13 +10,21 @@ from vis_bench.data.splits import (
     development_split,
     held_out_names,
     split_hash,
+    threshold_of,
 )
 from vis_bench.data.ytvis import read_dataset
 from vis_bench.errors import DataError
+from vis_bench.types import Dataset, Video
 
 
 def names(count, prefix="video"):
     return [f"{prefix}{i:04d}" for i in range(count)]
+
+
+def bare_set(name, folders):
+    """A training set of names only: splitting needs no masks."""
+    videos = tuple(Video(i, folder, 8, 8, (f"{folder}/0.jpg",)) for i, folder in enumerate(folders))
+    return Dataset(name, "train-full", videos, (), (), None, "", "")
 
 
 def full_set(tmp_path, count, name, folders=None):
@@ -84,3 +92,22 @@ def test_a_training_file_too_small_to_split_is_refused(tmp_path):
     assert len(development_split(full, "devval").videos) == 1
     with pytest.raises(DataError, match="split 'train' has no video"):
         development_split(full, "train")
+
+
+def test_ytvis21_is_cut_where_ytvis19_is_cut():
+    """Every video of both years is on the same side once the 2019 threshold is known."""
+    old, new = names(2238), names(2238)[300:] + [f"new{i}" for i in range(700)]
+    cut = threshold_of(old, HELD_OUT_FRACTION["ytvis19"])
+    held_out_2019 = held_out_names(old, HELD_OUT_FRACTION["ytvis19"])
+    full = bare_set("ytvis21", new)
+    held_out_2021 = {v.name for v in development_split(full, "devval", cut).videos}
+    shared = set(old) & set(new)
+    assert held_out_2021 & shared == held_out_2019 & shared
+    train = {v.name for v in development_split(full, "train", cut).videos}
+    assert train == set(new) - held_out_2021
+
+
+def test_a_threshold_that_leaves_a_side_empty_is_not_used():
+    full = bare_set("ytvis21", "abc")
+    assert len(development_split(full, "devval", "0" * 64).videos) == 1
+    assert len(development_split(full, "devval", "f" * 64).videos) == 1

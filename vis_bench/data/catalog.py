@@ -16,8 +16,8 @@ from vis_bench.data.layouts import (
     split_of_file,
 )
 from vis_bench.data.official import OFFICIAL, plain
-from vis_bench.data.splits import development_split
-from vis_bench.data.ytvis import read_dataset
+from vis_bench.data.splits import HELD_OUT_FRACTION, development_split, threshold_of
+from vis_bench.data.ytvis import read_dataset, read_video_names
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.types import Dataset
 
@@ -160,7 +160,17 @@ def _open_official(name: str, split: str, data_root: Path | None) -> Dataset:
     _check_classes(full, path)
     first_frame = full.videos[0].file_names[0] if full.videos else None
     full = replace(full, image_root=official_image_root(dataset, root, file_split, first_frame))
-    return development_split(full, split) if split in ("train", "devval") else full
+    if split not in ("train", "devval"):
+        return full
+    return development_split(full, split, _threshold_of_2019(root) if name == "ytvis21" else None)
+
+
+def _threshold_of_2019(root: Path) -> str | None:
+    """The cut of ytvis19, so that a video of both years stays on one side; None without the 2019 file."""
+    path = official_annotations(OFFICIAL["ytvis19"], root, "train")
+    if path is None:
+        return None
+    return threshold_of(read_video_names(path), HELD_OUT_FRACTION["ytvis19"])
 
 
 def _check_classes(dataset: Dataset, path: Path) -> None:

@@ -7,14 +7,13 @@ A video's rank is its place when all folder names of the training file are sorte
 How many: 400 of 2,238 videos for ytvis19 (the IFR paper holds out 400 videos of the 2019 training set), the
 same fraction for ytvis21, and 15 % for ovis.
 
-ytvis19 and ytvis21 share most of their videos, and one that is held out in one year should not be trained on
-in the other. Both years therefore use the same hash and the same fraction, so their cuts lie at almost the
-same hash value. They cannot be made equal without the 2019 list: a rank in the 2021 file knows nothing of
-2019. If the 2021 file holds all 2,238 videos of 2019 among its 2,985, a simulation (400 draws) gives 7 shared
-videos on different sides on average, 17 at the 95th percentile. A fixed threshold at 400/2238 of the hash
-space for 2021 would give 14 and 32, because it ignores the 2021 names, which mostly are the 2019 names; using
-the 2019 file where it happens to lie on the disk would make the split depend on the disk. Who trains on one
-year and tests on the other finds the videos concerned with `crossing_videos`.
+ytvis19 and ytvis21 share most of their videos, and one that is held out in one year must not be trained on in
+the other. ytvis21 is therefore cut at ytvis19's own threshold, the hash of its last held-out video, when the
+2019 training file lies under the same data root. Without that file the threshold cannot be known: the same
+fraction of the 2021 list is held out by rank. If 2021 holds all 2,238 videos of 2019 among its 2,985, the two
+cuts then put 7 shared videos on different sides on average, 17 at the 95th percentile (400 simulated draws;
+a constant threshold at 400/2238 of the hash space gives 14 and 32). The split hash in every record tells the
+two cases apart, and who trains on one year and tests on the other finds the videos with `crossing_videos`.
 Source: IFR paper, section 4.3 (400 held-out videos); the hash rule is ours.
 """
 
@@ -66,14 +65,23 @@ def keep_videos(dataset: Dataset, split: str, names: frozenset[str]) -> Dataset:
     )
 
 
-def development_split(full: Dataset, split: str) -> Dataset:
+def threshold_of(names: Sequence[str], fraction: Fraction) -> str:
+    """The largest name hash that is held out of `names`: the cut between devval and train."""
+    return max(name_hash(name) for name in held_out_names(names, fraction))
+
+
+def development_split(full: Dataset, split: str, threshold: str | None = None) -> Dataset:
     """`train` or `devval` of an official training set.
 
-    full: the whole training file (split `train-full`) of ytvis19, ytvis21 or ovis. Raises DataError when no
-    video is left.
+    full: the whole training file (split `train-full`) of ytvis19, ytvis21 or ovis. threshold: hash up to which
+    names are held out (ytvis19's, for ytvis21); None, or one that would leave a side empty, holds out by rank.
+    Raises DataError when no video is left.
     """
     names = [video.name for video in full.videos]
     held_out = held_out_names(names, HELD_OUT_FRACTION[full.name])
+    if threshold is not None:
+        below = frozenset(name for name in names if name_hash(name) <= threshold)
+        held_out = below if 0 < len(below) < len(set(names)) else held_out
     chosen = held_out if split == "devval" else frozenset(names) - held_out
     if not chosen:
         raise DataError(

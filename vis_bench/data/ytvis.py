@@ -30,7 +30,7 @@ from vis_bench.data.records import (
 from vis_bench.data.segmentations import SegmentationBatch, is_finite_number
 from vis_bench.data.splits import split_hash
 from vis_bench.errors import DataError
-from vis_bench.files import write_json
+from vis_bench.files import read_json, write_json
 from vis_bench.rle import tight_box
 from vis_bench.types import Category, Dataset, Rle, TruthTrack, Video
 
@@ -78,6 +78,16 @@ def read_dataset(annotations: Path, image_root: Path | None, name: str, split: s
         annotation_hash=annotation_hash,
         split_hash=split_hash(video.name for video in videos),
     )
+
+
+def read_video_names(annotations: Path) -> list[str]:
+    """Folder names of the videos of an annotation file, without reading its masks into a dataset.
+
+    Raises DataError as read_dataset for what concerns the videos.
+    """
+    where = str(annotations)
+    record = require_object(read_json(annotations), where)
+    return [video.name for video in _read_videos(require_list(record, "videos", where), where)]
 
 
 def write_annotations(path: Path, dataset: Dataset) -> None:
