@@ -158,6 +158,7 @@ def test_no_records() -> None:
         (7.0, "count", False, "7"),
         (7.0, "count", True, "7.0"),
         (0.01234, "seconds", False, "0.0123"),
+        (0.000291, "seconds", False, "0.0003"),
         (12.34, "seconds", False, "12.3"),
         (1234.5, "seconds", False, "1234"),
         (0.0, "seconds", False, "0.000"),

@@ -70,7 +70,7 @@ def pretraining_sentences(blocks: Sequence[Block], protocols: Protocols) -> list
             sentences.append(f"Protocol {shown}: every method starts from its own random initialisation.")
         else:
             sentences.append(
-                f"Protocol {shown}: all backbones start from one shared initialisation; numbers and standard "
+                f"Protocol {shown}: backbones start from one shared initialisation; numbers and standard "
                 "deviations hold given this pretraining."
             )
     return sentences

@@ -12,7 +12,7 @@ def format_value(value: float | None, unit: Unit, averaged: bool = False) -> str
     """A number as tables print it, `-` for None.
 
     Fractions in percent with one decimal; counts whole, with one decimal when `averaged` over seeds; seconds
-    with three significant digits.
+    with three significant digits, at most four decimals.
     """
     if value is None:
         return "-"
@@ -21,7 +21,7 @@ def format_value(value: float | None, unit: Unit, averaged: bool = False) -> str
     if unit == "count":
         return f"{value:.1f}" if averaged else f"{value:.0f}"
     digits = 2 - math.floor(math.log10(value)) if value > 0 else 3
-    return f"{value:.{min(max(digits, 0), 6)}f}"
+    return f"{value:.{min(max(digits, 0), 4)}f}"
 
 
 def _without_minus_zero(text: str) -> str:
