@@ -73,8 +73,9 @@ def threshold_of(names: Sequence[str], fraction: Fraction) -> str:
 def development_split(full: Dataset, split: str, threshold: str | None = None) -> Dataset:
     """`train` or `devval` of an official training set.
 
-    full: the whole training file (split `train-full`) of ytvis19, ytvis21 or ovis. threshold: hash up to which
-    names are held out (ytvis19's, for ytvis21); None, or one that would leave a side empty, holds out by rank.
+    full: the whole training file (split `train-full`) of ytvis19, ytvis21 or ovis. threshold: hash up to
+    which names are held out (ytvis19's, for ytvis21); None, or one that would leave a side empty, holds out
+    by rank.
     Raises DataError when no video is left.
     """
     names = [video.name for video in full.videos]

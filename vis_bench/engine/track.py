@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from vis_bench.data.frames import load_video_frame
@@ -33,7 +34,7 @@ class FrameFeed(Iterator[torch.Tensor]):
             raise StopIteration
         image = load_video_frame(self._dataset, self._video, self.handed)
         self.handed += 1
-        return torch.from_numpy(image).permute(2, 0, 1).contiguous().to(self._device)
+        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(self._device)
 
 
 @dataclass(frozen=True, slots=True)

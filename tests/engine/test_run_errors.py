@@ -1,0 +1,80 @@
+"""Usage and data errors of `vis-bench run`: one line, the right exit code, no traceback."""
+
+import json
+
+import pytest
+from conftest import TOY
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--methods", "inspo", "--dataset", "shapes"], 2, "Did you mean 'inspro'"),
+        (["--methods", "stc@tinny", "--dataset", "shapes"], 2, "Did you mean 'tiny'"),
+        (["--methods", "nowhere.py:SPEC", "--dataset", "shapes"], 2, "no such file"),
+        (["--methods", TOY.replace("SPEC", "SPEK"), "--dataset", "shapes"], 2, "Did you mean 'SPEC'"),
+        (
+            ["--methods", TOY.replace("SPEC", "NOT_A_METHOD"), "--dataset", "shapes"],
+            2,
+            "neither a MethodSpec",
+        ),
+        (["--methods", "stc", "--dataset", "shape"], 2, "Did you mean 'shapes'"),
+        (["--methods", "stc", "--dataset", "shapes", "--protocol", "shaps"], 2, "Did you mean 'shapes'"),
+        (["--methods", "stc", "--dataset", "shapes", "--split", "devval"], 2, "split"),
+        (["--methods", "stc", "--dataset", "shapes", "--seeds", "0"], 2, "at least 1"),
+        (["--methods", "stc", "--dataset", "shapes", "--seeds", "one"], 2, "--seeds"),
+        (["--methods", "stc,,inspro", "--dataset", "shapes"], 2, "empty name"),
+        (["--methods", "stc", "--dataset", "shapes", "--set", "train.lr"], 2, "KEY=VALUE"),
+        (["--methods", "stc", "--dataset", "shapes", "--no-train"], 2, "--weights"),
+        (
+            ["--methods", "stc", "--dataset", "shapes", "--weights", "none.safetensors"],
+            3,
+            "no such checkpoint",
+        ),
+        (["--methods", "stc", "--dataset", "shapes", "--protocol", "none.toml"], 3, "none.toml"),
+        (["--methods", "stc", "--dataset", "ytvis21"], 3, "VIS_BENCH_DATA"),
+        (["--methods", "stc", "--dataset", "shapes", "--jobs", "0"], 2, "jobs"),
+        (["--methods", "stc", "--dataset", "shapes", "--nonsense"], 2, "nonsense"),
+    ],
+)
+def test_wrong_calls(vis_bench, tmp_path, monkeypatch, arguments, code, message):
+    monkeypatch.delenv("VIS_BENCH_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    got, out, err = vis_bench("run", *arguments)
+    assert got == code
+    assert message in err
+    assert "Traceback" not in err
+    assert not out
+
+
+def test_unknown_setting_names_the_closest_field(vis_bench, squares, protocol):
+    code, _, err = vis_bench(
+        "run", "--methods", TOY, "--dataset", squares, "--protocol", protocol, "--set", "train.iteration=3"
+    )
+    assert code == 2
+    assert "Did you mean 'iterations'" in err
+
+
+def test_a_missing_training_split_says_which_exist(vis_bench, squares, protocol, tmp_path):
+    (squares / "train" / "instances_train.json").rename(squares / "train" / "hidden.txt")
+    code, _, err = vis_bench(
+        "run", "--methods", TOY, "--dataset", squares, "--split", "val", "--protocol", protocol,
+        "--out", tmp_path / "runs",
+    )  # fmt: skip
+    assert code in (2, 3)
+    assert "train" in err
+
+
+def test_a_missing_frame_stops_that_method_with_the_path(vis_bench, squares, protocol, tmp_path):
+    (squares / "val" / "JPEGImages" / "val1" / "00002.jpg").unlink()
+    code, _, err = vis_bench(
+        "run", "--methods", TOY, "--dataset", squares, "--protocol", protocol, "--out", tmp_path / "runs",
+        "--jobs", 1,
+    )  # fmt: skip
+    assert code == 4
+    assert "00002.jpg" in err
+    (path,) = tmp_path.glob("runs/squares-val/**/record.json")
+    assert json.loads(path.read_text())["status"] == "failed"
+    # the first video is not lost
+    (partial,) = tmp_path.glob("runs/squares-val/**/predictions.partial.jsonl")
+    assert len(partial.read_text().splitlines()) == 1

@@ -1,0 +1,124 @@
+"""Configuration values from text, seeds by axis, protocols."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+from vis_bench.config import config_hash, override, parse_assignment, to_dict
+from vis_bench.errors import DataError, UsageError
+from vis_bench.protocol import load_protocol, protocol_for_dataset, protocol_names
+from vis_bench.seeds import axis_seed, parse_seeds
+
+
+@dataclass(frozen=True)
+class Inner:
+    rate: float = 0.1
+    sizes: tuple[int, ...] = (1, 2)
+    pair: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner = field(default_factory=Inner)
+    kind: Literal["mean", "sum"] = "mean"
+    limit: int | None = None
+    switch: bool = False
+    name: str = "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("inner.rate=1e-3", "inner.rate", 1e-3),
+        ("inner.sizes=3,4,5", "inner.sizes", (3, 4, 5)),
+        ("inner.sizes=", "inner.sizes", ()),
+        ("inner.pair=0.5,0.25", "inner.pair", (0.5, 0.25)),
+        ("kind=sum", "kind", "sum"),
+        ("limit=7", "limit", 7),
+        ("limit=none", "limit", None),
+        ("switch=yes", "switch", True),
+        ("switch=0", "switch", False),
+        ("name=a=b", "name", "a=b"),
+    ],
+)
+def test_text_becomes_the_type_of_the_field(text, path, value):
+    changed = override(Outer(limit=3), dict([parse_assignment(text)]))
+    for part in path.split("."):
+        changed = getattr(changed, part)
+    assert changed == value
+    assert type(changed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("inner.rat=1", "Did you mean 'rate'"),
+        ("inner=1", "cannot be set"),
+        ("kind=max", "one of mean, sum"),
+        ("limit=1.5", "whole number"),
+        ("inner.rate=fast", "must be a number"),
+        ("switch=perhaps", "true or false"),
+        ("inner.pair=1", "needs 2 values"),
+        ("name.first=x", "plain value"),
+    ],
+)
+def test_wrong_assignments_say_what_is_allowed(text, message):
+    with pytest.raises(UsageError, match=message):
+        override(Outer(), dict([parse_assignment(text)]))
+
+
+def test_protocol_overrides_skip_fields_that_a_method_lacks():
+    changed = override(Outer(), {"nowhere": 1, "inner.sizes": [9], "inner.none": 2}, skip_unknown=True)
+    assert changed == Outer(inner=Inner(sizes=(9,)))
+    with pytest.raises(UsageError):
+        override(Outer(), {"limit": "x"}, skip_unknown=True)
+
+
+def test_hash_depends_on_values_only():
+    assert config_hash(to_dict(Outer())) == config_hash(dict(reversed(to_dict(Outer()).items())))
+    assert config_hash(to_dict(Outer())) != config_hash(to_dict(Outer(limit=1)))
+
+
+def test_axis_seeds_are_stable_and_independent():
+    # SHA-256 of "vis-bench/0/init/0" begins with these eight bytes; computed with sha256sum
+    assert axis_seed(0, "init") == int("5952babf29d7c7a6", 16) >> 1
+    seeds = {axis_seed(m, a, s) for m in (0, 1) for a in ("init", "data order") for s in (0, 1)}
+    assert len(seeds) == 8
+
+
+@pytest.mark.parametrize(("text", "seeds"), [("1", [0]), ("3", [0, 1, 2]), ("4,", [4]), ("2,0", [2, 0])])
+def test_seeds(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize("text", ["0", "", "a", "1,1", "-1,2", "1 2"])
+def test_wrong_seeds(text):
+    with pytest.raises(UsageError):
+        parse_seeds(text)
+
+
+def test_every_shipped_protocol_loads_under_its_own_name():
+    assert {"shapes", "video", "paper"} <= set(protocol_names())
+    for name in protocol_names():
+        assert load_protocol(name).name == name
+
+
+def test_default_protocols():
+    assert protocol_for_dataset("shapes-alike") == "shapes"
+    assert protocol_for_dataset("ovis") == "paper"
+    assert protocol_for_dataset("./my/videos") == "video"
+
+
+def test_protocol_hash_ignores_prose(tmp_path):
+    base = 'name = "a"\nabout = "{}"\nconfig = "tiny"\nthreads_per_job = {}\n'
+    for file, about, threads in (("a", "one", 1), ("b", "two", 1), ("c", "one", 2)):
+        (tmp_path / f"{file}.toml").write_text(base.format(about, threads))
+    first, second, third = (load_protocol(str(tmp_path / f"{name}.toml")).content_hash() for name in "abc")
+    assert first == second != third
+
+
+def test_a_protocol_with_an_unknown_field_is_refused(tmp_path):
+    (tmp_path / "p.toml").write_text('name = "a"\nabout = ""\nconfig = "tiny"\nthread = 1\n')
+    with pytest.raises(DataError, match="thread"):
+        load_protocol(str(tmp_path / "p.toml"))
