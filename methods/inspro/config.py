@@ -34,10 +34,10 @@ class LossWeights:
 class InsProConfig:
     """Everything that decides what InsPro computes.
 
-    Sizes: queries (N), dim (C), stages, heads, feedforward, dynamic_hidden, roi_resolution (cells per side),
-    roi_canonical_size (px, box side that reads P4), box_output_gain (factor on the initial weights of the box
-    output), mask_hidden, mask_levels (finest first; the stride of the
-    mask features is that of the first).
+    Sizes: pyramid_levels (backbone features under the pyramid, finest first), queries (N), dim (C), stages,
+    heads, feedforward, dynamic_hidden, roi_resolution (cells per side), roi_canonical_size (px, box side that
+    reads P4), box_output_gain (factor on the initial weights of the box output), mask_hidden, mask_levels
+    (finest first; the stride of the mask features is that of the first).
 
     Ablations (Table 2a to 2c): propagate_query, propagate_proposal, consistent_matching, dedup, bank.
     Baseline A has all five off.
@@ -49,6 +49,7 @@ class InsProConfig:
 
     train: TrainConfig
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
+    pyramid_levels: tuple[str, ...] = ("res2", "res3", "res4", "res5")
     queries: int = 100
     dim: int = 256
     stages: int = 6

@@ -52,7 +52,7 @@ class InsPro(nn.Module):
         self.config = config
         self.num_classes = num_classes
         self.backbone = build_backbone(config.backbone)
-        self.fpn = Fpn(self.backbone.channels, config.dim, ("res2", "res3", "res4", "res5"))
+        self.fpn = Fpn(self.backbone.channels, config.dim, config.pyramid_levels)
         self.mask_head = MaskHead(config)
         stage = QueryStageConfig(
             dim=config.dim,
@@ -72,7 +72,7 @@ class InsPro(nn.Module):
         self.initial_boxes = nn.Parameter(proposals(config.queries))
 
     def pyramid(self, images: Tensor) -> dict[str, Tensor]:
-        """Everything before the heads: images [n, 3, H, W] float -> "p2".."p5"."""
+        """Everything before the heads: images [n, 3, H, W] float -> pyramid levels by name, such as "p2"."""
         return self.fpn(self.backbone(images))
 
     def start(self, sizes: Tensor) -> PropagatedState:
@@ -114,8 +114,8 @@ class InsPro(nn.Module):
                 f"inspro: clips of one batch have {sorted(lengths)} frames; give them equal lengths"
             )
         frames, batch = lengths.pop(), len(clips)
-        # time-major, so that the features of one frame of all clips are contiguous
-        images = normalise_and_pad([clip.frames[t] for t in range(frames) for clip in clips])
+        # clip after clip, in one backbone call: the auxiliary loss of a protocol relies on this order
+        images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
         pyramid = self.pyramid(images)
         height, width = images.shape[-2:]
         targets = stack_targets(clips, (height, width))
@@ -123,7 +123,7 @@ class InsPro(nn.Module):
         tables = [empty_table(targets.labels.shape[1], images.device)] * batch
         outputs, slots, reserved = [], [], []
         for t in range(frames):
-            frame = {name: feature[t * batch : (t + 1) * batch] for name, feature in pyramid.items()}
+            frame = {name: feature[t::frames].contiguous() for name, feature in pyramid.items()}
             stages, state = self.step(frame, state, targets.sizes, self.config.clip_training_proposals)
             frame_slots, frame_reserved, tables = self._match(t, stages, tables, targets)
             outputs.append(stages)
@@ -190,15 +190,13 @@ class InsPro(nn.Module):
         self, features: Tensor, boxes: Tensor, slots: Tensor, targets: Targets, mask_features: Tensor
     ) -> tuple[Tensor, Tensor]:
         stage, frame, clip, item, slot = matched_pairs(slots)
-        per_frame = frame_weights(targets.visible)
+        per_frame, frames = frame_weights(targets.visible), targets.visible.shape[0]
         logits, wanted, weight = [], [], []
         first = self.config.stages - 1 if self.config.mask_stages == "last" else 0
         for s in range(first, self.config.stages):
             t, b, m, n = (index[stage == s] for index in (frame, clip, item, slot))
             logits.append(
-                self.mask_head(
-                    s, mask_features, t * targets.labels.shape[0] + b, features[s, t, b, n], boxes[s, t, b, n]
-                )
+                self.mask_head(s, mask_features, b * frames + t, features[s, t, b, n], boxes[s, t, b, n])
             )
             wanted.append(targets.masks[t, b, m])
             weight.append(per_frame[t])

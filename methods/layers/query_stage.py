@@ -118,7 +118,10 @@ class QueryStage(nn.Module):
         )
 
     def forward(self, features: Mapping[str, Tensor], queries: Tensor, boxes: Tensor) -> StageOutput:
-        """features: "p2".."p5" of B images. queries: [B, N, dim]. boxes: [B, N, 4] px, read and refined."""
+        """features: pyramid levels of B images, such as "p2".."p5". queries: [B, N, dim].
+
+        boxes: [B, N, 4] px, read and refined.
+        """
         batch, count = queries.shape[:2]
         image_index = torch.arange(batch, device=boxes.device).repeat_interleave(count)
         roi = pyramid_roi_align(

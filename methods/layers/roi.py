@@ -12,11 +12,9 @@ import torch
 from torch import Tensor
 from torchvision.ops import roi_align
 
-PYRAMID_LEVELS = (2, 3, 4, 5)
-
 
 def pyramid_level(
-    boxes: Tensor, levels: Sequence[int] = PYRAMID_LEVELS, canonical_size: float = 224.0
+    boxes: Tensor, levels: Sequence[int] = (2, 3, 4, 5), canonical_size: float = 224.0
 ) -> Tensor:
     """Pyramid level of each box: floor(4 + log2(sqrt(area) / canonical_size)), clamped to `levels`.
 
@@ -40,15 +38,17 @@ def pyramid_roi_align(
 ) -> Tensor:
     """Features of boxes, each read from the level that fits its size.
 
-    features: "p2".."p5" -> [B, C, H / 2^level, W / 2^level]. boxes: [n, 4] px; no gradient flows into them.
+    features: consecutive levels by name, such as "p2".."p5" -> [B, C, H / 2^level, W / 2^level]. boxes:
+    [n, 4] px; no gradient flows into them.
     image_index: [n] int64 in 0..B-1. Returns [n, C, resolution, resolution].
     Source: He et al., Mask R-CNN (RoIAlign); aligned as in Sparse R-CNN (specification 2.1.1 and 7.1).
     """
     boxes = boxes.detach()
-    level_of_box = pyramid_level(boxes, canonical_size=canonical_size)
+    levels = sorted(int(name[1:]) for name in features)
+    level_of_box = pyramid_level(boxes, levels, canonical_size)
     rois = torch.cat([image_index[:, None].to(boxes.dtype), boxes], dim=1)
     pooled, picked = [], []
-    for level in PYRAMID_LEVELS:
+    for level in levels:
         index = (level_of_box == level).nonzero().squeeze(1)
         if index.numel() == 0:
             continue
@@ -65,7 +65,8 @@ def pyramid_roi_align(
         )
         picked.append(index)
     if not pooled:
-        return features["p2"].new_zeros((0, features["p2"].shape[1], resolution, resolution))
+        finest = features[f"p{levels[0]}"]
+        return finest.new_zeros((0, finest.shape[1], resolution, resolution))
     if len(pooled) == 1:
         return pooled[0]
     return torch.cat(pooled)[torch.cat(picked).argsort()]

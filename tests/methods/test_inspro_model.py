@@ -13,6 +13,7 @@ from methods.inspro.config import CONFIGS, TINY, LossWeights
 from methods.inspro.masks import coordinate_scale
 from methods.inspro.model import InsPro
 from methods.layers.backbone_config import BackboneConfig
+from methods.layers.images import normalise_and_pad
 from vis_bench import rle
 from vis_bench.errors import MethodError, UsageError
 from vis_bench.method import Clip
@@ -354,3 +355,22 @@ def test_it_learns_to_track_two_squares():
         predicted = np.stack([rle.decode(m) for m in track.segmentations])
         truth = clips[0].masks[:, track.label].numpy()
         assert (predicted & truth).sum() / (predicted | truth).sum() > 0.6
+
+
+def test_backbone_is_called_once_with_frames_clip_after_clip():
+    model, seen = build(), []
+    model.backbone.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    clips = [moving_squares(seed=0), moving_squares(seed=1)]
+    model.losses(clips)
+    assert len(seen) == 1
+    expected = normalise_and_pad([*clips[0].frames, *clips[1].frames])
+    torch.testing.assert_close(seen[0], expected)
+
+
+def test_loss_of_a_batch_is_that_of_its_clips_when_they_hold_equal_objects():
+    # frames and clips must not be mixed up anywhere: masks, boxes and features of each stay together
+    model = build(box_output_gain=0.0)
+    a, b = moving_squares(seed=0), moving_squares(seed=1)
+    one, two, both = model.losses([a]), model.losses([b]), model.losses([a, b])
+    for name, term in both.items():
+        torch.testing.assert_close(term, 0.5 * (one[name] + two[name]), rtol=1e-4, atol=1e-5)
