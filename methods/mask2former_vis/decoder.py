@@ -89,8 +89,10 @@ class VideoDecoder(nn.Module):
         clips = mask_features.shape[0]
         memory, positions = self._tokens([maps[name] for name in self.levels])
         small = [_resize_frames(mask_features.detach(), maps[name].shape[-2:]) for name in self.levels]
-        queries = self.query_features.weight.expand(clips, -1, -1)
-        position = self.query_positions.weight.expand(clips, -1, -1)
+        # copies, not views: in inference mode a view of a parameter still says that it needs a gradient, and
+        # torch's FLOP counter then fails in its module hooks
+        queries = self.query_features.weight.repeat(clips, 1, 1)
+        position = self.query_positions.weight.repeat(clips, 1, 1)
         outputs = [self._predict(queries)]
         for i, layer in enumerate(self.layers):
             level = i % len(self.levels)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from methods.mask2former_vis import SPEC
 from methods.mask2former_vis import model as model_module
@@ -250,6 +251,16 @@ def test_tracks_do_not_depend_on_frames_per_pass_or_on_the_video_before() -> Non
     model.config = replace(SMALL, frames_per_pass=2)
     parts = model.track(VIDEO, iter(_frames(5)))
     assert [(t.label, t.score) for t in parts] == [(t.label, pytest.approx(t.score, abs=1e-5)) for t in whole]
+
+
+def test_flops_can_be_counted_while_tracking() -> None:
+    model = Mask2FormerVis(SMALL, 5).eval()
+    with FlopCounterMode(display=False) as one:
+        model.track(VIDEO, iter(_frames(1)))
+    with FlopCounterMode(display=False) as four:
+        model.track(VIDEO, iter(_frames(4)))
+    # all but the queries' own layers is work per frame
+    assert 3 < four.get_total_flops() / one.get_total_flops() <= 4
 
 
 def test_frames_are_resized_and_masks_come_back() -> None:
