@@ -141,7 +141,7 @@ PAPER = StcConfig(
 
 TINY = StcConfig(
     train=TrainConfig(
-        iterations=800,
+        iterations=700,
         batch_size=4,
         optimizer="adamw",
         lr=2e-3,
@@ -155,13 +155,13 @@ TINY = StcConfig(
     backbone=BackboneConfig(name="small", frozen_stages=0, frozen_norm=False),
     channels=64,
     levels=("p3", "p4", "p5"),
-    level_sizes=(24, 48),
-    coordinate_scales=(24, 48, 96),
+    level_sizes=(32, 64),
+    coordinate_scales=(32, 64, 128),
     tower_convs=2,
     norm_groups=16,
-    kernel_convs=2,
+    kernel_convs=1,
     tracking_convs=1,
-    embedding_width=64,
+    embedding_width=32,
     mask_hidden=48,
     mask_convs=2,
     test_short_side=None,
