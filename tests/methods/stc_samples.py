@@ -21,6 +21,8 @@ def small_config(**changes: object) -> StcConfig:
         CONFIGS["tiny"],
         backbone=BackboneConfig("small", frozen_stages=0, frozen_norm=False, widths=(8, 8, 16, 16)),
         channels=16,
+        level_sizes=(24, 48),
+        coordinate_scales=(24, 48, 96),
         norm_groups=4,
         tower_convs=1,
         kernel_convs=1,
