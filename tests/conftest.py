@@ -1,11 +1,17 @@
-"""Skips are listed: with VIS_BENCH_STRICT_SKIPS=1 a skip whose reason is not in allowed_skips.txt fails."""
+"""Fixtures of several folders, and the list of allowed skips.
+
+With VIS_BENCH_STRICT_SKIPS=1 a skip whose reason is not in allowed_skips.txt fails the run.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from square_videos import write_split
 
 ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 
@@ -38,3 +44,39 @@ def unlisted(reporter: pytest.TerminalReporter) -> list[pytest.TestReport]:
 
 def reason_of(report: pytest.TestReport) -> str:
     return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+
+
+@pytest.fixture
+def squares(tmp_path: Path) -> Path:
+    """Folder with splits `train` (3 videos) and `val` (2); ids start at 0."""
+    folder = tmp_path / "squares"
+    write_split(folder, "train", 3)
+    write_split(folder, "val", 2)
+    return folder
+
+
+@pytest.fixture
+def protocol(tmp_path: Path) -> Path:
+    """A protocol without pretraining, auxiliary loss or average; checkpoints every two iterations."""
+    path = tmp_path / "plain.toml"
+    path.write_text(
+        'name = "plain"\nabout = "test"\nconfig = "default"\n[training]\ncheckpoint_every_iterations = 2\n'
+    )
+    return path
+
+
+@pytest.fixture
+def vis_bench(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Call the command line in process: `code, out, err = vis_bench("run", ...)`."""
+    from vis_bench.cli import main
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vis-bench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return int(end.value.code or 0), captured.out, captured.err
+
+    return call

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TOY
 from safetensors.torch import load_file
 
 from vis_bench.engine import train as train_module
+
+TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
 
 
 @pytest.fixture

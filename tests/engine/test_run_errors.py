@@ -1,9 +1,11 @@
 """Usage and data errors of `vis-bench run`: one line, the right exit code, no traceback."""
 
 import json
+from pathlib import Path
 
 import pytest
-from conftest import TOY
+
+TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
 
 
 @pytest.mark.parametrize(

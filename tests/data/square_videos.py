@@ -1,15 +1,14 @@
-"""A data set of three training and two validation videos, and a way to call the command line in process."""
+"""A data set of a bright square that moves right on a dark ground, in the YouTube-VIS layout."""
+
+from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 from ytvis_files import rle
 
-TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
 SIZE = (24, 32)
 
 
@@ -46,37 +45,3 @@ def write_split(folder: Path, split: str, videos: int, frames: int = 4) -> None:
         "annotations": annotations,
     }
     (folder / split / f"instances_{split}.json").write_text(json.dumps(payload))
-
-
-@pytest.fixture
-def squares(tmp_path):
-    """Folder with splits `train` and `val` in the YouTube-VIS layout; ids start at 0."""
-    folder = tmp_path / "squares"
-    write_split(folder, "train", 3)
-    write_split(folder, "val", 2)
-    return folder
-
-
-@pytest.fixture
-def protocol(tmp_path):
-    """A protocol without pretraining, auxiliary loss or average; checkpoints every two iterations."""
-    path = tmp_path / "plain.toml"
-    path.write_text(
-        'name = "plain"\nabout = "test"\nconfig = "default"\n[training]\ncheckpoint_every_iterations = 2\n'
-    )
-    return path
-
-
-@pytest.fixture
-def vis_bench(monkeypatch, capsys):
-    """Call the command line: `code, out, err = vis_bench("run", ...)`."""
-    from vis_bench.cli import main
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["vis-bench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    return call
