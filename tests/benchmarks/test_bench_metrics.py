@@ -26,17 +26,22 @@ def corpus() -> tuple[Dataset, list[Track]]:
         ]
         return tuple(rle.encode(step < 1) for step in steps)
 
+    pool = [ellipses(FRAMES) for _ in range(40)]  # drawing is slow, so the tracks share a few shapes
+
+    def drawn() -> tuple[rle.Rle, ...]:
+        return pool[rng.integers(len(pool))]
+
     videos, truth, tracks = [], [], []
     for v in range(1, VIDEOS + 1):
         names = tuple(f"{v}/{t}.jpg" for t in range(FRAMES))
         videos.append(Video(v, str(v), SIZE[1], SIZE[0], names))
         for _ in range(2):
-            masks, category = ellipses(FRAMES), int(rng.integers(1, 41))
+            masks, category = drawn(), int(rng.integers(1, 41))
             boxes, areas = tuple(map(rle.tight_box, masks)), tuple(float(rle.area(mask)) for mask in masks)
             truth.append(TruthTrack(len(truth) + 1, v, category, False, masks, boxes, areas))
             tracks.append(Track(v, category, float(rng.random()), (masks[0], *masks[:-1])))
         for _ in range(TRACKS - 2):
-            tracks.append(Track(v, int(rng.integers(1, 41)), float(rng.random()), ellipses(FRAMES)))
+            tracks.append(Track(v, int(rng.integers(1, 41)), float(rng.random()), drawn()))
     categories = tuple(Category(i, f"c{i}") for i in range(1, 41))
     return Dataset("bench", "val", tuple(videos), categories, tuple(truth), None, "0", "0"), tracks
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from vis_bench import evaluate as scoring
 from vis_bench.metrics import average_precision, video_ap
+from vis_bench.metrics.overlap import video_overlap
 from vis_bench.types import Dataset, Track
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -87,6 +88,20 @@ def test_rows_of_weights_are_independent(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(average_precision, "WEIGHT_BLOCK", 1)
     for name, values in scoring.reduce(statistics, weights).items():
         np.testing.assert_array_equal(values, together[name])
+
+
+def test_videos_may_be_gathered_in_any_order() -> None:
+    """Ties go by ascending video id whatever the order in which the videos were measured."""
+    corpus = metric_corpus.load("small")
+    matches = []
+    for video in corpus.dataset.videos:
+        found = [one for one in corpus.tracks if one.video_id == video.id]
+        truth = corpus.dataset.tracks_by_video[video.id]
+        matches.append(video_ap.per_video(video_overlap(video.id, video.length, truth, found)))
+    ids = [category.id for category in corpus.dataset.categories]
+    assert [one.video_id for one in matches] != sorted(one.video_id for one in matches)
+    precision, _ = video_ap.precision_recall(video_ap.gather(matches, ids))
+    np.testing.assert_array_equal(precision, corpus.arrays["precision"])
 
 
 @pytest.mark.parametrize(

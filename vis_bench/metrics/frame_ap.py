@@ -37,7 +37,7 @@ def groups(overlap: VideoOverlap) -> Iterator[Group]:
             yield Group(
                 category=int(category),
                 scores=scores[rows],
-                iou=iou[np.ix_(truth, rows)].T,
+                iou=iou[truth[:, None], rows].T,
                 crowd=crowd[truth],
                 truth_outside=np.zeros((1, len(truth)), dtype=bool),
                 outside=np.zeros((1, len(rows)), dtype=bool),

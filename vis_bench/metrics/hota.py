@@ -41,48 +41,49 @@ def per_video(overlap: VideoOverlap, *, class_aware: bool, above: float | None) 
     frames = [
         (frame.truths, frame.predictions, frame_iou(overlap, t)) for t, frame in enumerate(overlap.frames)
     ]
-    if class_aware:
-        categories = np.union1d(overlap.truth_categories, overlap.categories[kept])
-        choices = [(overlap.truth_categories == c, kept & (overlap.categories == c)) for c in categories]
-    else:
-        choices = [(np.full(len(overlap.truth_categories), True), kept)]
+    truth_count = _appearances([g for g, _, _ in frames], len(overlap.truth_categories))
+    count = _appearances([d for _, d, _ in frames], len(overlap.scores)) * kept
+    if not class_aware:
+        everything = np.full(len(truth_count), True)
+        return tracks_sums(_restricted(frames, everything, kept), truth_count, count)
+
+    # most categories of a video have no truth or no prediction: count those at once
     total = HotaStatistics(*(np.zeros(len(ALPHAS)) for _ in range(5)))
-    for truth, predictions in choices:
-        part = [
-            (g[truth[g]], d[predictions[d]], iou[np.ix_(truth[g], predictions[d])]) for g, d, iou in frames
-        ]
-        sums = tracks_sums(part, len(truth), len(predictions))
-        total = HotaStatistics(*(getattr(total, n) + getattr(sums, n) for n in HotaStatistics.__slots__))
+    both = np.intersect1d(overlap.truth_categories, overlap.categories[kept])
+    total.misses[:] = truth_count[~np.isin(overlap.truth_categories, both)].sum()
+    total.false_positives[:] = count[~np.isin(overlap.categories, both)].sum()
+    for category in both:
+        truth, predictions = overlap.truth_categories == category, kept & (overlap.categories == category)
+        part = tracks_sums(_restricted(frames, truth, predictions), truth_count * truth, count * predictions)
+        total = HotaStatistics(*(getattr(total, n) + getattr(part, n) for n in HotaStatistics.__slots__))
     return total
 
 
-def tracks_sums(
-    frames: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], truths: int, predictions: int
-) -> HotaStatistics:
+Frames = Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+def tracks_sums(frames: Frames, truth_count: np.ndarray, count: np.ndarray) -> HotaStatistics:
     """Sums of one set of tracks.
 
-    frames: per frame the truth rows [g], prediction rows [d] and IoU [g, d] of what is present. Pairs of one
-    frame are assigned by largest sum of IoU times the pair's alignment over the whole video.
+    frames: truth rows [g], prediction rows [d] and IoU [g, d] of every frame that has both. truth_count [G]
+    and count [D]: frames in which each track is present. Pairs of one frame are assigned by largest sum of
+    IoU times the pair's alignment over the whole video.
 
     Source: Luiten et al., HOTA, IJCV 2021, sections 4 and 5; TrackEval `HOTA.eval_sequence`.
     """
-    truth_count, count = np.zeros(truths), np.zeros(predictions)
+    truths, predictions = len(truth_count), len(count)
     aligned = np.zeros((truths, predictions))
     for g, d, iou in frames:
-        truth_count[g] += 1
-        count[d] += 1
-        if iou.size:
-            spread = iou.sum(axis=0)[None, :] + iou.sum(axis=1)[:, None] - iou
-            aligned[np.ix_(g, d)] += np.divide(iou, spread, out=np.zeros_like(iou), where=spread > EPSILON)
+        spread = iou.sum(axis=0)[None, :] + iou.sum(axis=1)[:, None] - iou
+        aligned[g[:, None], d] += np.divide(iou, spread, out=np.zeros_like(iou), where=spread > EPSILON)
     both = truth_count[:, None] + count[None, :]
     alignment = divide_or_zero(aligned, both - aligned)
 
     pairs, similarity = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
     for g, d, iou in frames:
-        if iou.size:
-            i, j = linear_sum_assignment(-(alignment[np.ix_(g, d)] * iou))
-            pairs.append(g[i] * predictions + d[j])
-            similarity.append(iou[i, j])
+        i, j = linear_sum_assignment(-(alignment[g[:, None], d] * iou))
+        pairs.append(g[i] * predictions + d[j])
+        similarity.append(iou[i, j])
     pair, reached = np.concatenate(pairs), np.concatenate(similarity)
 
     hits, association, location = (np.zeros(len(ALPHAS)) for _ in range(3))
@@ -128,3 +129,19 @@ def reduce(statistics: HotaStatistics, weights: np.ndarray) -> dict[str, np.ndar
         "LocA": located,
     }
     return {name: np.where(none, np.nan, value.mean(axis=1)) for name, value in values.items()}
+
+
+def _restricted(frames: Frames, truth: np.ndarray, predictions: np.ndarray) -> Frames:
+    """The frames that have both, with only the chosen tracks ([G] and [D] bool)."""
+    result = []
+    for g, d, iou in frames:
+        rows, columns = np.flatnonzero(truth[g]), np.flatnonzero(predictions[d])
+        if rows.size and columns.size:
+            result.append((g[rows], d[columns], iou[rows[:, None], columns]))
+    return result
+
+
+def _appearances(rows: Sequence[np.ndarray], tracks: int) -> np.ndarray:
+    """How often each track appears in the lists of rows: [tracks] float64."""
+    none = np.zeros(0, dtype=np.int64)
+    return np.bincount(np.concatenate([none, *rows]), minlength=tracks).astype(float)

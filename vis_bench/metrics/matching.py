@@ -95,7 +95,7 @@ def match(group: Group, thresholds: np.ndarray = IOU_THRESHOLDS) -> tuple[np.nda
     ranges, levels = len(group.truth_outside), len(thresholds)
     matched = np.zeros((ranges, levels, count), dtype=bool)
     to_ignored = np.zeros((ranges, levels, count), dtype=bool)
-    if truths == 0:
+    if group.iou.size == 0 or group.iou.max() < thresholds.min():
         return matched, to_ignored
     ignored = (group.truth_outside | group.crowd)[:, None, :]
     free = np.ones((ranges, levels, truths), dtype=bool)

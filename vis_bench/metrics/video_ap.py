@@ -42,7 +42,7 @@ def groups(overlap: VideoOverlap) -> Iterator[Group]:
         yield Group(
             category=int(category),
             scores=overlap.scores[rows],
-            iou=iou[np.ix_(truth, rows)].T,
+            iou=iou[truth[:, None], rows].T,
             crowd=overlap.crowd[truth],
             truth_outside=outside(overlap.truth_mean_area[truth]),
             outside=outside(overlap.mean_area[rows]),
