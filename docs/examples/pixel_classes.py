@@ -1,6 +1,7 @@
 """A method in one file: a per-pixel classifier whose tracks are the classes themselves.
 
-It cannot tell two objects of one class apart and shows only what a method has to provide. Run it with
+It cannot tell two objects of one class apart and shows only what a method has to provide, with the shared
+backbone, so that the protocol's initialisation is loaded into it. Run it with
 `vis-bench run --methods docs/examples/pixel_classes.py:PixelClasses --dataset shapes`.
 """
 
@@ -15,6 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from methods.layers.backbone import build_backbone
+from methods.layers.backbone_config import BackboneConfig
+from methods.layers.images import normalise_and_pad
 from vis_bench import rle
 from vis_bench.method import (
     Choice,
@@ -31,18 +35,21 @@ from vis_bench.types import Video
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """width: channels of the network. threshold: probability above which a pixel belongs to a class."""
+    """threshold: probability above which a pixel belongs to a class."""
 
     train: TrainConfig
-    width: int = 24
+    backbone: BackboneConfig
     threshold: float = 0.5
 
 
-TINY = Config(TrainConfig(300, 8, "adamw", 3e-3, sampling=ClipSampling(frames=1)))
+TINY = Config(
+    TrainConfig(iterations=200, batch_size=8, optimizer="adamw", lr=1e-3, sampling=ClipSampling(frames=1)),
+    BackboneConfig("small", frozen_stages=0, frozen_norm=False),
+)
 
 
 class PixelClasses(nn.Module):
-    """Four convolutions at half resolution, one sigmoid per class."""
+    """One sigmoid per class and pixel, on features of strides 4 and 16."""
 
     info = MethodInfo(
         name="pixel_classes",
@@ -58,16 +65,22 @@ class PixelClasses(nn.Module):
     def __init__(self, config: Config, num_classes: int) -> None:
         super().__init__()
         self.threshold = config.threshold
-        width = config.width
-        layers: list[nn.Module] = [nn.Conv2d(3, width, 5, stride=2, padding=2), nn.ReLU()]
-        for dilation in (1, 2, 4):
-            layers += [nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation), nn.ReLU()]
-        self.network = nn.Sequential(*layers, nn.Conv2d(width, num_classes, 1))
+        self.backbone = build_backbone(config.backbone)
+        channels = self.backbone.channels
+        self.fine = nn.Conv2d(channels["res2"], 64, 3, padding=1)
+        self.coarse = nn.Conv2d(channels["res4"], 64, 1)
+        self.classes = nn.Sequential(nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU())
+        self.output = nn.Conv2d(64, num_classes, 1)
 
     def _logits(self, frames: Tensor) -> Tensor:
         """Class logits [n, C, H, W] of frames uint8 [n, 3, H, W]."""
-        logits = self.network(frames.float() / 127.5 - 1)
-        return functional.interpolate(logits, frames.shape[-2:], mode="bilinear", align_corners=False)
+        images = normalise_and_pad(list(frames))
+        features = self.backbone(images)
+        fine = self.fine(features["res2"])
+        coarse = functional.interpolate(self.coarse(features["res4"]), fine.shape[-2:], mode="bilinear")
+        logits = self.output(self.classes(fine + coarse))
+        logits = functional.interpolate(logits, images.shape[-2:], mode="bilinear")
+        return logits[..., : frames.shape[-2], : frames.shape[-1]]
 
     def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
         """Binary cross-entropy against the union of the masks of each class."""

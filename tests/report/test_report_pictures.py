@@ -81,13 +81,12 @@ def test_tracks_with_boxes_only_are_compared_by_boxes() -> None:
 def test_tile_has_tinted_inside_and_full_colour_outline() -> None:
     mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
     mask[20:44, 8:40] = True
-    pixels = np.asarray(
-        draw_tile(np.full((HEIGHT, WIDTH, 3), 100, np.uint8), [Region(mask, (200, 0, 40), 1)])
-    )
+    frame = np.zeros((HEIGHT, WIDTH, 3), np.uint8) + np.uint8([90, 120, 24])
+    pixels = np.asarray(draw_tile(frame, [Region(mask, (200, 0, 40), 1)]))
     assert pixels.shape == (192, 320, 3)  # 160 x 96 enlarged twice
     assert tuple(pixels[40, 16]) == (200, 0, 40)  # first pixel of the enlarged rectangle: outline
-    assert tuple(pixels[45, 22]) == (145, 55, 73)  # 0.55 * 100 + 0.45 * (200, 0, 40)
-    assert tuple(pixels[39, 16]) == (100, 100, 100)  # outside
+    assert tuple(pixels[45, 22]) == (150, 50, 70)  # half grey, half (200, 0, 40)
+    assert tuple(pixels[39, 16]) == (100, 100, 100)  # 0.299 * 90 + 0.587 * 120 + 0.114 * 24 = 100.1
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from vis_bench.types import Dataset, Track, TruthTrack, Video
 TILE_SIDE_PX = 320
 GAP_PX = 4
 TEXT_LINE_PX = 26
-_FILL_SHARE = 0.45
+_FILL_SHARE = 0.5
 _OUTLINE_PX = 2
 _TEXT_SIZE_PX = 13
 _ROOM_FOR_NUMBER_PX = 7
@@ -153,9 +153,13 @@ def tile_size(width: int, height: int) -> tuple[int, int]:
 
 
 def draw_tile(frame: np.ndarray, regions: Sequence[Region], label: str = "") -> Image.Image:
-    """A frame (uint8 [H, W, 3]) at tile size with tinted regions, outlines in full colour, and numbers."""
+    """A frame (uint8 [H, W, 3]) at tile size with tinted regions, outlines in full colour, and numbers.
+
+    The frame itself is drawn without colour, so that every colour in a picture is an identity.
+    """
     size = tile_size(frame.shape[1], frame.shape[0])
-    pixels = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC)).astype(np.float32)
+    grey = Image.fromarray(frame).convert("L").convert("RGB")
+    pixels = np.asarray(grey.resize(size, Image.Resampling.BICUBIC)).astype(np.float32)
     masks = [_resized(region.mask, size) for region in regions]
     for region, mask in zip(regions, masks, strict=True):
         colour = np.array(region.colour, dtype=np.float32)
