@@ -52,5 +52,5 @@ def evaluation_summary(result: Mapping[str, Any], dataset: Dataset, predictions:
     for mode, thresholds in result.get("hota", {}).items():
         rows = {name if name == "all" else f"score > {name}": row for name, row in thresholds.items()}
         lines += _grid(f"HOTA {mode.replace('_', ' ')}", _HOTA_COLUMNS, rows)
-    lines.append("- is undefined: no truth of that class, size or kind. Counts are not percentages.")
+    lines.append("- is undefined: no truth of that class, size or kind. IDs to Frag are counts.")
     return "\n".join(lines)
