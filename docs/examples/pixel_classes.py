@@ -35,11 +35,12 @@ from vis_bench.types import Video
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """threshold: probability above which a pixel belongs to a class."""
+    """threshold: probability above which a pixel belongs to a class. positive_weight: of object pixels."""
 
     train: TrainConfig
     backbone: BackboneConfig
     threshold: float = 0.5
+    positive_weight: float = 8.0
 
 
 TINY = Config(
@@ -64,7 +65,7 @@ class PixelClasses(nn.Module):
 
     def __init__(self, config: Config, num_classes: int) -> None:
         super().__init__()
-        self.threshold = config.threshold
+        self.threshold, self.positive_weight = config.threshold, config.positive_weight
         self.backbone = build_backbone(config.backbone)
         channels = self.backbone.channels
         self.fine = nn.Conv2d(channels["res2"], 64, 3, padding=1)
@@ -92,7 +93,9 @@ class PixelClasses(nn.Module):
             for position, label in enumerate(clip.labels.tolist()):
                 target[:, label] = torch.maximum(target[:, label], clip.masks[:, position].float())
             targets.append(target)
-        return {"pixels": functional.binary_cross_entropy_with_logits(logits, torch.cat(targets))}
+        weight = logits.new_tensor(self.positive_weight)
+        loss = functional.binary_cross_entropy_with_logits(logits, torch.cat(targets), pos_weight=weight)
+        return {"pixels": loss}
 
     def track(self, video: Video, frames: Iterator[Tensor]) -> Iterator[FrameResult]:
         """One detection per class that occurs; its identity is the class, so it is online by construction."""
