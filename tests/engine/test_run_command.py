@@ -215,5 +215,14 @@ def test_jobs_side_by_side_give_the_same_numbers(run, tmp_path):
         assert both[seed]["metrics"] == alone[seed]["metrics"]
 
 
+@pytest.mark.slow
+def test_a_job_that_dies_is_a_failed_run_and_no_hang(run, tmp_path):
+    code, _, err = run("--seeds", "2", "--jobs", 2, "--set", "die_on_frame=1")
+    assert code == 4
+    records = [_load(path) for path in tmp_path.glob("runs/squares-val/**/record.json")]
+    assert [record["status"] for record in records] == ["failed", "failed"]
+    assert err.count("exit code 9") == 2
+
+
 def _load(path):
     return json.loads(path.read_text())

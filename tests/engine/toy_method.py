@@ -1,5 +1,6 @@
 """A method in one file, as a stranger would write it: finds pixels brighter than a learned threshold."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -33,6 +34,7 @@ class ToyConfig:
         )
     )
     fail_on_frame: int = -1
+    die_on_frame: int = -1
     read_ahead: int = 0
     noise: float = 0.0
 
@@ -64,6 +66,8 @@ class Toy(nn.Module):
                 waiting.append(frame)
             if index == self.config.fail_on_frame:
                 raise RuntimeError("the toy broke")
+            if index == self.config.die_on_frame:
+                os._exit(9)
             logits = self.filter(waiting.pop(0)[None].float() / 255)[0]
             mask = encode_or_none((logits > 0).numpy())[0]
             scores = np.zeros(self.num_classes, np.float32)

@@ -119,8 +119,8 @@ def _print_plan(runs: list[RunSpec], data: OpenedData) -> None:
         else ""
     )
     _say(
-        f"{len(runs)} runs, {trained}evaluated on {evaluated.name} {evaluated.split} "
-        f"({len(evaluated.videos)} videos), protocol {runs[0].settings.protocol.name}"
+        f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {trained}evaluated on {evaluated.name} "
+        f"{evaluated.split} ({len(evaluated.videos)} videos), protocol {runs[0].settings.protocol.name}"
     )
     for run in runs:
         state = "cached" if run.finished_record() is not None else "to do"

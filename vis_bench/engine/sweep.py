@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vis_bench.engine.plan import OpenedData, RunSpec, open_data
+from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, resolve_config
 from vis_bench.engine.progress import Bars, Progress
 from vis_bench.errors import MethodError
+from vis_bench.plugins import load_spec
 from vis_bench.records import Record, read_record, write_record
 
 
@@ -80,14 +81,37 @@ def _execute(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
         torch.set_num_threads(threads)
 
 
-def _worker(index: int, run: RunSpec, messages: Any) -> None:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A RunSpec without its configuration object, whose class may live in a plug-in file that a new process
+    has not loaded yet; the worker resolves it again."""
+
+    method: str
+    config_name: str
+    seed: int
+    settings: Settings
+    train_hash: str
+    run_hash: str
+
+    @classmethod
+    def of(cls, run: RunSpec) -> _Order:
+        return cls(run.method, run.config_name, run.seed, run.settings, run.train_hash, run.run_hash)
+
+    def run(self) -> RunSpec:
+        settings = self.settings
+        spec = load_spec(self.method)
+        name, config = resolve_config(spec, self.config_name, settings.protocol, settings.overrides)
+        return RunSpec(self.method, name, config, self.seed, settings, self.train_hash, self.run_hash)
+
+
+def _worker(index: int, order: _Order, messages: Any) -> None:
     """Entry point of a job process: opens the data itself, sends progress, then the record."""
 
     def progress(stage: str, done: int, total: int) -> None:
         messages.put(("progress", index, (stage, done, total)))
 
     try:
-        record = _execute(run, open_data(run.settings), progress)
+        record = _execute(order.run(), open_data(order.settings), progress)
     except KeyboardInterrupt:
         # the terminal sends the signal to every process of the group; the parent reports it once
         return
@@ -107,7 +131,7 @@ def _side_by_side(
             while left and len(active) < jobs:
                 index = left.pop(0)
                 process = context.Process(
-                    target=_worker, args=(index, runs[index], data, messages), daemon=True
+                    target=_worker, args=(index, _Order.of(runs[index]), messages), daemon=True
                 )
                 process.start()
                 active[index] = process
@@ -134,7 +158,6 @@ def _side_by_side(
 def _died(run: RunSpec, data: OpenedData, exit_code: int | None) -> Record:
     """The record of a job whose process ended without a word."""
     from vis_bench.engine.execute import run_facts
-    from vis_bench.plugins import load_spec
 
     path = run.run_dir / "record.json"
     if path.exists():

@@ -52,7 +52,9 @@ class _Auxiliary(nn.Module):
         super().__init__()
         self.head = load_object(reference)(backbone.channels, num_classes)
         self.captured: list[dict[str, Tensor]] = []
-        backbone.register_forward_hook(lambda module, inputs, output: self.captured.append(output))
+        self.hook = backbone.register_forward_hook(
+            lambda module, inputs, output: self.captured.append(output)
+        )
 
     def loss(self, clips: list[Clip]) -> Tensor:
         if len(self.captured) != 1:
@@ -115,6 +117,9 @@ def train_method(model: Any, job: TrainJob, directory: Path, progress: Progress)
         done = iteration + 1
         if done % settings.checkpoint_every_iterations == 0 and done < train.iterations:
             _save_resume(directory, trained, optimizer, average, done, seconds)
+    if extra is not None:
+        # else every later forward pass would keep its features
+        extra.hook.remove()
     weights = average.state if average is not None else model.state_dict()
     save_weights(directory / CHECKPOINT_NAME, weights)
     (directory / RESUME_NAME).unlink(missing_ok=True)
