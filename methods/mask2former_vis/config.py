@@ -132,7 +132,7 @@ PAPER = Mask2FormerVisConfig(
 
 TINY = Mask2FormerVisConfig(
     train=TrainConfig(
-        iterations=1_000,
+        iterations=700,
         batch_size=4,
         optimizer="adamw",
         lr=1.5e-3,

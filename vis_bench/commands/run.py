@@ -17,6 +17,7 @@ from vis_bench.plugins import check_shadowing, expand_methods
 from vis_bench.protocol import load_protocol, protocol_for_dataset
 from vis_bench.records import Record
 from vis_bench.report.folder import write_run_report
+from vis_bench.report.rows import installed_protocols
 from vis_bench.report.table import comparison_table
 from vis_bench.seeds import parse_seeds
 
@@ -66,13 +67,17 @@ def run_command(arguments: RunArguments) -> None:
     for outcome in outcomes:
         _say(f"{'cached' if outcome.cached else outcome.record.status:<10} {outcome.run.run_dir}")
     _write_json(arguments.json, records)
-    table = comparison_table([record.model_dump(mode="json") for record in records])
+    protocols = {
+        **installed_protocols(),
+        (settings.protocol.name, settings.protocol.content_hash()): settings.protocol,
+    }
+    table = comparison_table([record.model_dump(mode="json") for record in records], protocols=protocols)
     typer.echo(table, err=arguments.json == "-")
     folder = arguments.report or (
         settings.out / "report" / f"{Path(settings.dataset).name}-{settings.split}-{settings.protocol.name}"
     )
     path = write_run_report(
-        folder, [(outcome.record, outcome.run.run_dir) for outcome in outcomes], data.evaluated
+        folder, [(outcome.record, outcome.run.run_dir) for outcome in outcomes], data.evaluated, protocols
     )
     _say(f"report     {path}")
     failed = [outcome for outcome in outcomes if outcome.record.status == "failed"]
