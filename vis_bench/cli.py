@@ -175,6 +175,9 @@ def report(
     pictures: Annotated[
         bool, typer.Option("--pictures/--no-pictures", help="Draw frames (needs the dataset).")
     ] = True,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Where the videos are, for runs made on a path.")
+    ] = None,
     data_root: DataRoot = None,
 ) -> None:
     """Make a table and a report folder from records.
@@ -186,7 +189,11 @@ def report(
     from vis_bench.commands.report import report_command
 
     report_command(
-        [Path(place) for place in places], Path(out), pictures, Path(data_root) if data_root else None
+        [Path(place) for place in places],
+        Path(out),
+        pictures,
+        dataset,
+        Path(data_root) if data_root else None,
     )
 
 

@@ -77,6 +77,7 @@ class Record(_Strict):
     iou_type: Literal["segm", "bbox"] = "segm"
     status: Status
     error: str | None = None
+    error_code: int | None = None
     metrics: dict[str, Any] | None = None
     timing: Timing = Timing()
     look_ahead_frames: int | None = None

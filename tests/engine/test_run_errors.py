@@ -67,16 +67,52 @@ def test_a_missing_training_split_says_which_exist(vis_bench, squares, protocol,
     assert "train" in err
 
 
-def test_a_missing_frame_stops_that_method_with_the_path(vis_bench, squares, protocol, tmp_path):
-    (squares / "val" / "JPEGImages" / "val1" / "00002.jpg").unlink()
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_missing_frame_stops_before_any_work(vis_bench, squares, protocol, tmp_path, split):
+    (squares / split / "JPEGImages" / f"{split}1" / "00002.jpg").unlink()
     code, _, err = vis_bench(
         "run", "--methods", TOY, "--dataset", squares, "--protocol", protocol, "--out", tmp_path / "runs",
         "--jobs", 1,
     )  # fmt: skip
-    assert code == 4
+    assert code == 3
     assert "00002.jpg" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_truncated_frame_ends_the_run_and_keeps_what_was_tracked(vis_bench, squares, protocol, tmp_path):
+    frame = squares / "val" / "JPEGImages" / "val1" / "00002.jpg"
+    frame.write_bytes(frame.read_bytes()[:-200])
+    call = ("run", "--methods", TOY, "--dataset", squares, "--protocol", protocol, "--jobs", 1)
+    code, _, err = vis_bench(*call, "--out", tmp_path / "runs")
+    assert code == 3
+    assert "00002.jpg" in err
+    assert "Traceback" not in err
     (path,) = tmp_path.glob("runs/squares-val/**/record.json")
-    assert json.loads(path.read_text())["status"] == "failed"
+    record = json.loads(path.read_text())
+    assert (record["status"], record["error_code"], record["metrics"]) == ("failed", 3, None)
     # the first video is not lost
     (partial,) = tmp_path.glob("runs/squares-val/**/predictions.partial.jsonl")
     assert len(partial.read_text().splitlines()) == 1
+
+
+def test_a_device_that_is_not_there(vis_bench, squares, protocol):
+    for device in ("gpu", "cuda:99", "meta"):
+        code, _, err = vis_bench(
+            "run", "--methods", TOY, "--dataset", squares, "--protocol", protocol, "--device", device
+        )
+        assert code == 2
+        assert device in err
+
+
+def test_report_of_runs_on_a_path(vis_bench, squares, protocol, tmp_path):
+    """Runs on a path have no dataset name: the table is made, pictures need the path."""
+    call = ("run", "--methods", TOY, "--dataset", squares, "--protocol", protocol, "--jobs", 1)
+    assert vis_bench(*call, "--out", tmp_path / "runs")[0] == 0
+    code, out, err = vis_bench("report", tmp_path / "runs", "--out", tmp_path / "report")
+    assert code == 0
+    assert "toy" in out
+    assert "no pictures" in err
+    code, _, err = vis_bench("report", tmp_path / "runs", "--out", tmp_path / "with", "--dataset", squares)
+    assert code == 0
+    assert (tmp_path / "with" / "toy-default.png").exists()
+    assert vis_bench("report", tmp_path / "nothing", "--out", tmp_path / "report")[0] == 3

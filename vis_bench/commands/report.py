@@ -7,15 +7,20 @@ from pathlib import Path
 import typer
 
 from vis_bench.data import catalog
-from vis_bench.errors import DataError
+from vis_bench.errors import DataError, VisBenchError
 from vis_bench.records import find_records, read_record
 from vis_bench.report.folder import write_run_report
 from vis_bench.report.table import comparison_table
 from vis_bench.types import Dataset
 
 
-def report_command(places: list[Path], out: Path, pictures: bool, data_root: Path | None) -> None:
-    """Print the table of all records found and write the report folder."""
+def report_command(
+    places: list[Path], out: Path, pictures: bool, dataset_path: str | None, data_root: Path | None
+) -> None:
+    """Print the table of all records found and write the report folder.
+
+    dataset_path: where the videos lie when the runs were made on a path; a name is found by itself.
+    """
     paths = find_records(places)
     if not paths:
         raise DataError(f"no record.json under {', '.join(map(str, places))}.")
@@ -25,7 +30,9 @@ def report_command(places: list[Path], out: Path, pictures: bool, data_root: Pat
     if pictures:
         first = runs[0][0]
         try:
-            dataset = catalog.open_dataset(first.dataset, first.split, data_root)
-        except DataError as error:
+            dataset = catalog.open_dataset(dataset_path or first.dataset, first.split, data_root)
+        except VisBenchError as error:
+            if dataset_path is not None:
+                raise
             typer.echo(f"vis-bench: no pictures: {error}", err=True)
     typer.echo(f"report     {write_run_report(out, runs, dataset)}", err=True)

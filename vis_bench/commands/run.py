@@ -11,7 +11,7 @@ import typer
 from vis_bench.config import parse_assignment
 from vis_bench.data import catalog
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, plan_runs, with_fresh
-from vis_bench.errors import EXIT_METHOD_FAILED, UsageError
+from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, DataError, MethodError, UsageError
 from vis_bench.files import dump_json, write_json
 from vis_bench.plugins import check_shadowing, expand_methods
 from vis_bench.protocol import load_protocol, protocol_for_dataset
@@ -58,7 +58,7 @@ def run_command(arguments: RunArguments) -> None:
     _print_plan(runs, data)
     if arguments.dry_run:
         return
-    _require_torch()
+    _require_torch(arguments.device)
     from vis_bench.engine.sweep import default_jobs, run_sweep
 
     threads = settings.protocol.threads_per_job
@@ -84,7 +84,9 @@ def run_command(arguments: RunArguments) -> None:
     for outcome in failed:
         _say(f"vis-bench: {outcome.run.label} failed: {outcome.record.error}")
     if failed:
-        raise typer.Exit(EXIT_METHOD_FAILED)
+        # broken data is the data's fault only where no method failed for a reason of its own
+        codes = {outcome.record.error_code for outcome in failed}
+        raise typer.Exit(EXIT_DATA if codes == {EXIT_DATA} else EXIT_METHOD_FAILED)
 
 
 def _say(text: str) -> None:
@@ -98,8 +100,6 @@ def _settings(arguments: RunArguments) -> Settings:
     protocol = load_protocol(arguments.protocol or protocol_for_dataset(arguments.dataset))
     split = arguments.split or catalog.default_split(arguments.dataset)
     if arguments.weights is not None and not arguments.weights.is_file():
-        from vis_bench.errors import DataError
-
         raise DataError(f"{arguments.weights}: no such checkpoint (--weights).")
     return Settings(
         dataset=arguments.dataset,
@@ -132,16 +132,23 @@ def _print_plan(runs: list[RunSpec], data: OpenedData) -> None:
         _say(f"{state:<10} {run.label}")
 
 
-def _require_torch() -> None:
-    from vis_bench.errors import MethodError
-
+def _require_torch(device: str) -> None:
+    """Raise MethodError without torch, UsageError for a device that this machine does not have."""
     try:
-        import torch  # noqa: F401
+        import torch
         import torchvision  # noqa: F401
     except ModuleNotFoundError as error:
         raise MethodError(
             f"running methods needs {error.name}. Install it with: pip install 'vis-bench[methods]'"
         ) from None
+    try:
+        kind = torch.device(device)
+    except RuntimeError:
+        raise UsageError(f"--device {device!r}: must be cpu, cuda or cuda:N.") from None
+    if kind.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device {device!r}: must be cpu, cuda or cuda:N.")
+    if kind.type == "cuda" and (kind.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device {device!r}: this machine has {torch.cuda.device_count()} CUDA devices.")
 
 
 def _write_json(target: str | None, records: list[Record]) -> None:

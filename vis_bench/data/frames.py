@@ -66,6 +66,18 @@ def image_root_of(dataset: Dataset) -> Path:
     return dataset.image_root
 
 
+def require_frames(dataset: Dataset) -> None:
+    """Look whether every frame of every video is there, before hours are spent on those that are.
+
+    Opens no file. Raises DataError for the first frame that is missing.
+    """
+    image_root = image_root_of(dataset)
+    for video in dataset.videos:
+        for file_name in video.file_names:
+            if not (image_root / file_name).is_file():
+                raise DataError(_missing(image_root, file_name))
+
+
 def _missing(image_root: Path, file_name: str) -> str:
     folder, _, last = file_name.rpartition("/")
     lines = [f"{image_root / file_name}: no such frame. Expected:", f"  {image_root}/"]

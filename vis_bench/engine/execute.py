@@ -20,7 +20,7 @@ from vis_bench.engine.plan import OpenedData, RunSpec, axis_seeds, identity
 from vis_bench.engine.progress import Progress
 from vis_bench.engine.track import track_dataset
 from vis_bench.engine.train import TrainJob, load_weights, save_weights, seed_everything, train_method
-from vis_bench.errors import MethodError, VisBenchError
+from vis_bench.errors import EXIT_METHOD_FAILED, MethodError, VisBenchError
 from vis_bench.evaluate import evaluate
 from vis_bench.files import sha256, write_text
 from vis_bench.method import MethodSpec
@@ -65,9 +65,11 @@ def execute_run(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
     try:
         record = _run(run, spec, data, facts, progress)
     except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is reported, not hidden
-        text = str(error) if isinstance(error, VisBenchError) else f"{type(error).__name__}: {error}"
+        text, code = f"{type(error).__name__}: {error}", EXIT_METHOD_FAILED
+        if isinstance(error, VisBenchError):
+            text, code = str(error), error.exit_code
         write_text(run.run_dir / "error.txt", traceback.format_exc())
-        record = Record(**facts, status="failed", error=text)
+        record = Record(**facts, status="failed", error=text, error_code=code)
     write_record(run.run_dir, record)
     return record
 

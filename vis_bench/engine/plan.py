@@ -11,7 +11,7 @@ from typing import Any
 from vis_bench import seeds as seed_axes
 from vis_bench.config import choose_config, config_hash, override, to_dict
 from vis_bench.data import catalog, splits
-from vis_bench.data.frames import image_root_of
+from vis_bench.data.frames import require_frames
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
 from vis_bench.plugins import load_spec, split_variant
@@ -97,13 +97,15 @@ def open_data(settings: Settings) -> OpenedData:
     if settings.limit is not None:
         first = frozenset(video.name for video in evaluated.videos[: settings.limit])
         evaluated = splits.keep_videos(evaluated, evaluated.split, first)
-    image_root_of(evaluated)
+    require_frames(evaluated)
     if not settings.train:
         return OpenedData(evaluated, None)
     name = settings.protocol.train_dataset or settings.dataset
     # the hidden splits leave all labelled videos for training; devval keeps its own videos out
     split = "train-full" if settings.split in ("valid", "test") and evaluated.tracks is None else "train"
-    return OpenedData(evaluated, catalog.open_dataset(name, split, settings.data_root, settings.cache_root))
+    trained_on = catalog.open_dataset(name, split, settings.data_root, settings.cache_root)
+    require_frames(trained_on)
+    return OpenedData(evaluated, trained_on)
 
 
 def identity(dataset: Dataset) -> DataIdentity:

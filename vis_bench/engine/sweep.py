@@ -11,7 +11,7 @@ from typing import Any
 
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, resolve_config
 from vis_bench.engine.progress import Bars, Progress
-from vis_bench.errors import MethodError
+from vis_bench.errors import EXIT_METHOD_FAILED, MethodError
 from vis_bench.plugins import load_spec
 from vis_bench.records import Record, read_record, write_record
 
@@ -167,6 +167,7 @@ def _died(run: RunSpec, data: OpenedData, exit_code: int | None) -> Record:
         **run_facts(run, load_spec(run.method), data),
         status="failed",
         error=f"the job's process ended with exit code {exit_code} ({reason})",
+        error_code=EXIT_METHOD_FAILED,
     )
     write_record(run.run_dir, record)
     return record
