@@ -9,17 +9,21 @@ from typing import Any, get_args
 import numpy as np
 
 from vis_bench.errors import DataError, UsageError, did_you_mean
-from vis_bench.metrics import frame_ap, hota, mot, video_ap
+from vis_bench.metrics import frame_ap, hota, mot, temporal_errors, video_ap
 from vis_bench.metrics.average_precision import ApStatistics, mean_of_defined
 from vis_bench.metrics.checks import check_tracks
 from vis_bench.metrics.overlap import IouType, video_overlap
+from vis_bench.metrics.temporal_errors import TemporalError
 from vis_bench.types import Category, Dataset, Track
 
-METRICS = ("ap", "frame_ap", "mot", "hota")
+METRICS = ("ap", "frame_ap", "mot", "hota", "errors")
 CLASS_MODES = {"class_agnostic": False, "class_aware": True}
 HOTA_THRESHOLDS = {"all": None, "0.3": 0.3}
 """Score thresholds of HOTA by the name they have in the result; None keeps every prediction."""
 MOT_THRESHOLDS = {str(above): above for above in mot.SCORE_THRESHOLDS}
+COUNTS = {"mot": mot.COUNTS, "errors": temporal_errors.COUNTS}
+"""What is a whole number, by the first key of the result."""
+ERROR_SETTING = ("class_agnostic", str(temporal_errors.SCORE_THRESHOLD))
 
 Setting = tuple[str, str]
 Name = tuple[str, ...]
@@ -39,6 +43,7 @@ class Statistics:
     frame_ap: ApStatistics | None
     mot: dict[Setting, mot.MotCounts]
     hota: dict[Setting, hota.HotaStatistics]
+    errors: temporal_errors.ErrorCounts | None
 
 
 def evaluate(
@@ -49,8 +54,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score `tracks` on every video of `dataset`, predicted or not.
 
-    metrics: any of `ap` (keys video_ap, per_category), `frame_ap`, `mot`, `hota`. iou_type: `segm` for masks,
-    `bbox` for boxes (AP, frame AP and HOTA; MOT always uses boxes). Returns nested dictionaries: Python
+    metrics: any of `ap` (keys video_ap, per_category), `frame_ap`, `mot`, `hota`, `errors`. iou_type: `segm`
+    for masks, `bbox` for boxes (all but MOT, which always uses boxes). Returns nested dictionaries: Python
     floats in 0..1 at full precision (MOTA may be negative), None where undefined, counts as ints. The order
     of `tracks` matters only between equal scores. Inputs are not modified.
 
@@ -64,7 +69,7 @@ def evaluate(
         for part in name[:-1]:
             place = place.setdefault(part, {})
         value = float(values[0])
-        if name[0] == "mot" and name[-1] in mot.COUNTS:
+        if name[-1] in COUNTS.get(name[0], ()):
             place[name[-1]] = round(value)
         else:
             place[name[-1]] = None if np.isnan(value) else value
@@ -89,6 +94,7 @@ def measure(
     sums: dict[Setting, list[hota.HotaStatistics]] = {
         (m, t): [] for m in CLASS_MODES for t in HOTA_THRESHOLDS
     }
+    error_counts: list[temporal_errors.ErrorCounts] = []
     videos = sorted(dataset.videos, key=lambda video: video.id)
     for video in videos:
         truth, predicted = dataset.tracks_by_video[video.id], predictions[video.id]
@@ -98,6 +104,8 @@ def measure(
                 video_matches.append(video_ap.per_video(overlap))
             if "frame_ap" in metrics:
                 frame_matches.append(frame_ap.per_video(overlap))
+            if "errors" in metrics:
+                error_counts.append(temporal_errors.per_video(overlap))
             if "hota" in metrics:
                 for (mode, name), found in sums.items():
                     found.append(
@@ -118,6 +126,7 @@ def measure(
         frame_ap=frame_ap.gather(frame_matches, category_ids) if "frame_ap" in metrics else None,
         mot={key: mot.gather(found) for key, found in counts.items()} if "mot" in metrics else {},
         hota={key: hota.gather(found) for key, found in sums.items()} if "hota" in metrics else {},
+        errors=temporal_errors.gather(error_counts) if "errors" in metrics else None,
     )
 
 
@@ -146,7 +155,34 @@ def reduce(statistics: Statistics, weights: np.ndarray) -> dict[Name, np.ndarray
     for setting, sums in statistics.hota.items():
         for name, values in hota.reduce(sums, weights).items():
             result["hota", *setting, name] = values
+    if statistics.errors is not None:
+        for name, values in temporal_errors.reduce(statistics.errors, weights).items():
+            result["errors", *ERROR_SETTING, name] = values
     return result
+
+
+def error_events(
+    dataset: Dataset,
+    tracks: Sequence[Track],
+    above: float = temporal_errors.SCORE_THRESHOLD,
+    iou_type: IouType = "segm",
+) -> tuple[TemporalError, ...]:
+    """Every temporal error, by video id and frame: the single cases behind the counts of `errors`.
+
+    above: predictions with a greater score are kept. The `tracks` of an event are positions in `tracks`.
+    Errors as `evaluate`.
+    """
+    _check_arguments(dataset, ("errors",), iou_type)
+    check_tracks(dataset, tracks)
+    positions: dict[int, list[int]] = {video.id: [] for video in dataset.videos}
+    for position, track in enumerate(tracks):
+        positions[track.video_id].append(position)
+    result: list[TemporalError] = []
+    for video in sorted(dataset.videos, key=lambda video: video.id):
+        truth, rows = dataset.tracks_by_video[video.id], positions[video.id]
+        overlap = video_overlap(video.id, video.length, truth, [tracks[i] for i in rows], iou_type)
+        result += temporal_errors.events(overlap, [one.id for one in truth], rows, above)
+    return tuple(result)
 
 
 def _check_arguments(dataset: Dataset, metrics: Sequence[str], iou_type: str) -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from metric_corpus import rectangle, track, truth_track
 
 from vis_bench.errors import DataError, UsageError
-from vis_bench.evaluate import evaluate
+from vis_bench.evaluate import METRICS, evaluate
+from vis_bench.metrics.temporal_errors import KINDS
 from vis_bench.types import Dataset, Track
 
 SIZE = (20, 40)
@@ -34,7 +35,7 @@ def made() -> Dataset:
 def test_keys_and_types() -> None:
     corpus = metric_corpus.load("small")
     result = evaluate(corpus.dataset, corpus.tracks)
-    assert result.keys() == {"video_ap", "per_category", "frame_ap", "mot", "hota"}
+    assert result.keys() == {"video_ap", "per_category", "frame_ap", "mot", "hota", "errors"}
     assert result["video_ap"].keys() == TWELVE
     assert list(result["per_category"]) == [category.name for category in corpus.dataset.categories]
     assert all(numbers.keys() == TWELVE for numbers in result["per_category"].values())
@@ -47,6 +48,13 @@ def test_keys_and_types() -> None:
             assert all(type(numbers[name]) is int for name in ("IDs", "FP", "FN", "MT", "ML", "Frag"))
             assert all(type(numbers[name]) is float for name in ("IDF1", "IDP", "IDR", "MOTA"))
         assert all(numbers.keys() == FOUR for numbers in result["hota"][mode].values())
+    assert list(result["errors"]) == ["class_agnostic"]
+    assert list(result["errors"]["class_agnostic"]) == ["0.3"]
+    errors = result["errors"]["class_agnostic"]["0.3"]
+    rates = [f"{kind}_per_100_frames" for kind in KINDS]
+    assert errors.keys() == {"truth_frames", *KINDS, *rates}
+    assert all(type(errors[name]) is int for name in ("truth_frames", *KINDS))
+    assert all(type(errors[name]) is float for name in rates)
     assert type(result["video_ap"]["AP"]) is float
     assert result["per_category"]["sofa"]["AP"] is None
     assert json.loads(json.dumps(result, allow_nan=False)) == result
@@ -55,7 +63,7 @@ def test_keys_and_types() -> None:
 def test_only_what_was_asked_for(made: Dataset) -> None:
     tracks = [track([LEFT, LEFT], 0.9)]
     everything = evaluate(made, tracks)
-    keys = {"ap": {"video_ap", "per_category"}, "frame_ap": {"frame_ap"}, "mot": {"mot"}, "hota": {"hota"}}
+    keys = {metric: {metric} for metric in METRICS} | {"ap": {"video_ap", "per_category"}}
     for metric, expected in keys.items():
         part = evaluate(made, tracks, [metric])
         assert part == {key: everything[key] for key in expected}
@@ -71,6 +79,7 @@ def test_truth_as_prediction_is_perfect() -> None:
     assert result["video_ap"]["AR100"] == pytest.approx(1.0)
     for numbers in result["mot"]["class_aware"].values():
         assert (numbers["IDF1"], numbers["MOTA"], numbers["IDs"]) == (1.0, 1.0, 0)
+    assert not any(result["errors"]["class_agnostic"]["0.3"][kind] for kind in KINDS)
 
 
 def test_inputs_are_not_modified() -> None:
@@ -93,6 +102,8 @@ def test_no_truth_at_all_is_undefined() -> None:
     assert result["video_ap"]["AP"] is None
     assert result["frame_ap"]["AP"] is None
     assert result["mot"]["class_aware"]["0.0"]["MOTA"] is None
+    assert result["errors"]["class_agnostic"]["0.3"]["lost"] == 0
+    assert result["errors"]["class_agnostic"]["0.3"]["lost_per_100_frames"] is None
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vis_bench.metrics.temporal_errors import KINDS
 from vis_bench.types import Dataset
 
 _MOT_COLUMNS = ("IDF1", "IDP", "IDR", "MOTA", "IDs", "FP", "FN", "MT", "ML", "Frag")
@@ -31,6 +32,17 @@ def _shorten(name: str, width: int = 20) -> str:
     return name if len(name) <= width else name[: width - 1] + "…"
 
 
+def _errors(title: str, row: Mapping[str, Any]) -> list[str]:
+    """Two kinds per line: count and rate per 100 truth frames."""
+    cells = []
+    for kind in KINDS:
+        rate = row[f"{kind}_per_100_frames"]
+        rate_text = "-" if rate is None else f"{rate:.2f}"
+        cells.append(f"{kind.replace('_', ' '):<16}{row[kind]:>8} {rate_text:>8}")
+    lines = [f"{title}: count, per 100 of {row['truth_frames']} truth frames"]
+    return [*lines, *("    ".join(cells[k : k + 2]) for k in range(0, len(cells), 2)), ""]
+
+
 def evaluation_summary(result: Mapping[str, Any], dataset: Dataset, predictions: int) -> str:
     """Text of at most 80 columns from the dictionary that `vis_bench.evaluate.evaluate` returns."""
     truth = len(dataset.tracks or ())
@@ -52,5 +64,8 @@ def evaluation_summary(result: Mapping[str, Any], dataset: Dataset, predictions:
     for mode, thresholds in result.get("hota", {}).items():
         rows = {name if name == "all" else f"score > {name}": row for name, row in thresholds.items()}
         lines += _grid(f"HOTA {mode.replace('_', ' ')}", _HOTA_COLUMNS, rows)
+    for mode, thresholds in result.get("errors", {}).items():
+        for threshold, row in thresholds.items():
+            lines += _errors(f"errors {mode.replace('_', ' ')}, score > {threshold}", row)
     lines.append("- is undefined: no truth of that class, size or kind. IDs to Frag are counts.")
     return "\n".join(lines)
