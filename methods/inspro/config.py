@@ -72,6 +72,7 @@ class InsProConfig:
     bank_length: int = 18
     bank_weights: Literal["per_query", "per_channel"] = "per_query"
     proposal_init: Literal["image", "grid"] = "image"
+    query_init: Literal["normal", "shared"] = "normal"
     coordinate_scale: Literal["size_of_interest", "pixels", "box_size"] = "size_of_interest"
     mask_stages: Literal["all", "last"] = "all"
     generator: Literal["linear", "mlp"] = "linear"
@@ -152,6 +153,7 @@ TINY = InsProConfig(
     mask_hidden=32,
     mask_levels=("p3", "p4", "p5"),
     proposal_init="grid",
+    query_init="shared",
     test_short_side=None,
 )
 
@@ -251,6 +253,13 @@ CHOICES = (
         "public code",
         "Every proposal starts as the whole image (Sparse R-CNN). `tiny` starts from a grid of boxes, which "
         "learns faster in a few hundred iterations.",
+    ),
+    Choice(
+        "-",
+        "query_init",
+        "public code",
+        "Every query starts from its own normal draw (Sparse R-CNN). `tiny` starts all from one draw, so "
+        "that all slots first learn the same filters; their proposals tell them apart.",
     ),
     Choice(
         "-",

@@ -67,7 +67,8 @@ class InsPro(nn.Module):
         self.attention = IntraQueryAttention(
             config.dim, config.frames_attended, config.bank_weights == "per_channel"
         )
-        self.initial_queries = nn.Parameter(torch.randn(config.queries, config.dim))
+        queries = torch.randn(1 if config.query_init == "shared" else config.queries, config.dim)
+        self.initial_queries = nn.Parameter(queries.expand(config.queries, -1).clone())
         proposals = grid_proposals if config.proposal_init == "grid" else image_proposals
         self.initial_boxes = nn.Parameter(proposals(config.queries))
 

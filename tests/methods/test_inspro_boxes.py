@@ -104,6 +104,16 @@ def test_pooled_features_come_back_in_order_and_half_pixel_aligned():
     assert pyramid_roi_align(features, boxes[:0], index[:0], 7).shape == (0, 3, 7, 7)
 
 
+def test_only_the_levels_that_exist_are_read():
+    torch.manual_seed(0)
+    features = {f"p{i}": torch.randn(1, 2, 64 >> i, 64 >> i) for i in (3, 4)}
+    boxes = torch.tensor([[0.0, 0.0, 9.0, 9.0], [0.0, 0.0, 60.0, 60.0]])
+    pooled = pyramid_roi_align(features, boxes, torch.tensor([0, 0]), 3, canonical_size=20.0)
+    for row, level in enumerate((3, 4)):
+        expected = roi_align(features[f"p{level}"], [boxes[row : row + 1]], 3, 0.5**level, 2, aligned=True)
+        torch.testing.assert_close(pooled[row], expected[0])
+
+
 def test_a_linear_ramp_is_read_at_pixel_centres():
     # cell x of stride 4 stands for pixel 4x + 2, so a ramp in pixels must give the pixel positions back
     ramp = torch.arange(16.0).mul(4).add(2).expand(1, 1, 16, 16)

@@ -330,6 +330,13 @@ def test_proposals_are_clipped_at_test_and_not_in_training():
         assert (boxes[..., 2:] - boxes[..., :2]).min() >= 1 - 1e-4
 
 
+def test_shared_queries_start_equal_and_normal_ones_do_not():
+    shared = build(query_init="shared").initial_queries
+    assert torch.equal(shared, shared[:1].expand_as(shared))
+    normal = build(query_init="normal").initial_queries
+    assert len({tuple(row) for row in normal.tolist()}) == 6
+
+
 def test_coordinate_scale_by_box_size():
     boxes = torch.tensor([[0.0, 0, 64, 3], [0, 0, 3, 65], [0, 0, 256, 1], [0, 0, 500, 9], [0, 0, 900, 9]])
     assert coordinate_scale(boxes, "size_of_interest").tolist() == [64, 128, 256, 512, 1024]
