@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
 
 from vis_bench.errors import DataError, UsageError, did_you_mean
-from vis_bench.metrics import frame_ap, hota, mot, temporal_errors, video_ap
+from vis_bench.metrics import decomposition, frame_ap, hota, mot, temporal_errors, video_ap
 from vis_bench.metrics.average_precision import ApStatistics, mean_of_defined
 from vis_bench.metrics.checks import check_tracks
-from vis_bench.metrics.overlap import IouType, video_overlap
+from vis_bench.metrics.overlap import IouType, VideoOverlap, video_overlap
 from vis_bench.metrics.temporal_errors import TemporalError
 from vis_bench.types import Category, Dataset, Track
 
@@ -172,17 +172,36 @@ def error_events(
     above: predictions with a greater score are kept. The `tracks` of an event are positions in `tracks`.
     Errors as `evaluate`.
     """
-    _check_arguments(dataset, ("errors",), iou_type)
+    result: list[TemporalError] = []
+    for positions, overlap in _overlaps(dataset, tracks, iou_type):
+        ids = [one.id for one in dataset.tracks_by_video[overlap.video_id]]
+        result += temporal_errors.events(overlap, ids, positions, above)
+    return tuple(result)
+
+
+def decompose(
+    dataset: Dataset, tracks: Sequence[Track], iou_type: IouType = "segm"
+) -> decomposition.DecompositionStatistics:
+    """What `decomposition.reduce` needs to say how much video AP each kind of error costs.
+
+    Columns of the weights are the video ids, ascending. Errors as `evaluate`.
+    """
+    videos = [decomposition.per_video(overlap) for _, overlap in _overlaps(dataset, tracks, iou_type)]
+    return decomposition.gather(videos, [category.id for category in dataset.categories])
+
+
+def _overlaps(
+    dataset: Dataset, tracks: Sequence[Track], iou_type: IouType
+) -> Iterator[tuple[list[int], VideoOverlap]]:
+    """Per video, ascending ids: positions in `tracks` of its predictions, and all overlaps."""
+    _check_arguments(dataset, (), iou_type)
     check_tracks(dataset, tracks)
     positions: dict[int, list[int]] = {video.id: [] for video in dataset.videos}
     for position, track in enumerate(tracks):
         positions[track.video_id].append(position)
-    result: list[TemporalError] = []
     for video in sorted(dataset.videos, key=lambda video: video.id):
         truth, rows = dataset.tracks_by_video[video.id], positions[video.id]
-        overlap = video_overlap(video.id, video.length, truth, [tracks[i] for i in rows], iou_type)
-        result += temporal_errors.events(overlap, [one.id for one in truth], rows, above)
-    return tuple(result)
+        yield rows, video_overlap(video.id, video.length, truth, [tracks[i] for i in rows], iou_type)
 
 
 def _check_arguments(dataset: Dataset, metrics: Sequence[str], iou_type: str) -> None:
