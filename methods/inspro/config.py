@@ -133,6 +133,7 @@ TINY = InsProConfig(
         batch_size=4,
         optimizer="adamw",
         lr=2e-3,
+        # at the rate that the new heads need, the backbone loses what it was pretrained for
         backbone_lr_factor=0.1,
         weight_decay=1e-4,
         schedule="cosine",
