@@ -46,7 +46,7 @@ def follow(overlap: VideoOverlap, frames: tuple[PresentFrame, ...]) -> np.ndarra
 
     A match of an earlier frame is carried on whenever IoU >= 0.5 still holds, however long ago it was. The
     rest is assigned one to one: most pairs, then smallest sum of 1 - IoU, then largest sum of track IoU.
-    Source: Bernardin and Stiefelhagen 2008 (CLEAR MOT), section 2.1.
+    Source: Bernardin and Stiefelhagen 2008 (CLEAR MOT).
     """
     assigned = np.full((len(frames), len(overlap.truth_area)), -1, dtype=np.int64)
     partner = np.full(len(overlap.truth_area), -1, dtype=np.int64)
@@ -55,21 +55,20 @@ def follow(overlap: VideoOverlap, frames: tuple[PresentFrame, ...]) -> np.ndarra
         possible = frame.iou >= MIN_IOU
         if not possible.any():
             continue
-        for i, g in enumerate(frame.truths.tolist()):
-            j = np.flatnonzero(frame.predictions == partner[g])
-            if j.size and possible[i, j[0]]:
+        for row, g in enumerate(frame.truths.tolist()):
+            column = np.flatnonzero(frame.predictions == partner[g])
+            if column.size and possible[row, column[0]]:
                 assigned[t, g] = partner[g]
-                possible[i, :] = False
-                possible[:, j[0]] = False
+                possible[row, :] = False
+                possible[:, column[0]] = False
         if possible.sum(axis=0).max(initial=0) > 1 or possible.sum(axis=1).max(initial=0) > 1:
             if tie_break is None:
                 tie_break = TIE_WEIGHT * sequence_iou(overlap)
             i, j = _assign(1.0 - frame.iou - tie_break[frame.truths[:, None], frame.predictions], possible)
         else:  # nobody competes, which is most frames
             i, j = np.nonzero(possible)
-        g, d = frame.truths[i], frame.predictions[j]
-        assigned[t, g] = d
-        partner[g] = d
+        assigned[t, frame.truths[i]] = frame.predictions[j]
+        partner[frame.truths[i]] = frame.predictions[j]
     return assigned
 
 
