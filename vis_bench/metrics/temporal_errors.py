@@ -187,7 +187,8 @@ def _unmatched(t: int, frame: PresentFrame, assigned: np.ndarray, partner: np.nd
         g = int(frame.truths[i])
         merging = np.flatnonzero(under[i] & (joined >= 2))
         if merging.size:
-            j = max(merging.tolist(), key=lambda j: (frame.iou[i, j], joined[j]))
+            # last, the objects decide, so that the order of the predictions does not
+            j = max(merging.tolist(), key=lambda j: (frame.iou[i, j], joined[j], under[:, j].tolist()))
             others = frame.truths[under[:, j]].tolist()
             others.remove(g)
             result.append(("merged", t, (g, *others), (int(frame.predictions[j]),)))
