@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +135,9 @@ def _print_plan(runs: list[RunSpec], data: OpenedData) -> None:
 
 def _require_torch(device: str) -> None:
     """Raise MethodError without torch, UsageError for a device that this machine does not have."""
+    # waiting threads that spin make two threads ten times slower than one as soon as another job runs;
+    # OpenMP reads this once, when torch is loaded
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch
         import torchvision  # noqa: F401
