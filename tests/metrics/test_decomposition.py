@@ -122,6 +122,33 @@ def test_two_full_tracks_are_no_pieces() -> None:
     assert found["fragmentation"] == 0.0
 
 
+def test_pieces_may_share_a_few_frames() -> None:
+    """Four and three frames with one in common: right up to J = 2/3, a broken track above."""
+    found = gains(ONE, [([A, A, A, A, N, N], 0.9, 1), ([N, N, N, A, A, A], 0.8, 1)])
+    assert found["AP"] == pytest.approx(0.4, abs=1e-12)
+    assert found["fragmentation"] == pytest.approx(0.6, abs=1e-12)
+    assert {name for name, gain in found.items() if gain} == {"AP", "fragmentation"}
+
+
+def test_a_track_of_another_class_has_no_piece() -> None:
+    """Object 1 is found; its part in category 1 is bad by itself, its part in category 2 no concern of it."""
+    parts = [([A, A, A, A, N, N], 0.8, 1), ([N, N, N, N, A, A], 0.7, 2)]
+    found = gains(TWO, [([A] * 6, 0.9, 1), *parts, ([B] * 6, 0.6, 1)], level=5)
+    assert found["fragmentation"] == 0.0
+    assert found["mask"] > 0.1
+    same_class = [parts[0], (*parts[1][:2], 1)]
+    found = gains(TWO, [([A] * 6, 0.9, 1), *same_class, ([B] * 6, 0.6, 1)], level=5)
+    assert found["fragmentation"] > 0.1
+    assert found["mask"] == 0.0
+
+
+def test_the_best_of_several_bad_tracks_is_repaired() -> None:
+    rows = [([at(0, 4)] * 6, 0.9, 1), ([C] * 6, 0.8, 1), ([at(0, 4)] * 6, 0.7, 1)]
+    found = gains(ONE, rows)
+    assert found["AP"] == 0.0
+    assert found["mask"] == pytest.approx(1.0, abs=1e-12)
+
+
 def test_a_jump_onto_another_object_is_an_identity_error_of_both_tracks() -> None:
     """The second track jumps to object 2 and so takes two frames from the third, which does not jump."""
     rows = [([A] * 6, 0.9, 1), ([N, N, A, A, B, B], 0.8, 1), ([B, B, B, B, N, N], 0.7, 1)]
@@ -153,6 +180,14 @@ def test_crowds_are_neither_missed_nor_repaired() -> None:
     assert on_crowd["AP"] == pytest.approx(0.5, abs=1e-12)
     assert on_crowd["background"] == pytest.approx(0.5, abs=1e-12)
     assert on_crowd["mask"] == on_crowd["duplicate"] == 0.0
+    other_crowd = [truth[0], replace(truth[1], category_id=2)]
+    beside = gains(other_crowd, [([B] * 6, 0.95, 1), ([A] * 6, 0.8, 1)])
+    assert beside["background"] == pytest.approx(0.5, abs=1e-12)
+    assert beside["classification"] == 0.0
+    # leaving an object for a crowd is no jump between objects
+    left = gains(truth, [([A, A, A, B, B, B], 0.9, 1)], level=0)
+    assert left["mask"] == pytest.approx(1.0, abs=1e-12)
+    assert left["identity"] == 0.0
 
 
 def test_linked_iou_takes_the_best_mask_of_each_frame() -> None:

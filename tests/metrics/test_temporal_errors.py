@@ -78,7 +78,11 @@ CASES = {
         [[A, A, BOTH, BOTH, A, A], [at(10), at(10), N, N, at(10), at(10)]],
         [("merged", 2, (8, 7), (0,)), ("merged", 3, (8, 7), (0,))],
     ),
-    "duplicate": (ONE, [[A] * 6, [N, A, A, N, N, N]], [("duplicate", t, (7,), (1, 0)) for t in (1, 2)]),
+    "duplicate": (
+        TWO,
+        [[A] * 6, [N, B, B, N, N, N], [B] * 6],
+        [("duplicate", t, (8,), (1, 2)) for t in (1, 2)],
+    ),
     "late_birth": (ONE, [[N, N, A, A, A, A]], [("late_birth", t, (7,), (0,)) for t in (0, 1)]),
     "early_death": (ONE, [[A, A, A, A, N, N]], [("early_death", t, (7,), (0,)) for t in (4, 5)]),
     "missed": (TWO, [[A] * 6], [("missed", t, (8,), ()) for t in range(6)]),
@@ -123,6 +127,36 @@ def test_an_object_that_has_moved_on_exchanges_nothing() -> None:
     assert counts_of(TWO, tracks, 6) == {"identity_change": 3, "lost": 2}
 
 
+def test_an_exchange_needs_both_tracks_before_it() -> None:
+    """8 gets the track that 7 uses only after 7 has left the first one: two changes."""
+    tracks = [track([A, N, N, B], 0.9), track([N, A, B, N], 0.9)]
+    truth = [truth_track(7, [A] * 4), truth_track(8, [B] * 4)]
+    assert counts_of(truth, tracks, 4) == {"identity_change": 2, "late_birth": 2, "early_death": 2}
+
+
+def test_the_second_half_of_an_exchange_does_not_come_before_the_first() -> None:
+    """8 leaves track 1 in frame 2 and 7 takes it in frame 5, but in between they exchanged the tracks."""
+    tracks = [track([N, N, B, A, N, N], 0.9), track([A, B, N, N, B, A], 0.9)]
+    events = events_of(TWO, tracks, 6)
+    assert [event for event in events if event[0].startswith("identity")] == [
+        ("identity_change", 2, (8,), (1, 0)),
+        ("identity_switch", 4, (7, 8), (0, 1)),
+        ("identity_change", 5, (7,), (0, 1)),
+    ]
+
+
+def test_the_earliest_exchange_counts() -> None:
+    """8 goes back and forth once more while 7 is away; the exchange was in frame 1."""
+    truth = [truth_track(7, [A] * 4), truth_track(8, [B] * 4)]
+    tracks = [track([A, B, N, B], 0.9), track([B, A, B, N], 0.9)]
+    events = [event for event in events_of(truth, tracks, 4) if event[0].startswith("identity")]
+    assert [(kind, t) for kind, t, *_ in events] == [
+        ("identity_switch", 1),
+        ("identity_change", 2),
+        ("identity_change", 3),
+    ]
+
+
 def test_two_exchanges_back_and_forth_are_two() -> None:
     tracks = [track([A, A, B, B, A, A], 0.9), track([B, B, A, A, B, B], 0.9)]
     assert counts_of(TWO, tracks, 6) == {"identity_switch": 2}
@@ -156,6 +190,17 @@ def test_a_merge_needs_two_objects_without_tracks_of_their_own() -> None:
         ("merged", 0, (7, 8), (0,)),
         ("merged", 0, (8, 7), (0,)),
     ]
+
+
+def test_covering_half_of_an_object_merges_it() -> None:
+    own = track([A, A, N, N, N, N], 0.9)
+    half, less = at(0, 0, 15), at(0, 0, 14)
+    second = track([at(10), at(10), N, N, at(10), at(10)], 0.9)
+    over = track([N, N, half, half, A, A], 0.9)
+    truth = SIDE_BY_SIDE
+    assert counts_of(truth, [own, second, over], 6) == {"identity_change": 1, "merged": 2}
+    over = track([N, N, less, less, A, A], 0.9)
+    assert counts_of(truth, [own, second, over], 6) == {"identity_change": 1, "lost": 2}
 
 
 def test_merged_comes_before_lost_born_late_and_dead_early() -> None:

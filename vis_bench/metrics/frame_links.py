@@ -15,7 +15,7 @@ TIE_WEIGHT = 1e-9  # of the track IoU in the costs: far below any difference of 
 
 @dataclass(frozen=True, slots=True)
 class PresentFrame:
-    """One frame of a video, restricted to objects with pixels and to kept tracks with pixels.
+    """One frame of a video, restricted to objects with pixels and to kept tracks.
 
     truths: [g] and predictions: [d] int64 rows of the video. iou: [g, d] float64 in 0..1.
     cover: [g, d] float64 in 0..1, share of the object's pixels that the track has.
@@ -28,12 +28,12 @@ class PresentFrame:
 
 
 def present_frames(overlap: VideoOverlap, above: float) -> tuple[PresentFrame, ...]:
-    """The L frames of a video for the predictions with score > `above`; a mask without a pixel is absent."""
+    """The L frames of a video for the predictions with score > `above`."""
     kept = overlap.scores > above
     result = []
     for t, frame in enumerate(overlap.frames):
         rows = np.flatnonzero(overlap.truth_area[frame.truths, t] > 0)
-        columns = np.flatnonzero(kept[frame.predictions] & (overlap.area[frame.predictions, t] > 0))
+        columns = np.flatnonzero(kept[frame.predictions])
         g, d = frame.truths[rows], frame.predictions[columns]
         shared = frame.intersection[rows[:, None], columns]
         iou = frame_iou(overlap, t)[rows[:, None], columns]

@@ -157,9 +157,9 @@ def _is_exchange(first: tuple[int, ...], second: tuple[int, ...], partner: np.nd
     """Whether `second` completes the exchange that `first` began; both are (frame, object, old, new)."""
     t, g, old, new = first
     u, other, other_old, other_new = second
+    # these are two objects: before frame t, `other` had the track that g did not have yet
     return (
-        other != g
-        and u >= t
+        u >= t
         and (other_old, other_new) == (new, old)
         and partner[t, other] == new
         and partner[u + 1, g] == new
