@@ -149,6 +149,26 @@ def test_the_best_of_several_bad_tracks_is_repaired() -> None:
     assert found["mask"] == pytest.approx(1.0, abs=1e-12)
 
 
+@pytest.mark.parametrize(("category", "kind"), [(1, "mask"), (2, "class_and_mask")])
+def test_background_begins_below_iou_one_tenth(category: int, kind: str) -> None:
+    found = gains(ONE, [([at(0, 1)] * 6, 0.9, category)])
+    assert (found["AP"], found["missed"]) == (0.0, 0.0)
+    assert found[kind] == pytest.approx(1.0, abs=1e-12)
+    empty = np.zeros(SIZE, dtype=bool)
+    below = gains(ONE, [([at(0, 1)] * 5 + [empty], 0.9, category)])
+    assert below[kind] == 0.0
+    assert below["missed"] > 0.0
+
+
+def test_a_bad_track_is_given_the_object_it_fits_best() -> None:
+    """The first one touches both objects; if it got the second, the other track would get nothing."""
+    rows = [([at(0, 4) | at(15, 2)] * 6, 0.9, 1), ([at(15, 4)] * 6, 0.8, 1)]
+    found = gains(TWO, rows)
+    assert found["AP"] == 0.0
+    assert found["mask"] == pytest.approx(1.0, abs=1e-12)
+    assert found["missed"] == 0.0
+
+
 def test_a_jump_onto_another_object_is_an_identity_error_of_both_tracks() -> None:
     """The second track jumps to object 2 and so takes two frames from the third, which does not jump."""
     rows = [([A] * 6, 0.9, 1), ([N, N, A, A, B, B], 0.8, 1), ([B, B, B, B, N, N], 0.7, 1)]
