@@ -168,11 +168,13 @@ def _is_exchange(first: tuple[int, ...], second: tuple[int, ...], partner: np.nd
 
 def _duplicates(t: int, frame: PresentFrame, assigned: np.ndarray) -> list[_Error]:
     """Masks without a match that lie on an object, which has a match, else these would have got it."""
-    spare = np.flatnonzero(~np.isin(frame.predictions, assigned) & (frame.iou >= MIN_IOU).any(axis=0))
+    on_object = np.flatnonzero((frame.iou >= MIN_IOU).any(axis=0))
+    matched = set(assigned.tolist())
     result: list[_Error] = []
-    for j in spare:
-        g = int(frame.truths[frame.iou[:, j].argmax()])
-        result.append(("duplicate", t, (g,), (int(frame.predictions[j]), int(assigned[g]))))
+    for j, d in zip(on_object.tolist(), frame.predictions[on_object].tolist(), strict=True):
+        if d not in matched:
+            g = int(frame.truths[frame.iou[:, j].argmax()])
+            result.append(("duplicate", t, (g,), (d, int(assigned[g]))))
     return result
 
 
