@@ -137,7 +137,9 @@ def eval_(
     json_: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write the metrics here (- = stdout).")
     ] = None,
-    metrics: Annotated[str, typer.Option(help="Which: ap,frame_ap,mot,hota.")] = "ap,frame_ap,mot,hota",
+    metrics: Annotated[
+        str | None, typer.Option(help="Some of ap,frame_ap,mot,hota,errors.  [default: all]")
+    ] = None,
     iou_type: Annotated[str, typer.Option(help="segm (masks) or bbox (boxes).")] = "segm",
     ignore_unknown_categories: Annotated[
         bool, typer.Option("--ignore-unknown-categories", help="Drop predictions of unknown categories.")

@@ -5,6 +5,8 @@ Source: He et al., Deep Residual Learning (stride in the 3x3 convolution, as tor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torchvision.models import resnet50, resnet101
@@ -30,10 +32,7 @@ class ResNet(nn.Module):
         del body.fc, body.avgpool
         self.body = body
         self.channels = {"res2": 256, "res3": 512, "res4": 1024, "res5": 2048}
-        frozen = [body.conv1, body.bn1] if config.frozen_stages >= 1 else []
-        frozen += [getattr(body, f"layer{i}") for i in range(1, config.frozen_stages)]
-        for module in frozen:
-            module.requires_grad_(False)
+        _freeze([body.conv1, body.bn1], [getattr(body, f"layer{i}") for i in range(1, 5)], config)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         body = self.body
@@ -43,6 +42,13 @@ class ResNet(nn.Module):
             x = getattr(body, f"layer{i}")(x)
             features[name] = x
         return features
+
+
+def _freeze(stem: Sequence[nn.Module], stages: Sequence[nn.Module], config: BackboneConfig) -> None:
+    """Take the gradient from the stem and the first `frozen_stages - 1` residual stages."""
+    frozen = [*stem, *stages[: config.frozen_stages - 1]] if config.frozen_stages else []
+    for module in frozen:
+        module.requires_grad_(False)
 
 
 class _Residual(nn.Module):
@@ -85,6 +91,7 @@ class SmallResNet(nn.Module):
                 for i, (name, n_in, n_out) in enumerate(zip(STRIDES, inputs, widths, strict=True))
             }
         )
+        _freeze([self.stem], list(self.stages.values()), config)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         x = self.stem(images)

@@ -132,7 +132,7 @@ PAPER = Mask2FormerVisConfig(
 
 TINY = Mask2FormerVisConfig(
     train=TrainConfig(
-        iterations=700,
+        iterations=600,
         batch_size=4,
         optimizer="adamw",
         lr=1.5e-3,

@@ -29,7 +29,7 @@ class EvalArguments:
     dataset: str | None
     split: str | None
     json: str | None
-    metrics: str
+    metrics: str | None
     iou_type: str
     ignore_unknown_categories: bool
     data_root: Path | None
@@ -37,7 +37,8 @@ class EvalArguments:
 
 def eval_command(arguments: EvalArguments) -> None:
     """Score a results file. Raises DataError (exit 3) for bad files and for splits without truth."""
-    metrics = [name.strip() for name in arguments.metrics.split(",") if name.strip()]
+    given = (arguments.metrics or ",".join(METRICS)).split(",")
+    metrics = [name.strip() for name in given if name.strip()]
     for name in metrics:
         if name not in METRICS:
             raise UsageError(f"Unknown metric {name!r}.{did_you_mean(name, METRICS)}")
