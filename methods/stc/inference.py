@@ -6,7 +6,6 @@ Source: STC Section 3.5 (specification 3.4); CondInst and SipMask-VIS public cod
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -17,11 +16,9 @@ from methods.layers.condmask import aligned_upsample, dynamic_mask_logits
 from methods.layers.fcos import decode_boxes
 from methods.layers.images import masks_to_original, normalise_and_pad, resize_frame
 from methods.stc.config import StcConfig
+from methods.stc.outputs import StcOutputs
 from methods.tracking.bank import RawDetections
 from vis_bench.rle import encode_or_none
-
-if TYPE_CHECKING:
-    from methods.stc.model import StcOutputs
 
 MASK_STRIDE = 8
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -28,10 +27,8 @@ from methods.layers.fcos import (
 from methods.layers.losses import dice_squared, focal, giou
 from methods.stc.config import LossConfig, StcConfig
 from methods.stc.inference import MASK_STRIDE, box_centres, read_embeddings
+from methods.stc.outputs import StcOutputs
 from vis_bench.method import Clip
-
-if TYPE_CHECKING:
-    from methods.stc.model import StcOutputs
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ Source: STC, Section 3 and Figure 1 (specification 3.1).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +13,13 @@ from torch import Tensor, nn
 
 from methods.layers.backbone import build_backbone
 from methods.layers.condmask import MaskBranch, num_dynamic_parameters
-from methods.layers.fcos import FcosHead, Grid, conv_tower, flatten_levels, make_grid, output_conv
+from methods.layers.fcos import FcosHead, conv_tower, flatten_levels, make_grid, output_conv
 from methods.layers.fpn import Fpn, level_stride
 from methods.layers.images import normalise_and_pad
 from methods.stc.config import StcConfig
 from methods.stc.inference import detect_frame
 from methods.stc.losses import stc_losses
+from methods.stc.outputs import StcOutputs
 from methods.tracking.association import track_detections
 from methods.tracking.bank import RawDetections
 from methods.tracking.sequence import summarise_tracks
@@ -27,24 +27,6 @@ from vis_bench.method import Clip, FrameResult, VideoInstance
 from vis_bench.types import Video
 
 TRACKING_LEVELS = ("p3", "p4", "p5")
-
-
-@dataclass(frozen=True, slots=True)
-class StcOutputs:
-    """Everything that the network says about B images.
-
-    grid: the L points. class_logits: [B, L, C]. ltrb: [B, L, 4] pixels, >= 0. centre_logits: [B, L].
-    kernels: [B, L, K] filter vectors. mask_feature: [B, mask_channels, H/8, W/8]. embedding: [B, D, H/8,
-    W/8].
-    """
-
-    grid: Grid
-    class_logits: Tensor
-    ltrb: Tensor
-    centre_logits: Tensor
-    kernels: Tensor
-    mask_feature: Tensor
-    embedding: Tensor
 
 
 class TrackingHead(nn.Module):

@@ -24,7 +24,7 @@ from methods.stc.losses import (
     level_ranges,
     stc_losses,
 )
-from methods.stc.model import StcOutputs
+from methods.stc.outputs import StcOutputs
 from vis_bench.method import Clip
 
 MAP = (HEIGHT // 8, WIDTH // 8)

@@ -17,7 +17,8 @@ from methods.layers.fcos import make_grid
 from methods.stc import SPEC
 from methods.stc.config import CHOICES, CONFIGS, LossConfig, StcConfig
 from methods.stc.inference import detect_frame, read_embeddings, select_candidates
-from methods.stc.model import Stc, StcOutputs, TrackingHead
+from methods.stc.model import Stc, TrackingHead
+from methods.stc.outputs import StcOutputs
 from methods.tracking.association import AssociationRule, track_detections
 from vis_bench.config import override, to_dict
 from vis_bench.errors import UsageError
