@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from square_videos import write_split
 
+# One thread, so that trained weights do not depend on the number of cores; read when torch is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 
 
