@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -92,6 +93,8 @@ def _coerce(value: Any, hint: Any, key: str) -> Any:
                 return allowed
         raise UsageError(f"{key}={value}: must be one of {', '.join(map(str, arguments))}.")
     if origin is tuple:
+        if not isinstance(value, str | list | tuple):
+            raise UsageError(f"{key}={value}: needs a list of values.")
         parts = value.strip("()[] ").split(",") if isinstance(value, str) else list(value)
         parts = [part for part in parts if not (isinstance(part, str) and not part.strip())]
         kinds = [arguments[0]] * len(parts) if arguments[-1] is Ellipsis else list(arguments)
@@ -123,11 +126,14 @@ def _coerce_scalar(value: Any, hint: Any, key: str) -> Any:
             return False
         raise UsageError(f"{key}={value}: must be true or false.")
     if hint in (int, float):
+        kind = "a whole number" if hint is int else "a finite number"
         try:
-            return hint(text)
+            number = hint(text)
         except ValueError:
-            kind = "a whole number" if hint is int else "a number"
             raise UsageError(f"{key}={value}: must be {kind}.") from None
+        if not math.isfinite(number):
+            raise UsageError(f"{key}={value}: must be {kind}.")
+        return number
     if hint is str:
         return text
     raise UsageError(f"{key}: a value of type {hint} cannot be set from the command line.")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vis_bench.errors import DataError
+from vis_bench.errors import DataError, UsageError
 
 
 def read_bytes(path: Path) -> bytes:
@@ -63,9 +63,15 @@ def sha256(data: bytes) -> str:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it is renamed to `path` only when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    """Yield a temporary path beside `path`; it is renamed to `path` only when the block ends well.
+
+    Raises UsageError when the folder cannot be made or written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror or error}).") from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -74,6 +80,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder and write into it, before hours of work end at a place that cannot be written.
+
+    Raises UsageError naming the folder.
+    """
+    with atomic_path(folder / ".writable"):
+        pass
+    (folder / ".writable").unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -52,7 +52,13 @@ def load_object(reference: str) -> Any:
     module_name, separator, attribute = reference.partition(":")
     if not separator:
         raise UsageError(f"{reference!r}: expected the form 'module:name'.")
-    module = importlib.import_module(module_name)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # a package that a known module needs (torch) is another matter: its caller names the extra
+        if error.name is None or not module_name.startswith(error.name):
+            raise
+        raise UsageError(f"{reference!r}: there is no module {error.name!r}.") from None
     try:
         return getattr(module, attribute)
     except AttributeError:

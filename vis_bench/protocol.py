@@ -86,6 +86,8 @@ def load_protocol(name_or_path: str) -> Protocol:
             text = Path(name_or_path).read_text(encoding="utf-8")
         except OSError as error:
             raise DataError(f"{name_or_path}: cannot be read ({error.strerror}).") from None
+        except UnicodeDecodeError:
+            raise DataError(f"{name_or_path}: is not UTF-8 text.") from None
     elif name_or_path in (names := protocol_names()):
         text = files("protocols").joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
     else:

@@ -50,7 +50,8 @@ class Record(_Strict):
 
     metrics: the machine contract of `vis_bench.evaluate`, None unless status is `done`. overrides: values
     set by hand with --set. look_ahead_frames: frames beyond t that were read before the result of frame t,
-    at most over all videos.
+    at most over all videos. error_code: exit code of the error of a failed run (3 data, 4 the method).
+    initial_weights: SHA-256 of the file given with --weights.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -83,6 +84,7 @@ class Record(_Strict):
     look_ahead_frames: int | None = None
     parameters: dict[str, int] | None = None
     checkpoint_hash: str | None = None
+    initial_weights: str | None = None
     hardware: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     git: dict[str, Any] = Field(default_factory=dict)

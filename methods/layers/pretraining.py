@@ -44,15 +44,21 @@ def pretrain_on_shapes(
 ) -> dict[str, Tensor]:
     """Pretrain the backbone on static images of shapes with a semantic head; the result is cached.
 
-    options: seed, images, iterations, batch_size, lr (see protocols/shapes.toml). progress is called with
-    (iterations done, iterations in all).
+    options: seed, images, iterations, batch_size, lr, threads (see protocols/shapes.toml). progress is
+    called with (iterations done, iterations in all).
     """
     key = config_hash(
         {"options": dict(options), "backbone": dataclasses.asdict(config), "source": _source_hash()}
     )
     path = cache_root / "initialisation" / f"shapes-{key[:16]}.safetensors"
     if not path.exists():
-        state = _pretrain(config, options, device, progress)
+        # sums over threads depend on their number: fixed, so that every machine starts from the same weights
+        threads = torch.get_num_threads()
+        torch.set_num_threads(int(options["threads"]))
+        try:
+            state = _pretrain(config, options, device, progress)
+        finally:
+            torch.set_num_threads(threads)
         with atomic_path(path) as temporary:
             save_file(state, temporary)
     return load_file(path)

@@ -11,7 +11,7 @@ from vis_bench.errors import MethodError
 from vis_bench.method import Clip
 
 SMALL = BackboneConfig(name="small", frozen_stages=0, frozen_norm=False, widths=(16, 16, 16, 16))
-OPTIONS = {"seed": 1, "images": 8, "iterations": 3, "batch_size": 4, "lr": 1e-3}
+OPTIONS = {"seed": 1, "images": 8, "iterations": 3, "batch_size": 4, "lr": 1e-3, "threads": 1}
 
 
 def quiet(done, total):

@@ -39,6 +39,8 @@ def eval_command(arguments: EvalArguments) -> None:
     """Score a results file. Raises DataError (exit 3) for bad files and for splits without truth."""
     given = (arguments.metrics or ",".join(METRICS)).split(",")
     metrics = [name.strip() for name in given if name.strip()]
+    if not metrics:
+        raise UsageError(f"--metrics {arguments.metrics!r}: names no metric. Known: {', '.join(METRICS)}.")
     for name in metrics:
         if name not in METRICS:
             raise UsageError(f"Unknown metric {name!r}.{did_you_mean(name, METRICS)}")

@@ -13,7 +13,7 @@ from vis_bench.config import parse_assignment
 from vis_bench.data import catalog
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, plan_runs, with_fresh
 from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, DataError, MethodError, UsageError
-from vis_bench.files import dump_json, write_json
+from vis_bench.files import dump_json, require_writable, write_json
 from vis_bench.plugins import check_shadowing, expand_methods
 from vis_bench.protocol import load_protocol, protocol_for_dataset
 from vis_bench.records import Record
@@ -60,6 +60,12 @@ def run_command(arguments: RunArguments) -> None:
     if arguments.dry_run:
         return
     _require_torch(arguments.device)
+    folder = arguments.report or _report_folder(arguments, settings)
+    targets = [settings.out, folder]
+    if arguments.json not in (None, "-"):
+        targets.append(Path(str(arguments.json)).parent)
+    for target in targets:
+        require_writable(target)
     from vis_bench.engine.sweep import default_jobs, run_sweep
 
     threads = settings.protocol.threads_per_job
@@ -74,9 +80,6 @@ def run_command(arguments: RunArguments) -> None:
     }
     table = comparison_table([record.model_dump(mode="json") for record in records], protocols=protocols)
     typer.echo(table, err=arguments.json == "-")
-    folder = arguments.report or (
-        settings.out / "report" / f"{Path(settings.dataset).name}-{settings.split}-{settings.protocol.name}"
-    )
     path = write_run_report(
         folder, [(outcome.record, outcome.run.run_dir) for outcome in outcomes], data.evaluated, protocols
     )
@@ -88,6 +91,15 @@ def run_command(arguments: RunArguments) -> None:
         # broken data is the data's fault only where no method failed for a reason of its own
         codes = {outcome.record.error_code for outcome in failed}
         raise typer.Exit(EXIT_DATA if codes == {EXIT_DATA} else EXIT_METHOD_FAILED)
+
+
+def _report_folder(arguments: RunArguments, settings: Settings) -> Path:
+    """A report of some methods has its own folder: it must not replace the one of all."""
+    name = f"{Path(settings.dataset).name}-{settings.split}-{settings.protocol.name}"
+    if arguments.methods != "all":
+        chosen = (Path(part.partition(":")[0]).stem for part in expand_methods(arguments.methods))
+        name += "-" + "-".join(part.replace("@", "_") for part in chosen)
+    return settings.out / "report" / name
 
 
 def _say(text: str) -> None:

@@ -222,7 +222,12 @@ def _splits_of_folder(folder: Path) -> dict[str, Path]:
 def _open_path(path: Path, split: str | None) -> Dataset:
     if path.is_file():
         annotations = path
-        chosen = split or split_of_file(path)
+        chosen = split_of_file(path)
+        if split is not None and split != chosen:
+            raise UsageError(
+                f"{path} is one file with split {chosen!r}; it has no split {split!r}. Give the folder that "
+                "holds both, or run with --weights FILE --no-train."
+            )
         name = path.name.removesuffix(".gz").removesuffix(".json")
     else:
         found = _splits_of_folder(path)

@@ -16,7 +16,8 @@ import vis_bench
 from vis_bench.config import to_dict
 from vis_bench.data import catalog
 from vis_bench.engine.environment import git_state, hardware, package_versions
-from vis_bench.engine.plan import OpenedData, RunSpec, axis_seeds, identity
+from vis_bench.engine.lock import locked
+from vis_bench.engine.plan import OpenedData, RunSpec, Settings, axis_seeds, identity
 from vis_bench.engine.progress import Progress
 from vis_bench.engine.track import track_dataset
 from vis_bench.engine.train import TrainJob, load_weights, save_weights, seed_everything, train_method
@@ -30,11 +31,14 @@ from vis_bench.records import (
     CHECKPOINT_NAME,
     LOG_NAME,
     PREDICTIONS_NAME,
+    RECORD_NAME,
     Record,
     Timing,
     write_record,
 )
 from vis_bench.seeds import axis_seed
+
+ERROR_NAME = "error.txt"
 
 
 def shared_initialisation(run: RunSpec, progress: Progress) -> Mapping[str, torch.Tensor] | None:
@@ -62,13 +66,17 @@ def execute_run(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
     spec = load_spec(run.method)
     facts = run_facts(run, spec, data)
     run.run_dir.mkdir(parents=True, exist_ok=True)
+    # what an earlier, failed attempt left is no longer true
+    for name in (RECORD_NAME, ERROR_NAME):
+        (run.run_dir / name).unlink(missing_ok=True)
     try:
-        record = _run(run, spec, data, facts, progress)
+        with locked(run.run_dir), locked(run.train_dir):
+            record = _run(run, spec, data, facts, progress)
     except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is reported, not hidden
         text, code = f"{type(error).__name__}: {error}", EXIT_METHOD_FAILED
         if isinstance(error, VisBenchError):
             text, code = str(error), error.exit_code
-        write_text(run.run_dir / "error.txt", traceback.format_exc())
+        write_text(run.run_dir / ERROR_NAME, traceback.format_exc())
         record = Record(**facts, status="failed", error=text, error_code=code)
     write_record(run.run_dir, record)
     return record
@@ -96,6 +104,7 @@ def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any
         "protocol": settings.protocol.name,
         "protocol_hash": settings.protocol.content_hash(),
         "not_from_a_paper": settings.protocol.not_from_a_paper.strip(),
+        "initial_weights": sha256(settings.weights.read_bytes()) if settings.weights else None,
         "seed": run.seed,
         "axis_seeds": axis_seeds(run.seed),
         "hardware": hardware(settings.device, torch.get_num_threads()),
@@ -110,13 +119,14 @@ def _run(
     settings = run.settings
     seed_everything(axis_seed(run.seed, "init"))
     model = build_method(spec, run.config, len(data.evaluated.categories)).to(settings.device)
-    notes = _prepare_weights(run, spec, data, model, progress)
+    _prepare_weights(run, spec, data, model, progress)
+    notes = _weight_notes(settings)
     checkpoint = run.train_dir / CHECKPOINT_NAME
     for name in (CHECKPOINT_NAME, LOG_NAME):
         _link(run.train_dir / name, run.run_dir / name)
     predictions = run.run_dir / PREDICTIONS_NAME
     tracks, look_ahead, seconds = track_dataset(
-        model, data.evaluated, settings.device, run.run_dir, predictions, progress
+        model, data.evaluated, settings.device, run.run_dir, predictions, progress, run.seed
     )
     if spec.info.online and look_ahead > 0:
         notes.append(f"declared online, but reads {look_ahead} frames ahead")
@@ -153,29 +163,33 @@ def _run(
 
 def _prepare_weights(
     run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress
-) -> list[str]:
-    """Leave the weights to evaluate in `model` and in the run's training directory; returns notes."""
+) -> None:
+    """Leave the weights to evaluate in `model` and in the run's training directory."""
     settings = run.settings
     checkpoint = run.train_dir / CHECKPOINT_NAME
-    notes: list[str] = []
     if checkpoint.exists():
         model.load_state_dict(load_weights(checkpoint))
-        return notes
+        return
     initial = shared_initialisation(run, progress)
     if initial is not None:
         model.backbone.load_state_dict(dict(initial))
     if settings.weights is not None:
-        notes += _load_given(model, spec, settings.weights, strict=not settings.train)
+        _load_given(model, spec, settings.weights, strict=not settings.train)
     if data.train is None:
         save_weights(checkpoint, model.state_dict())
-        return [*notes, "not trained: --no-train"]
+        return
     job = TrainJob(run.config.train, data.train, settings.protocol, run.seed, settings.device)
     weights = train_method(model, job, run.train_dir, progress)
     model.load_state_dict(weights)
-    return notes
 
 
-def _load_given(model: torch.nn.Module, spec: MethodSpec, path: Path, strict: bool) -> list[str]:
+def _weight_notes(settings: Settings) -> list[str]:
+    """What a reader has to know about the weights; from the settings, so that a resumed run says it too."""
+    notes = [f"started from {settings.weights.name}"] if settings.weights else []
+    return notes if settings.train else [*notes, "not trained: --no-train"]
+
+
+def _load_given(model: torch.nn.Module, spec: MethodSpec, path: Path, strict: bool) -> None:
     """Load --weights: exactly when it is scored as it is, the fitting part when training starts from it."""
     state = load_weights(path)
     own = model.state_dict()
@@ -193,7 +207,6 @@ def _load_given(model: torch.nn.Module, spec: MethodSpec, path: Path, strict: bo
     if not fitting:
         raise MethodError(f"{path}: not one tensor fits {spec.info.name}.")
     model.load_state_dict(fitting, strict=False)
-    return [f"started from {path.name}: {len(fitting)} of {len(own)} tensors"]
 
 
 def _link(source: Path, target: Path) -> None:

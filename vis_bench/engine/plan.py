@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import vis_bench
 from vis_bench import seeds as seed_axes
 from vis_bench.config import choose_config, config_hash, override, to_dict
 from vis_bench.data import catalog, splits
 from vis_bench.data.frames import require_frames
+from vis_bench.data.official import OFFICIAL
+from vis_bench.errors import DataError, UsageError
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
 from vis_bench.plugins import load_spec, split_variant
@@ -101,11 +104,30 @@ def open_data(settings: Settings) -> OpenedData:
     if not settings.train:
         return OpenedData(evaluated, None)
     name = settings.protocol.train_dataset or settings.dataset
-    # the hidden splits leave all labelled videos for training; devval keeps its own videos out
-    split = "train-full" if settings.split in ("valid", "test") and evaluated.tracks is None else "train"
-    trained_on = catalog.open_dataset(name, split, settings.data_root, settings.cache_root)
+    # the hidden official splits leave all labelled videos for training; devval keeps its own videos out
+    hidden = evaluated.tracks is None and name in OFFICIAL
+    trained_on = catalog.open_dataset(
+        name, "train-full" if hidden else "train", settings.data_root, settings.cache_root
+    )
     require_frames(trained_on)
+    _require_a_fair_pair(trained_on, evaluated)
     return OpenedData(evaluated, trained_on)
+
+
+def _require_a_fair_pair(train: Dataset, evaluated: Dataset) -> None:
+    """Refuse to score on videos that were trained on, and labels that mean different classes."""
+    shared = splits.crossing_videos(train, evaluated)
+    if shared and train.annotation_hash == evaluated.annotation_hash:
+        raise UsageError(
+            f"{len(shared)} videos of split {evaluated.split!r} (first: {shared[0]}) would be trained on and "
+            "scored. Name another --split, or score a checkpoint with --weights FILE --no-train."
+        )
+    if train.categories != evaluated.categories:
+        raise DataError(
+            f"{train.name} {train.split} and {evaluated.name} {evaluated.split} have different categories "
+            f"({len(train.categories)} and {len(evaluated.categories)}); ids and names must agree, or a "
+            "label means one class where it is learned and another where it is scored."
+        )
 
 
 def identity(dataset: Dataset) -> DataIdentity:
@@ -134,6 +156,7 @@ def plan_runs(
     """All runs, method by method within each seed. Raises UsageError for unknown names before any work."""
     specs = {name: load_spec(split_variant(name)[0]) for name in methods}
     code = {name: code_hash(split_variant(name)[0], spec) for name, spec in specs.items()}
+    scoring = scoring_hash()
     runs = []
     for seed in seeds:
         for variant, spec in specs.items():
@@ -150,9 +173,22 @@ def plan_runs(
                 "code": code[variant],
             }
             train_hash = config_hash(training)
-            run_hash = config_hash({"train": train_hash, "data": identity(data.evaluated).model_dump()})
-            runs.append(RunSpec(method, chosen, config, seed, settings, train_hash, run_hash))
-    return runs
+            scored = {
+                "train": train_hash,
+                "data": identity(data.evaluated).model_dump(),
+                "device": settings.device.partition(":")[0],
+                "scoring": scoring,
+            }
+            runs.append(RunSpec(method, chosen, config, seed, settings, train_hash, config_hash(scored)))
+    # `stc,stc@tiny` names one run twice; two jobs must not write into one directory
+    return list({run.run_hash: run for run in runs}.values())
+
+
+def scoring_hash() -> str:
+    """SHA-256 of the sources that turn predictions into numbers: a mended metric is computed again."""
+    home = Path(vis_bench.__file__).parent
+    sources = [*sorted((home / "metrics").glob("*.py")), home / "evaluate.py", home / "rle.py"]
+    return sha256(b"".join(path.read_bytes() for path in sources))
 
 
 def code_hash(method: str, spec: MethodSpec) -> str:
@@ -160,8 +196,9 @@ def code_hash(method: str, spec: MethodSpec) -> str:
 
     A changed method is run again instead of being answered from an old record.
     """
-    sources = set(Path(__file__).parent.glob("*.py"))
-    sources |= set((Path(__file__).parent.parent / "data").glob("*.py"))
+    home = Path(vis_bench.__file__).parent
+    sources = {home / "method.py", home / "seeds.py", *(home / "engine").glob("*.py")}
+    sources |= set((home / "data").glob("*.py"))
     if ".py:" in method:
         sources.add(Path(method.rpartition(":")[0]))
     elif isinstance(spec.build, str):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, resolve_config
 from vis_bench.engine.progress import Bars, Progress
-from vis_bench.errors import EXIT_METHOD_FAILED, MethodError
+from vis_bench.errors import EXIT_METHOD_FAILED
 from vis_bench.plugins import load_spec
 from vis_bench.records import Record, read_record, write_record
 
@@ -62,8 +64,7 @@ def _initialise_once(runs: Sequence[RunSpec], bars: Bars) -> None:
     for run in runs:
         try:
             shared_initialisation(run, bars.callback("all methods"))
-        except MethodError:
-            # the run itself meets the same error and reports it in its own record
+        except Exception:  # noqa: BLE001 - the run itself meets the same error and reports it in its record
             continue
     bars.close("all methods")
 
@@ -110,12 +111,25 @@ def _worker(index: int, order: _Order, messages: Any) -> None:
     def progress(stage: str, done: int, total: int) -> None:
         messages.put(("progress", index, (stage, done, total)))
 
+    _end_with_parent()
     try:
         record = _execute(order.run(), open_data(order.settings), progress)
     except KeyboardInterrupt:
         # the terminal sends the signal to every process of the group; the parent reports it once
         return
     messages.put(("record", index, record.model_dump(mode="json")))
+
+
+def _end_with_parent() -> None:
+    """Leave when the parent is gone: an orphan would write beside the run that takes its place."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _side_by_side(

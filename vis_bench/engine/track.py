@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from vis_bench.data.predictions import parse_results, result_record, write_resul
 from vis_bench.engine.progress import Progress
 from vis_bench.errors import MethodError
 from vis_bench.method import FrameResult, VideoInstance
+from vis_bench.seeds import axis_seed
 from vis_bench.types import Dataset, Track, Video
 
 PARTIAL_NAME = "predictions.partial.jsonl"
@@ -85,6 +87,14 @@ def _to_track(instance: VideoInstance, dataset: Dataset, video: Video) -> Track:
         raise MethodError(
             f"video {video.name}: label {instance.label} of {len(dataset.categories)} classes (0-based)"
         )
+    if not math.isfinite(instance.score):
+        raise MethodError(f"video {video.name}: a track with score {instance.score}; scores must be finite")
+    if instance.boxes is not None and len(instance.boxes) != video.length:
+        raise MethodError(f"video {video.name}: {len(instance.boxes)} boxes for {video.length} frames")
+    size = [video.height, video.width]
+    for segmentation in instance.segmentations:
+        if segmentation is not None and list(segmentation["size"]) != size:
+            raise MethodError(f"video {video.name}: a mask of size {segmentation['size']}, frames are {size}")
     if len(instance.segmentations) != video.length:
         raise MethodError(
             f"video {video.name}: a track of {len(instance.segmentations)} frames for {video.length} frames"
@@ -99,7 +109,13 @@ def _to_track(instance: VideoInstance, dataset: Dataset, video: Video) -> Track:
 
 
 def track_dataset(
-    method: Any, dataset: Dataset, device: str, directory: Path, predictions: Path, progress: Progress
+    method: Any,
+    dataset: Dataset,
+    device: str,
+    directory: Path,
+    predictions: Path,
+    progress: Progress,
+    seed: int,
 ) -> tuple[list[Track], int, float]:
     """Track every video; finished videos are kept on disk at once, so a killed run goes on from there.
 
@@ -110,6 +126,8 @@ def track_dataset(
     finished = _read_partial(partial, dataset)
     for done, video in enumerate(dataset.videos):
         if video.id not in finished:
+            # a method that draws random numbers gives the same result wherever a killed run goes on
+            torch.manual_seed(axis_seed(seed, "augmentation", video.id))
             outcome = track_video(method, dataset, video, device)
             finished[video.id] = outcome
             _append_partial(partial, video, outcome)
@@ -130,7 +148,7 @@ def _append_partial(path: Path, video: Video, outcome: VideoOutcome) -> None:
         "tracks": [result_record(track) for track in outcome.tracks],
     }
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")
+        file.write(json.dumps(entry, allow_nan=False) + "\n")
 
 
 def _read_partial(path: Path, dataset: Dataset) -> dict[int, VideoOutcome]:

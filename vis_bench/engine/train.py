@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vis_bench.data.clips import ClipSampler
 from vis_bench.engine.optimizer import MovingAverage, build_optimizer, learning_rate
 from vis_bench.engine.progress import Progress
-from vis_bench.errors import MethodError
+from vis_bench.errors import DataError, MethodError
 from vis_bench.files import atomic_path
 from vis_bench.method import Clip, TrainConfig
 from vis_bench.plugins import load_object
@@ -200,7 +202,7 @@ def _resume(
     path = directory / RESUME_NAME
     if not path.exists():
         return 0, 0.0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
     trained.load_state_dict(state["trained"])
     optimizer.load_state_dict(state["optimizer"])
     if average is not None:
@@ -219,20 +221,24 @@ def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
 def load_weights(path: Path) -> dict[str, Tensor]:
     """Read a state dict from safetensors, or from a torch file without unpickling objects.
 
-    A torch file may hold the state dict itself or under `state_dict` or `model`. Raises MethodError when the
-    file is missing or holds anything else.
+    A torch file may hold the state dict itself or under `state_dict` or `model`. Raises DataError when the
+    file is missing, damaged or holds anything else.
     """
     if not path.is_file():
-        raise MethodError(f"{path}: no such checkpoint.")
+        raise DataError(f"{path}: no such checkpoint.")
     if path.suffix == ".safetensors":
-        return load_file(path)
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise DataError(f"{path}: not a safetensors file ({error}).") from None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise MethodError(f"{path}: cannot be loaded safely (weights_only): {error}") from error
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path}: cannot be loaded as tensors only (weights_only): {first}") from None
     for key in ("state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise MethodError(f"{path}: holds no state dict of tensors.")
+        raise DataError(f"{path}: holds no state dict of tensors.")
     return state
