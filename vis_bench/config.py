@@ -16,18 +16,27 @@ from vis_bench.method import MethodSpec
 
 
 def choose_config(spec: MethodSpec, name: str | None, default: str) -> tuple[str, Any]:
-    """The configuration called `name`, or the protocol's default one.
+    """The configuration that `name` means, with its full name.
 
-    A method without a configuration called `default` falls back to its only one. Raises UsageError for an
-    unknown name.
+    name: a configuration, a variant of the protocol's configuration `default`, `CONFIG+VARIANT`, or None for
+    `default`. A method without a configuration called `default` falls back to its only one. The full name is
+    `CONFIG` or `CONFIG+VARIANT`. Raises UsageError for an unknown name.
     """
-    if name is None:
-        name = default if default in spec.configs or len(spec.configs) != 1 else next(iter(spec.configs))
-    if name not in spec.configs:
-        raise UsageError(
-            f"Method {spec.info.name!r} has no configuration {name!r}.{did_you_mean(name, spec.configs)}"
-        )
-    return name, spec.configs[name]
+    if default not in spec.configs and len(spec.configs) == 1:
+        default = next(iter(spec.configs))
+    wanted = default if name is None else name
+    base, _, variant = wanted.partition("+")
+    if wanted in spec.variants and wanted not in spec.configs:
+        base, variant = default, wanted
+    for part, known in ((base, spec.configs), (variant, spec.variants)):
+        if part and part not in known:
+            names = {**spec.configs, **spec.variants}
+            raise UsageError(
+                f"Method {spec.info.name!r} has no configuration {part!r}.{did_you_mean(part, names)}"
+            )
+    if not variant:
+        return base, spec.configs[base]
+    return f"{base}+{variant}", override(spec.configs[base], spec.variants[variant])
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.metrics import decomposition, frame_ap, hota, mot, temporal_errors, video_ap
 from vis_bench.metrics.average_precision import ApStatistics, mean_of_defined
 from vis_bench.metrics.checks import check_tracks
-from vis_bench.metrics.overlap import IouType, VideoOverlap, video_overlap
+from vis_bench.metrics.overlap import VideoOverlap, video_overlap
 from vis_bench.metrics.temporal_errors import TemporalError
-from vis_bench.types import Category, Dataset, Track
+from vis_bench.types import Category, Dataset, IouType, Track
 
 METRICS = ("ap", "frame_ap", "mot", "hota", "errors")
 CLASS_MODES = {"class_agnostic": False, "class_aware": True}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from vis_bench.types import Box, Rle, Video
+from vis_bench.types import Box, IouType, Rle, Video
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,11 @@ ChoiceSource = Literal["paper", "public code", "ours"]
 
 @dataclass(frozen=True, slots=True)
 class MethodInfo:
-    """Who a method is. `online`: frame t's result is yielded before frame t+1 is asked for."""
+    """Who a method is.
+
+    online: frame t's result is yielded before frame t+1 is asked for. iou_type: what it predicts and is
+    scored on, masks or boxes; the two never share a table block.
+    """
 
     name: str
     title: str
@@ -30,6 +34,7 @@ class MethodInfo:
     online: bool
     paper: str
     licence: str
+    iou_type: IouType = "segm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +188,10 @@ class MethodSpec:
     """A method as the harness sees it before any torch is imported.
 
     configs: frozen dataclasses by name; each has a field `train: TrainConfig`. Names that matter: `paper`
-    (the paper's sizes) and `tiny` (for `shapes` on a CPU). build: `module:callable` or the callable, called
-    as `callable(config, num_classes)`. choices: the open points of the paper. convert_weights:
+    (the paper's sizes), `tiny` (for `shapes` on a CPU) and `quick` (`tiny` with a shorter schedule).
+    variants: dotted keys to change, by the name of an ablation row; NAME@VARIANT applies them to the
+    protocol's configuration, NAME@CONFIG+VARIANT to that one. build: `module:callable` or the callable,
+    called as `callable(config, num_classes)`. choices: the open points of the paper. convert_weights:
     `module:callable` that maps a published checkpoint's state dict onto this method's names, or None.
     """
 
@@ -193,3 +200,4 @@ class MethodSpec:
     choices: tuple[Choice, ...]
     build: str | Callable[[Any, int], Any]
     convert_weights: str | None = None
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

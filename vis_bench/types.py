@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 
 class Rle(TypedDict):
@@ -21,6 +21,8 @@ class Rle(TypedDict):
 
 
 Box = tuple[float, float, float, float]
+IouType = Literal["segm", "bbox"]
+"""What a prediction is scored on: masks or boxes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """InsPro: instance queries and proposals propagated from frame to frame. Importing this imports no torch."""
 
-from methods.inspro.config import CHOICES, CONFIGS
+from methods.inspro.config import CHOICES, CONFIGS, VARIANTS
 from vis_bench.method import MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -16,4 +16,5 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.inspro.model:InsPro",
+    variants=VARIANTS,
 )

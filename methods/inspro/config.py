@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from methods.layers.backbone_config import BackboneConfig
 from vis_bench.errors import UsageError, did_you_mean
@@ -160,28 +160,32 @@ TINY = InsProConfig(
     test_short_side=None,
 )
 
-_BASELINE = replace(
-    PAPER,
-    propagate_query=False,
-    propagate_proposal=False,
-    consistent_matching=False,
-    dedup=False,
-    bank=False,
-)
-
-CONFIGS: Mapping[str, InsProConfig] = MappingProxyType(
+_BASELINE: Mapping[str, bool] = MappingProxyType(
     {
-        "paper": PAPER,
-        "tiny": TINY,
-        "table2a_a": _BASELINE,
-        "table2a_b": replace(_BASELINE, propagate_query=True, propagate_proposal=True),
-        "table2a_c": replace(
-            _BASELINE, propagate_query=True, propagate_proposal=True, consistent_matching=True
-        ),
-        "table2a_d": replace(_BASELINE, propagate_query=True, consistent_matching=True),
-        "table2a_e": replace(_BASELINE, propagate_proposal=True, consistent_matching=True),
+        "propagate_query": False,
+        "propagate_proposal": False,
+        "consistent_matching": False,
+        "dedup": False,
+        "bank": False,
     }
 )
+_B = {**_BASELINE, "propagate_query": True, "propagate_proposal": True}
+
+# rows A to E of Table 2(a), which have neither box deduplication nor a bank; then single switches
+VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "A": _BASELINE,
+        "B": _B,
+        "C": {**_B, "consistent_matching": True},
+        "D": {**_BASELINE, "propagate_query": True, "consistent_matching": True},
+        "E": {**_BASELINE, "propagate_proposal": True, "consistent_matching": True},
+        "no-dedup": {"dedup": False},
+        "no-bank": {"bank": False},
+        **{f"T{frames}": {"bank_length": frames} for frames in (1, 9, 18, 27, 36)},
+    }
+)
+
+CONFIGS: Mapping[str, InsProConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY})
 
 CHOICES = (
     Choice(

@@ -1,6 +1,6 @@
 """STC: CondInst with a tracking head, trained by contrast across frames. Importing this imports no torch."""
 
-from methods.stc.config import CHOICES, CONFIGS
+from methods.stc.config import CHOICES, CONFIGS, VARIANTS
 from vis_bench.method import MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -15,4 +15,5 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.stc.model:Stc",
+    variants=VARIANTS,
 )

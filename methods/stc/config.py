@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from methods.layers.backbone_config import BackboneConfig
 from methods.tracking.association import AssociationRule
@@ -167,17 +167,33 @@ TINY = StcConfig(
     test_short_side=None,
 )
 
-_BASELINE = replace(PAPER, loss=LossConfig(tracking="classification", bidirectional=False, consistency=False))
+_BASELINE: Mapping[str, Any] = MappingProxyType(
+    {"loss.tracking": "classification", "loss.bidirectional": False, "loss.consistency": False}
+)
 
-CONFIGS: Mapping[str, StcConfig] = MappingProxyType(
+# Table 4, then the settings of Tables 5 to 8 that differ from the method itself
+VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "paper": PAPER,
-        "tiny": TINY,
-        "table4_baseline": _BASELINE,
-        "table4_consistency": replace(_BASELINE, loss=replace(_BASELINE.loss, consistency=True)),
-        "table4_contrastive": replace(PAPER, loss=replace(PAPER.loss, bidirectional=False)),
+        "baseline": _BASELINE,
+        "consistency-only": {**_BASELINE, "loss.consistency": True},
+        "no-contrastive": {"loss.tracking": "classification", "loss.bidirectional": False},
+        "no-consistency": {"loss.consistency": False},
+        "no-bi-direction": {"loss.bidirectional": False},
+        **{f"embedding{width}": {"embedding_width": width} for width in (64, 128)},
+        **{
+            f"kernel-convs{count}": {"kernel_convs": count, "loss.consistency": False}
+            for count in (1, 2, 3, 4)
+        },
+        **{
+            f"mask-channels{count}": {"mask_channels": count, "coordinates": False} for count in (1, 4, 8, 16)
+        },
+        **{f"negatives{count}": {"loss.negatives": count} for count in (0, 64, 256)},
+        "in-box-negatives": {"loss.negatives_from": "boxes"},
+        "crossvis-association": {"association.rule": "crossvis"},
     }
 )
+
+CONFIGS: Mapping[str, StcConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY})
 
 CHOICES = (
     Choice(

@@ -1,7 +1,7 @@
 """Gate of this repository's CI: every method of the run before it must have learned.
 
 Usage: python tests/gate/check_floors.py RUNS. Floors are held-out AP50 on the 60 videos of `shapes` test,
-seed 0, default configuration. Two records of one method are an error: it would not be clear which one is meant.
+seed 0, default configuration. Two records of one method are an error, since either could be meant.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from methods.inspro.model import InsPro
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.images import normalise_and_pad
 from vis_bench import rle
+from vis_bench.config import choose_config
 from vis_bench.errors import MethodError, UsageError
 from vis_bench.method import Clip
 from vis_bench.types import Video
@@ -125,16 +126,16 @@ def test_wrong_configuration_values_are_refused_with_a_hint():
 
 
 def test_ablation_rows_switch_what_table_2a_says():
-    rows = {name[-1]: CONFIGS[name] for name in CONFIGS if name.startswith("table2a_")}
+    rows = {name: choose_config(SPEC, name, "tiny")[1] for name in "ABCDE"}
     switches = {
         name: (c.propagate_query, c.propagate_proposal, c.consistent_matching) for name, c in rows.items()
     }
     assert switches == {
-        "a": (False, False, False),
-        "b": (True, True, False),
-        "c": (True, True, True),
-        "d": (True, False, True),
-        "e": (False, True, True),
+        "A": (False, False, False),
+        "B": (True, True, False),
+        "C": (True, True, True),
+        "D": (True, False, True),
+        "E": (False, True, True),
     }
     assert not any(c.dedup or c.bank for c in rows.values())
 

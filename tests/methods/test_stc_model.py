@@ -15,12 +15,12 @@ from stc_samples import HEIGHT, WIDTH, make_clip, small_config, small_model
 
 from methods.layers.fcos import make_grid
 from methods.stc import SPEC
-from methods.stc.config import CHOICES, CONFIGS, LossConfig, StcConfig
+from methods.stc.config import CHOICES, CONFIGS, LossConfig
 from methods.stc.inference import detect_frame, read_embeddings, select_candidates
 from methods.stc.model import Stc, TrackingHead
 from methods.stc.outputs import StcOutputs
 from methods.tracking.association import AssociationRule, track_detections
-from vis_bench.config import override, to_dict
+from vis_bench.config import choose_config, override, to_dict
 from vis_bench.errors import UsageError
 from vis_bench.method import Method
 from vis_bench.rle import area, decode
@@ -276,14 +276,21 @@ def test_configurations_can_be_written_and_overridden(name: str) -> None:
 
 
 def test_table_4_rows_differ_as_the_table_says() -> None:
-    def switches(config: StcConfig) -> tuple[bool, str, bool]:
+    def switches(name: str | None) -> tuple[bool, str, bool]:
+        _, config = choose_config(SPEC, name, "paper")
         return config.loss.consistency, config.loss.tracking, config.loss.bidirectional
 
-    assert switches(CONFIGS["table4_baseline"]) == (False, "classification", False)
-    assert switches(CONFIGS["table4_consistency"]) == (True, "classification", False)
-    assert switches(CONFIGS["table4_contrastive"]) == (True, "contrastive", False)
-    assert switches(CONFIGS["paper"]) == (True, "contrastive", True)
+    assert switches("baseline") == (False, "classification", False)
+    assert switches("consistency-only") == (True, "classification", False)
+    assert switches("no-bi-direction") == (True, "contrastive", False)
+    assert switches(None) == (True, "contrastive", True)
     assert CONFIGS["paper"].loss == LossConfig()
+
+
+@pytest.mark.parametrize("name", sorted(SPEC.variants))
+def test_every_variant_is_a_change_of_the_paper_and_of_the_tiny_configuration(name: str) -> None:
+    for base in ("paper", "tiny"):
+        assert choose_config(SPEC, f"{base}+{name}", "paper")[1] != CONFIGS[base]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def list_command(every_config: bool) -> None:
         if not every_config:
             typer.echo(f"{name:<18} {info.paradigm:<22} {mode:<8} {info.title}")
             continue
-        for config in spec.configs:
+        for config in (*spec.configs, *spec.variants):
             typer.echo(f"{name + '@' + config:<36} {info.paradigm:<22} {mode}")
 
 

@@ -25,7 +25,6 @@ from vis_bench.errors import EXIT_METHOD_FAILED, MethodError, VisBenchError
 from vis_bench.evaluate import evaluate
 from vis_bench.files import sha256, write_text
 from vis_bench.method import MethodSpec
-from vis_bench.metrics.overlap import IouType
 from vis_bench.plugins import build_method, load_object, load_spec
 from vis_bench.records import (
     CHECKPOINT_NAME,
@@ -37,6 +36,7 @@ from vis_bench.records import (
     write_record,
 )
 from vis_bench.seeds import axis_seed
+from vis_bench.types import IouType
 
 ERROR_NAME = "error.txt"
 

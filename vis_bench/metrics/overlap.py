@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pycocotools import mask as coco_mask
 
-from vis_bench.types import Box, Rle, Track, TruthTrack
-
-IouType = Literal["segm", "bbox"]
+from vis_bench.types import Box, IouType, Rle, Track, TruthTrack
 
 
 @dataclass(frozen=True, slots=True)

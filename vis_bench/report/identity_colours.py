@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from vis_bench import rle
-from vis_bench.metrics.overlap import IouType, sequence_iou, video_overlap
-from vis_bench.types import Box, Track, TruthTrack, Video
+from vis_bench.metrics.overlap import sequence_iou, video_overlap
+from vis_bench.types import Box, IouType, Track, TruthTrack, Video
 
 # With less than half of its pixels on annotated objects no object can reach IoU 0.5 with the track.
 MIN_SHARE_ON_OBJECTS = 0.5

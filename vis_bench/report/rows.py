@@ -50,7 +50,10 @@ class Row:
 
     def label(self, default_config: str | None) -> str:
         """`method`, with `@config` where it is not the block's usual one, and with values set by hand."""
-        name = self.method if self.config == default_config else f"{self.method}@{self.config}"
+        base, _, variant = self.config.partition("+")
+        shown = variant if base == default_config else self.config
+        shown = "" if self.config == default_config else shown
+        name = f"{self.method}@{shown}" if shown else self.method
         values = ",".join(f"{key}={value}" for key, value in self.overrides.items())
         return f"{name}[{values}]" if values else name
 
