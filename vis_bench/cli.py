@@ -66,6 +66,9 @@ def run(
     protocol: Annotated[
         str | None, typer.Option(help="Protocol name or TOML file.  [default: by dataset]")
     ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Short schedules: the protocol PROTOCOL-quick.")
+    ] = False,
     seeds: Annotated[str, typer.Option(help="How many seeds (3), or which (0,1,4).")] = "1",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a configuration value.")
@@ -98,7 +101,7 @@ def run(
 
     \b
     Examples:
-      vis-bench run --methods all --dataset shapes
+      vis-bench run --methods all --dataset shapes --quick
       vis-bench run --methods stc --dataset ./my_videos --split val --seeds 3
       vis-bench run --methods inspro@paper --dataset ytvis21 --weights w.safetensors --no-train
       vis-bench run --methods stc --dataset shapes --set train.lr=5e-4 --out runs/lr
@@ -111,6 +114,7 @@ def run(
             dataset,
             split,
             protocol,
+            quick,
             seeds,
             tuple(set_ or ()),
             Path(out),

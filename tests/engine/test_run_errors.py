@@ -23,6 +23,7 @@ TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
         (["--methods", "stc", "--dataset", "shape"], 2, "Did you mean 'shapes'"),
         (["--methods", "stc", "--dataset", "shapes", "--protocol", "shaps"], 2, "Did you mean 'shapes'"),
         (["--methods", "stc", "--dataset", "shapes", "--split", "devval"], 2, "split"),
+        (["--methods", "stc", "--dataset", "ytvis21", "--quick"], 2, "no short version"),
         (["--methods", "stc", "--dataset", "shapes", "--seeds", "0"], 2, "at least 1"),
         (["--methods", "stc", "--dataset", "shapes", "--seeds", "one"], 2, "--seeds"),
         (["--methods", "stc,,inspro", "--dataset", "shapes"], 2, "empty name"),

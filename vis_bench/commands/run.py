@@ -15,7 +15,7 @@ from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, plan
 from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, DataError, MethodError, UsageError
 from vis_bench.files import dump_json, require_writable, write_json
 from vis_bench.plugins import check_shadowing, expand_methods
-from vis_bench.protocol import load_protocol, protocol_for_dataset
+from vis_bench.protocol import Protocol, load_protocol, protocol_for_dataset, protocol_names
 from vis_bench.records import Record
 from vis_bench.report.folder import write_run_report
 from vis_bench.report.rows import installed_protocols
@@ -31,6 +31,7 @@ class RunArguments:
     dataset: str
     split: str | None
     protocol: str | None
+    quick: bool
     seeds: str
     assignments: tuple[str, ...]
     out: Path
@@ -110,7 +111,7 @@ def _say(text: str) -> None:
 def _settings(arguments: RunArguments) -> Settings:
     if not arguments.train and arguments.weights is None:
         raise UsageError("--no-train needs --weights FILE: there is nothing to score without a checkpoint.")
-    protocol = load_protocol(arguments.protocol or protocol_for_dataset(arguments.dataset))
+    protocol = _protocol(arguments)
     split = arguments.split or catalog.default_split(arguments.dataset)
     if arguments.weights is not None and not arguments.weights.is_file():
         raise DataError(f"{arguments.weights}: no such checkpoint (--weights).")
@@ -127,6 +128,18 @@ def _settings(arguments: RunArguments) -> Settings:
         fresh=arguments.fresh,
         overrides=tuple(parse_assignment(text) for text in arguments.assignments),
     )
+
+
+def _protocol(arguments: RunArguments) -> Protocol:
+    """The protocol asked for, or the dataset's; with --quick the one of the same name with short schedules."""
+    name = arguments.protocol or protocol_for_dataset(arguments.dataset)
+    if not arguments.quick:
+        return load_protocol(name)
+    if f"{name}-quick" not in protocol_names():
+        raise UsageError(
+            f"--quick: protocol {name!r} has no short version; it is meant for --dataset shapes."
+        )
+    return load_protocol(f"{name}-quick")
 
 
 def _print_plan(runs: list[RunSpec], data: OpenedData) -> None:
