@@ -24,6 +24,7 @@ from methods.layers.fcos import (
     mask_centroids,
     object_at_points,
 )
+from methods.layers.identity_loss import identity_loss
 from methods.layers.losses import dice_squared, focal, giou
 from methods.stc.config import LossConfig, StcConfig
 from methods.stc.inference import MASK_STRIDE, box_centres, read_embeddings
@@ -193,22 +194,6 @@ def contrastive_loss(
     return torch.cat(values).mean()
 
 
-def classification_loss(anchors: Tensor, objects: Tensor, memory: Tensor, present: Tensor) -> Tensor:
-    """The identity softmax of MaskTrack R-CNN, mean over anchors.
-
-    anchors: [A, D]. objects: [A] int64. memory: [M, D] embeddings of the objects `present` [M] int64 in the
-    reference frame. The target is the own object, or column 0 (logit 0, "new") where it is absent.
-    Source: MaskTrack R-CNN public code (specification 1.2).
-    """
-    if len(anchors) == 0:
-        return anchors.sum() + memory[:0].sum()
-    similarity = anchors @ memory.T
-    logits = torch.cat((similarity.new_zeros(len(anchors), 1), similarity), dim=1)
-    same = objects[:, None] == present[None]
-    target = torch.where(same.any(1), 1 + same.int().argmax(1) if len(present) else 0, 0)
-    return F.cross_entropy(logits, target)
-
-
 def consistency_loss(
     key: Tensor, reference: Tensor, key_points: Tensor, reference_points: Tensor, reduce: str = "mean"
 ) -> Tensor:
@@ -254,4 +239,4 @@ def _one_way(
     present = other.points[other.points >= 0].unique()
     centres = box_centres(other.boxes[present])
     memory = read_embeddings(out.embedding[reference], centres, config.anchor_reading)
-    return classification_loss(anchors, objects, memory, present)
+    return identity_loss(anchors, objects, memory, present)

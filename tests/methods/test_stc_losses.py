@@ -15,7 +15,6 @@ from methods.layers.losses import focal
 from methods.stc.config import LossConfig
 from methods.stc.losses import (
     FrameTargets,
-    classification_loss,
     consistency_loss,
     contrastive_loss,
     contrastive_terms,
@@ -110,23 +109,6 @@ def test_contrastive_loss_is_the_mean_over_anchors_not_over_objects() -> None:
     )
     got = contrastive_loss(anchors, objects, reference, cells, LossConfig())
     assert got.item() == pytest.approx(each.mean().item(), rel=1e-5)
-
-
-def test_classification_by_hand() -> None:
-    anchors = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    memory = torch.tensor([[2.0, 0.0], [0.0, 3.0]])
-    # object 4 is in the reference frame (second row), object 9 is not: column 0
-    got = classification_loss(anchors, torch.tensor([4, 9]), memory, torch.tensor([5, 4]))
-    first = -math.log(math.exp(0) / (math.exp(0) + math.exp(2) + math.exp(0)))
-    second = -math.log(math.exp(0) / (math.exp(0) + math.exp(0) + math.exp(3)))
-    assert got.item() == pytest.approx((first + second) / 2)
-
-
-def test_classification_with_an_empty_reference_frame_asks_for_new() -> None:
-    got = classification_loss(
-        torch.randn(3, 2), torch.tensor([0, 1, 2]), torch.zeros(0, 2), torch.zeros(0).long()
-    )
-    assert got.item() == 0.0  # one column only, hence certain
 
 
 def test_consistency_by_hand_pairs_the_same_object_only() -> None:
