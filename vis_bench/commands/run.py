@@ -131,7 +131,7 @@ def _settings(arguments: RunArguments) -> Settings:
 
 
 def _protocol(arguments: RunArguments) -> Protocol:
-    """The protocol asked for, or the dataset's; with --quick the one of the same name with short schedules."""
+    """The protocol asked for, or the dataset's; with --quick its short version."""
     name = arguments.protocol or protocol_for_dataset(arguments.dataset)
     if not arguments.quick:
         return load_protocol(name)
