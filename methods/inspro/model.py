@@ -11,66 +11,44 @@ import torch
 from torch import Tensor, nn
 
 from methods.inspro.config import InsProConfig
-from methods.inspro.losses import (
-    Targets,
-    box_losses,
-    classification_loss,
-    deduplication_loss,
-    frame_weights,
-    mask_losses,
-    matched_pairs,
-    stack_targets,
-)
+from methods.inspro.frames import boxes_to_original, encode_slots, prepare_frame
+from methods.inspro.losses import Targets, stack_targets
 from methods.inspro.masks import MaskHead
 from methods.inspro.matching import empty_table, match_frame, reserved_slots
-from methods.inspro.propagation import (
-    IntraQueryAttention,
-    PropagatedState,
-    grid_proposals,
-    image_proposals,
-)
+from methods.inspro.parts import initial_boxes, initial_queries, query_stages
+from methods.inspro.propagation import IntraQueryAttention, PropagatedState
 from methods.inspro.sequence import summarise_slots
+from methods.inspro.supervision import weighted_losses
 from methods.layers.backbone import build_backbone
 from methods.layers.box_codec import clip_boxes, normalised_to_pixels
 from methods.layers.fpn import Fpn
-from methods.layers.images import masks_to_original, normalise_and_pad, resize_frame
-from methods.layers.query_stage import QueryStage, QueryStageConfig, StageOutput
-from vis_bench import rle
+from methods.layers.images import normalise_and_pad
+from methods.layers.query_stage import StageOutput
 from vis_bench.errors import MethodError
 from vis_bench.method import Clip, FrameDetection, FrameResult, VideoInstance
-from vis_bench.types import Box, Video
+from vis_bench.types import Box, Rle, Video
 
 
 class InsPro(nn.Module):
     """Online video instance segmentation by propagation of query-proposal pairs; a slot is an identity.
 
     107,967,447 parameters in the paper's configuration at 40 classes, frozen BatchNorm's affine included.
+    masks: False leaves out mask branch, weight generators and mask losses; tracks are boxes (InsPro-VID).
     """
 
-    def __init__(self, config: InsProConfig, num_classes: int) -> None:
+    def __init__(self, config: InsProConfig, num_classes: int, masks: bool = True) -> None:
         super().__init__()
         self.config = config
         self.num_classes = num_classes
         self.backbone = build_backbone(config.backbone)
         self.fpn = Fpn(self.backbone.channels, config.dim, config.pyramid_levels)
-        self.mask_head = MaskHead(config)
-        stage = QueryStageConfig(
-            dim=config.dim,
-            heads=config.heads,
-            feedforward=config.feedforward,
-            dynamic_hidden=config.dynamic_hidden,
-            resolution=config.roi_resolution,
-            canonical_size=config.roi_canonical_size,
-            box_output_gain=config.box_output_gain,
-        )
-        self.stages = nn.ModuleList(QueryStage(num_classes, stage) for _ in range(config.stages))
+        self.mask_head = MaskHead(config) if masks else None
+        self.stages = query_stages(config, num_classes)
         self.attention = IntraQueryAttention(
             config.dim, config.frames_attended, config.bank_weights == "per_channel"
         )
-        queries = torch.randn(1 if config.query_init == "shared" else config.queries, config.dim)
-        self.initial_queries = nn.Parameter(queries.expand(config.queries, -1).clone())
-        proposals = grid_proposals if config.proposal_init == "grid" else image_proposals
-        self.initial_boxes = nn.Parameter(proposals(config.queries))
+        self.initial_queries = nn.Parameter(initial_queries(config))
+        self.initial_boxes = nn.Parameter(initial_boxes(config))
 
     def pyramid(self, images: Tensor) -> dict[str, Tensor]:
         """Everything before the heads: images [n, 3, H, W] float -> pyramid levels by name, such as "p2"."""
@@ -130,9 +108,7 @@ class InsPro(nn.Module):
             outputs.append(stages)
             slots.append(frame_slots)
             reserved.append(frame_reserved)
-        return self._weighted_losses(
-            outputs, torch.stack(slots, 1), torch.stack(reserved), targets, self.mask_head.features(pyramid)
-        )
+        return self._weighted_losses(outputs, torch.stack(slots, 1), torch.stack(reserved), targets, pyramid)
 
     def _match(
         self, frame: int, stages: list[StageOutput], tables: list[Tensor], targets: Targets
@@ -159,50 +135,6 @@ class InsPro(nn.Module):
             after.append(match.table if self.config.consistent_matching else table)
         return torch.stack(slots, 1), torch.stack(reserved), after
 
-    def _weighted_losses(
-        self,
-        outputs: list[list[StageOutput]],
-        slots: Tensor,
-        reserved: Tensor,
-        targets: Targets,
-        mask_features: Tensor,
-    ) -> dict[str, Tensor]:
-        def stacked(name: str) -> Tensor:
-            """[S, T, B, N, ...] of one field of all outputs."""
-            return torch.stack([torch.stack([getattr(o, name) for o in frame]) for frame in outputs], 1)
-
-        weights, boxes = self.config.weights, stacked("boxes")
-        ignored = reserved if self.config.vanished == "ignore" else None
-        l1, giou = box_losses(boxes, slots, targets)
-        terms = {
-            "loss_class": weights.classes
-            * classification_loss(stacked("class_logits"), slots, targets, ignored),
-            "loss_l1": weights.l1 * l1,
-            "loss_giou": weights.giou * giou,
-        }
-        if self.config.dedup:
-            terms["loss_dedup"] = weights.dedup * deduplication_loss(boxes, slots, targets, weights)
-        dice, mask_focal = self._mask_losses(stacked("object_features"), boxes, slots, targets, mask_features)
-        terms["loss_dice"] = weights.dice * dice
-        terms["loss_mask_focal"] = weights.mask_focal * mask_focal
-        return terms
-
-    def _mask_losses(
-        self, features: Tensor, boxes: Tensor, slots: Tensor, targets: Targets, mask_features: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        stage, frame, clip, item, slot = matched_pairs(slots)
-        per_frame, frames = frame_weights(targets.visible), targets.visible.shape[0]
-        logits, wanted, weight = [], [], []
-        first = self.config.stages - 1 if self.config.mask_stages == "last" else 0
-        for s in range(first, self.config.stages):
-            t, b, m, n = (index[stage == s] for index in (frame, clip, item, slot))
-            logits.append(
-                self.mask_head(s, mask_features, b * frames + t, features[s, t, b, n], boxes[s, t, b, n])
-            )
-            wanted.append(targets.masks[t, b, m])
-            weight.append(per_frame[t])
-        return mask_losses(torch.cat(logits), torch.cat(wanted), torch.cat(weight))
-
     def track(self, video: Video, frames: Iterator[Tensor]) -> Iterator[FrameResult]:
         """Yield the result of each uint8 frame [3, H, W] before the next is asked for.
 
@@ -219,42 +151,37 @@ class InsPro(nn.Module):
     ) -> tuple[FrameResult, PropagatedState]:
         """One frame and the state before it (None at the start of a video) -> its result, the state after."""
         config = self.config
-        original = (int(frame.shape[-2]), int(frame.shape[-1]))
-        resized_frame = resize_frame(frame, config.test_short_side, config.test_max_long_side)
-        resized = (int(resized_frame.shape[-2]), int(resized_frame.shape[-1]))
-        images = normalise_and_pad([resized_frame])
-        sizes = torch.tensor([resized], device=images.device)
-        pyramid = self.pyramid(images)
+        given = prepare_frame(frame, config.test_short_side, config.test_max_long_side)
+        sizes, pyramid = given.sizes, self.pyramid(given.images)
         if state is None:
             state = self.start(sizes)
         outputs, state = self.step(pyramid, state, sizes, clip_proposals=True)
         last = outputs[-1]
         scores = last.class_logits[0].sigmoid()
-        # masks are the costly part, and most slots are empty
         present = (scores.amax(dim=1) >= config.presence_threshold).nonzero().squeeze(1)
-        logits = self.mask_head(
-            config.stages - 1,
-            self.mask_head.features(pyramid),
-            torch.zeros_like(present),
-            last.object_features[0, present],
-            last.boxes[0, present],
-        )
-        padded = (int(images.shape[-2]), int(images.shape[-1]))
-        masks = masks_to_original(logits, padded, resized, original).cpu().numpy()
-        encoded = dict(zip(present.tolist(), rle.encode_or_none(masks), strict=True))
         scale = last.boxes.new_tensor([original[1] / resized[1], original[0] / resized[0]]).repeat(2)
         boxes = (clip_boxes(last.boxes, sizes)[0] * scale).cpu().tolist()
+        seen = present.tolist()
+        encoded: dict[int, Rle] = {}
+        if self.mask_head is not None:
+            present = (scores.amax(dim=1) >= config.presence_threshold).nonzero().squeeze(1)
+        masks = encode_slots(self.mask_head, config.stages - 1, pyramid, last, present, given)
+        encoded = dict(zip(present.tolist(), masks, strict=True))
+        boxes = boxes_to_original(last.boxes[0], given).cpu().tolist()
         class_scores = scores.float().cpu().numpy()
         detections = []
         for slot in range(config.queries):
-            mask = encoded.get(slot)
             x1, y1, x2, y2 = boxes[slot]
-            box: Box | None = (x1, y1, x2 - x1, y2 - y1) if mask is not None else None
-            detections.append(FrameDetection(slot, class_scores[slot], mask, box))
+            box: Box | None = (x1, y1, x2 - x1, y2 - y1) if slot in seen else None
+            detections.append(FrameDetection(slot, class_scores[slot], encoded.get(slot), box))
         return FrameResult(index, tuple(detections)), state
 
     def summarise(self, video: Video, results: Sequence[FrameResult]) -> list[VideoInstance]:
         """Tracks of a video: the best (slot, class) pairs by the configured sequence score."""
         return summarise_slots(
-            results, self.config.sequence_score, self.config.presence_threshold, self.config.tracks_per_video
+            results,
+            self.config.sequence_score,
+            self.config.presence_threshold,
+            self.config.tracks_per_video,
+            boxes=self.mask_head is None,
         )

@@ -30,12 +30,16 @@ def sequence_scores(frame_scores: np.ndarray, kind: SequenceScore, presence_thre
 
 
 def summarise_slots(
-    results: Sequence[FrameResult], kind: SequenceScore, presence_threshold: float, keep: int
+    results: Sequence[FrameResult],
+    kind: SequenceScore,
+    presence_threshold: float,
+    keep: int,
+    boxes: bool = False,
 ) -> list[VideoInstance]:
     """The `keep` best (slot, class) pairs of a video, best first.
 
-    Every result holds every slot. A slot may appear with several classes. Slots without a mask in any frame
-    cannot match anything and are left out.
+    Every result holds every slot. A slot may appear with several classes. Slots without a mask (a box, if
+    `boxes`) in any frame cannot match anything and are left out. boxes: tracks are boxes and have no masks.
     """
     if not results:
         return []
@@ -43,12 +47,15 @@ def summarise_slots(
         [np.stack([detection.class_scores for detection in result.detections]) for result in results]
     )
     tracks = list(zip(*(result.detections for result in results), strict=True))
-    seen = np.array([any(d.segmentation is not None for d in track) for track in tracks])
+    seen = np.array(
+        [any((d.box if boxes else d.segmentation) is not None for d in track) for track in tracks]
+    )
     video_scores = np.where(seen[:, None], sequence_scores(scores, kind, presence_threshold), -1.0)
     order = np.argsort(-video_scores, axis=None, kind="stable")[:keep]
     instances = []
     for slot, label in zip(*np.unravel_index(order, video_scores.shape), strict=True):
         if seen[slot]:
             segmentations = tuple(detection.segmentation for detection in tracks[slot])
-            instances.append(VideoInstance(int(label), float(video_scores[slot, label]), segmentations))
+            own = tuple(detection.box for detection in tracks[slot]) if boxes else None
+            instances.append(VideoInstance(int(label), float(video_scores[slot, label]), segmentations, own))
     return instances
