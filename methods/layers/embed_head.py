@@ -14,7 +14,7 @@ class EmbedHead(nn.Module):
     """Two fully connected layers with a ReLU between them and none behind the second.
 
     Embeddings are compared by dot product against the constant logit 0 of "new object": without the last
-    ReLU products can be negative, so that "new" can win. Weights start at N(0, 0.01), biases at 0. The paper's
+    ReLU products can be negative, so that "new" can win. Weights start at N(0, 0.01), biases at 0. The paper
     size (7 x 7 x 256 = 12544 in, 1024, 1024) has 13,895,680 parameters.
 
     in_features: length of the flattened region feature. hidden: width between the layers. width: length of an
