@@ -108,7 +108,15 @@ class InsPro(nn.Module):
             outputs.append(stages)
             slots.append(frame_slots)
             reserved.append(frame_reserved)
-        return self._weighted_losses(outputs, torch.stack(slots, 1), torch.stack(reserved), targets, pyramid)
+        return weighted_losses(
+            outputs,
+            torch.stack(slots, 1),
+            torch.stack(reserved),
+            targets,
+            self.mask_head,
+            pyramid,
+            self.config,
+        )
 
     def _match(
         self, frame: int, stages: list[StageOutput], tables: list[Tensor], targets: Targets
@@ -159,14 +167,11 @@ class InsPro(nn.Module):
         last = outputs[-1]
         scores = last.class_logits[0].sigmoid()
         present = (scores.amax(dim=1) >= config.presence_threshold).nonzero().squeeze(1)
-        scale = last.boxes.new_tensor([original[1] / resized[1], original[0] / resized[0]]).repeat(2)
-        boxes = (clip_boxes(last.boxes, sizes)[0] * scale).cpu().tolist()
-        seen = present.tolist()
-        encoded: dict[int, Rle] = {}
+        encoded: dict[int, Rle | None] = {}
         if self.mask_head is not None:
-            present = (scores.amax(dim=1) >= config.presence_threshold).nonzero().squeeze(1)
-        masks = encode_slots(self.mask_head, config.stages - 1, pyramid, last, present, given)
-        encoded = dict(zip(present.tolist(), masks, strict=True))
+            masks = encode_slots(self.mask_head, config.stages - 1, pyramid, last, present, given)
+            encoded = dict(zip(present.tolist(), masks, strict=True))
+        seen = {slot for slot in present.tolist() if self.mask_head is None or encoded[slot] is not None}
         boxes = boxes_to_original(last.boxes[0], given).cpu().tolist()
         class_scores = scores.float().cpu().numpy()
         detections = []
