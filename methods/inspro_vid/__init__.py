@@ -1,0 +1,21 @@
+"""InsPro-VID: InsPro on boxes, for joint detection and tracking. Importing this imports no torch."""
+
+from methods.inspro_vid.config import CHOICES, CONFIGS, VARIANTS
+from vis_bench.method import MethodInfo, MethodSpec
+
+SPEC = MethodSpec(
+    info=MethodInfo(
+        name="inspro_vid",
+        title="InsPro-VID",
+        paradigm="query propagation",
+        online=True,
+        paper="He et al., InsPro: Propagating Instance Query and Proposal for Online Video Instance "
+        "Segmentation, NeurIPS 2022, Appendix A.5",
+        licence="Apache-2.0",
+        iou_type="bbox",
+    ),
+    configs=CONFIGS,
+    choices=CHOICES,
+    build="methods.inspro_vid.model:build",
+    variants=VARIANTS,
+)
