@@ -13,6 +13,8 @@ from torchvision.models import resnet50, resnet101
 from torchvision.ops import FrozenBatchNorm2d
 
 from methods.layers.backbone_config import BackboneConfig
+from methods.layers.swin import SIZES as SWIN_SIZES
+from methods.layers.swin import Swin
 
 STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
 
@@ -102,6 +104,8 @@ class SmallResNet(nn.Module):
         return features
 
 
-def build_backbone(config: BackboneConfig) -> ResNet | SmallResNet:
+def build_backbone(config: BackboneConfig) -> ResNet | SmallResNet | Swin:
     """The backbone that `config` names; its attribute `channels` gives the width of each feature."""
-    return SmallResNet(config) if config.name == "small" else ResNet(config)
+    if config.name == "small":
+        return SmallResNet(config)
+    return Swin(config) if config.name in SWIN_SIZES else ResNet(config)

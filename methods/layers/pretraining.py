@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import pickle
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,16 +19,19 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torchvision.models import ResNet50_Weights, ResNet101_Weights
+from torchvision.models import ResNet50_Weights, ResNet101_Weights, Swin_S_Weights, Swin_T_Weights
 
 from methods.layers import auxiliary, backbone
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.images import MEAN_RGB, STD_RGB
+from methods.layers.swin import SIZES as SWIN_SIZES
+from methods.layers.swin import from_public
 from vis_bench.config import config_hash
 from vis_bench.data import shapes
-from vis_bench.errors import MethodError
+from vis_bench.errors import MethodError, UsageError
 from vis_bench.files import atomic_path, sha256
 
 Progress = Callable[[int, int], None]
@@ -112,11 +116,29 @@ def _augmented_batch(
 def imagenet_weights(
     config: BackboneConfig, options: Mapping[str, Any], cache_root: Path, device: str, progress: Progress
 ) -> dict[str, Tensor]:
-    """torchvision's ImageNet weights of the ResNets, as the backbone's state dict.
+    """ImageNet weights as the backbone's state dict: torchvision's, or those of the file `options["file"]`.
 
-    Raises MethodError when they can neither be found in torch's cache nor downloaded.
+    The file may be torchvision's, the Swin authors' or a detectron2 port of a Swin Transformer. Without it,
+    ResNet-50, ResNet-101, Swin-T and Swin-S get torchvision's ImageNet-1k weights. Swin-B and Swin-L with
+    window 12 were pretrained on ImageNet-22k and are not among them: they need a file.
+
+    Raises MethodError when the weights can neither be found in torch's cache nor downloaded, or do not fit.
     """
-    weights = {"resnet50": ResNet50_Weights.IMAGENET1K_V1, "resnet101": ResNet101_Weights.IMAGENET1K_V1}
+    if (file := options.get("file")) is not None:
+        return _as_backbone(_read_weights(Path(str(file))), config, str(file))
+    weights = {
+        "resnet50": ResNet50_Weights.IMAGENET1K_V1,
+        "resnet101": ResNet101_Weights.IMAGENET1K_V1,
+        "swin_t": Swin_T_Weights.IMAGENET1K_V1,
+        "swin_s": Swin_S_Weights.IMAGENET1K_V1,
+    }
+    if config.name in ("swin_b", "swin_l"):
+        size = {"swin_b": "base", "swin_l": "large"}[config.name]
+        raise MethodError(
+            f"torchvision has no weights for {config.name} with window 12 (ImageNet-22k). Give the authors' "
+            f"file, swin_{size}_patch4_window12_384_22k.pth, in the protocol: [initialisation.options] "
+            "file = PATH; or start from a whole checkpoint with --weights."
+        )
     if config.name not in weights:
         raise MethodError(f"there are no ImageNet weights for the backbone {config.name!r}")
     chosen = weights[config.name]
@@ -127,4 +149,41 @@ def imagenet_weights(
             f"ImageNet weights of {config.name} could not be downloaded ({error}). Put the file from "
             f"{chosen.url} into {torch.hub.get_dir()}/checkpoints, or give a checkpoint with --weights."
         ) from error
-    return {f"body.{name}": value for name, value in state.items() if not name.startswith("fc.")}
+    return _as_backbone(state, config, chosen.url)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from a torch or safetensors file, without running code from it."""
+    try:
+        content = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+    except (OSError, EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MethodError(f"{path}: cannot be read as weights ({reason}).") from None
+    state = content.get("model", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise MethodError(f"{path}: holds no state dict of tensors.")
+    return state
+
+
+def _as_backbone(state: Mapping[str, Tensor], config: BackboneConfig, where: str) -> dict[str, Tensor]:
+    """A classifier's state dict as the backbone's. Raises MethodError when it is of another architecture."""
+    if config.name in SWIN_SIZES:
+        try:
+            return from_public(state, config)
+        except UsageError as error:
+            raise MethodError(f"{where}: {error}") from None
+    renamed = {f"body.{name}": value for name, value in state.items() if not name.startswith("fc.")}
+    own = backbone.build_backbone(config).state_dict()
+    odd = [
+        name
+        for name, value in own.items()
+        if not name.endswith(".num_batches_tracked")
+        and (name not in renamed or renamed[name].shape != value.shape)
+    ]
+    if odd:
+        raise MethodError(f"{where}: these weights do not fit {config.name} (first: {odd[0]}).")
+    return renamed
