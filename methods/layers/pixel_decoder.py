@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.layers.deformable import DeformableEncoderLayer, cell_centres
+from methods.layers.pixel_decoder_config import COARSE_TO_FINE, PixelDecoderConfig
 from methods.layers.position import sine_2d
 
-LEVELS = ("res2", "res3", "res4", "res5")
+LEVELS = COARSE_TO_FINE[::-1]
 
 
 def _norm_groups(dims: int) -> int:
@@ -46,13 +47,12 @@ class PixelDecoder(nn.Module):
         hidden: int = 1024,
     ) -> None:
         super().__init__()
-        coarse_to_fine = LEVELS[::-1]
-        if not encoded or tuple(encoded) != coarse_to_fine[: len(encoded)] or len(encoded) == len(LEVELS):
+        if not encoded or tuple(encoded) != COARSE_TO_FINE[: len(encoded)] or len(encoded) == len(LEVELS):
             raise ValueError(
-                f"the encoded levels must be the first one to three of {coarse_to_fine}, not {encoded}"
+                f"the encoded levels must be the first one to three of {COARSE_TO_FINE}, not {encoded}"
             )
         self.encoded = tuple(encoded)
-        self.pyramid = coarse_to_fine[len(encoded) :]
+        self.pyramid = COARSE_TO_FINE[len(encoded) :]
         groups = _norm_groups(dims)
         self.input_projections = nn.ModuleList(
             nn.Sequential(nn.Conv2d(channels[name], dims, 1), nn.GroupNorm(groups, dims))
@@ -124,3 +124,17 @@ class PixelDecoder(nn.Module):
         return {
             name: part.unflatten(2, size) for name, part, size in zip(self.encoded, parts, sizes, strict=True)
         }
+
+
+def build_pixel_decoder(config: PixelDecoderConfig, channels: Mapping[str, int]) -> PixelDecoder:
+    """The pixel decoder that `config` describes, on a backbone of these channels."""
+    return PixelDecoder(
+        channels,
+        dims=config.dims,
+        mask_dims=config.mask_dims,
+        encoded=config.encoded,
+        layers=config.layers,
+        heads=config.heads,
+        points=config.points,
+        hidden=config.hidden,
+    )

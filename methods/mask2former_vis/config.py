@@ -10,26 +10,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from methods.layers.backbone_config import BackboneConfig
+from methods.layers.pixel_decoder_config import PixelDecoderConfig, check_sizes
 from vis_bench.errors import UsageError
 from vis_bench.method import Augmentation, Choice, ClipSampling, TrainConfig
-
-_COARSE_TO_FINE = ("res5", "res4", "res3", "res2")
-
-
-@dataclass(frozen=True, slots=True)
-class PixelDecoderConfig:
-    """Pixel decoder: channels, and the deformable encoder over the `encoded` levels (coarse to fine).
-
-    hidden: width of the encoder's feed-forward block. points: sampled per head and level.
-    """
-
-    dims: int = 256
-    mask_dims: int = 256
-    encoded: tuple[str, ...] = ("res5", "res4", "res3")
-    layers: int = 6
-    heads: int = 8
-    points: int = 4
-    hidden: int = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,29 +63,7 @@ class Mask2FormerVisConfig:
     frames_per_pass: int = 4
 
     def __post_init__(self) -> None:
-        dims = self.pixel_decoder.dims
-        for name, heads in (("pixel_decoder", self.pixel_decoder.heads), ("decoder", self.decoder.heads)):
-            if heads < 1 or dims % heads:
-                raise UsageError(
-                    f"mask2former_vis: pixel_decoder.dims = {dims} is no multiple of {name}.heads = {heads}; "
-                    "change one of them."
-                )
-        if dims % 4:
-            raise UsageError(
-                f"mask2former_vis: pixel_decoder.dims = {dims} must be a multiple of 4 (position encoding)."
-            )
-        encoded = self.pixel_decoder.encoded
-        if not 1 <= len(encoded) <= 3 or encoded != _COARSE_TO_FINE[: len(encoded)]:
-            raise UsageError(
-                f"mask2former_vis: pixel_decoder.encoded = {encoded} must be the first one to three of "
-                f"{_COARSE_TO_FINE}."
-            )
-        unknown = [level for level in self.decoder.levels if level not in _COARSE_TO_FINE]
-        if unknown or not self.decoder.levels:
-            raise UsageError(
-                f"mask2former_vis: decoder.levels = {self.decoder.levels} must name at least one of "
-                f"{_COARSE_TO_FINE} and nothing else."
-            )
+        check_sizes("mask2former_vis", self.pixel_decoder, self.decoder.levels, self.decoder.heads)
         for name, value in (
             ("decoder.queries", self.decoder.queries),
             ("loss.points", self.loss.points),

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.layers.attention import CrossAttention, FeedForward, SelfAttention, reopen
+from methods.layers.attention import CrossAttention, FeedForward, SelfAttention
 from methods.layers.position import sine_3d
+from methods.layers.query_masks import attention_allowed, mask_head, resize_features
 from methods.mask2former_vis.config import DecoderConfig
 
 
@@ -27,23 +26,6 @@ class QueryOutput:
 
     class_logits: Tensor
     mask_embeddings: Tensor
-
-
-def mask_logits(embeddings: Tensor, features: Tensor) -> Tensor:
-    """Dot product of queries and pixels: [B, Q, m], [B, T, m, h, w] -> [B, Q, T, h, w]."""
-    return torch.einsum("bqm,btmhw->bqthw", embeddings, features)
-
-
-@torch.no_grad()
-def attention_allowed(embeddings: Tensor, features: Tensor) -> Tensor:
-    """Which tokens of a clip each query may attend to in the next layer.
-
-    embeddings: [B, Q, m]; features: mask features resized to the attended level [B, T, m, h, w]. Returns
-    [B, Q, T*h*w] bool: inside the query's mask (probability >= 0.5); a query whose mask is empty in **all**
-    frames attends to everything, a query that is empty in one frame does not look at that frame.
-    Source: specification 5 ("attention mask thresholds the T-frame mask jointly").
-    """
-    return reopen((mask_logits(embeddings, features) >= 0).flatten(2))
 
 
 class DecoderLayer(nn.Module):
@@ -81,14 +63,12 @@ class VideoDecoder(nn.Module):
         self.level_embedding = nn.Embedding(len(config.levels), dims)
         self.norm = nn.LayerNorm(dims)
         self.class_head = nn.Linear(dims, num_classes + 1)
-        self.mask_head = nn.Sequential(
-            nn.Linear(dims, dims), nn.ReLU(), nn.Linear(dims, dims), nn.ReLU(), nn.Linear(dims, mask_dims)
-        )
+        self.mask_head = mask_head(dims, mask_dims)
 
     def forward(self, maps: Mapping[str, Tensor], mask_features: Tensor) -> list[QueryOutput]:
         clips = mask_features.shape[0]
         memory, positions = self._tokens([maps[name] for name in self.levels])
-        small = [_resize_frames(mask_features.detach(), maps[name].shape[-2:]) for name in self.levels]
+        small = [resize_features(mask_features.detach(), maps[name].shape[-2:]) for name in self.levels]
         # copies, not views: in inference mode a view of a parameter still says that it needs a gradient, and
         # torch's FLOP counter then fails in its module hooks
         queries = self.query_features.weight.repeat(clips, 1, 1)
@@ -115,13 +95,3 @@ class VideoDecoder(nn.Module):
             encoding = sine_3d(frames, height, width, dims, x.device)
             positions.append(encoding.permute(0, 2, 3, 1).reshape(1, -1, dims).to(x.dtype))
         return memory, positions
-
-
-def _resize_frames(features: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize mask features [B, T, m, H, W] to `size`.
-
-    Resizing and the dot product with the queries are both linear, so resizing the features once per level
-    gives the resized masks without ever building the stride-4 masks of all queries.
-    """
-    resized = F.interpolate(features.flatten(0, 1), size=tuple(size), mode="bilinear", align_corners=False)
-    return resized.unflatten(0, features.shape[:2])

@@ -6,20 +6,22 @@ Source: Cheng et al., Mask2Former for Video Instance Segmentation; specification
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
 from methods.layers.backbone import build_backbone
-from methods.layers.images import masks_to_original, normalise_and_pad, resize_frame
-from methods.layers.pixel_decoder import PixelDecoder
+from methods.layers.clip_target import clip_target
+from methods.layers.images import normalise_and_pad
+from methods.layers.pixel_decoder import build_pixel_decoder
+from methods.layers.query_masks import mask_logits
+from methods.layers.top_instances import pair_instances, queries_of, top_pairs
+from methods.layers.video_features import FrameSizes, features_in_passes, join_features
 from methods.mask2former_vis.config import Mask2FormerVisConfig
-from methods.mask2former_vis.decoder import QueryOutput, VideoDecoder, mask_logits
-from methods.mask2former_vis.losses import clip_target, prediction_losses
+from methods.mask2former_vis.decoder import QueryOutput, VideoDecoder
+from methods.mask2former_vis.losses import prediction_losses
 from vis_bench.method import Clip, VideoInstance
-from vis_bench.rle import encode_or_none
-from vis_bench.types import Rle, Video
+from vis_bench.types import Video
 
 
 class Mask2FormerVis(nn.Module):
@@ -34,16 +36,7 @@ class Mask2FormerVis(nn.Module):
         self.num_classes = num_classes
         pixel = config.pixel_decoder
         self.backbone = build_backbone(config.backbone)
-        self.pixel_decoder = PixelDecoder(
-            self.backbone.channels,
-            dims=pixel.dims,
-            mask_dims=pixel.mask_dims,
-            encoded=pixel.encoded,
-            layers=pixel.layers,
-            heads=pixel.heads,
-            points=pixel.points,
-            hidden=pixel.hidden,
-        )
+        self.pixel_decoder = build_pixel_decoder(pixel, self.backbone.channels)
         self.decoder = VideoDecoder(config.decoder, pixel.dims, pixel.mask_dims, num_classes)
 
     def frame_features(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor]:
@@ -85,57 +78,30 @@ class Mask2FormerVis(nn.Module):
 
         frames: [3, H, W] uint8 RGB at the original size. Returns at most `top_k` instances, best first.
         """
-        maps: dict[str, list[Tensor]] = {name: [] for name in self.config.decoder.levels}
-        mask_features: list[Tensor] = []
-        original = resized = padded = (0, 0)
-        while batch := list(islice(frames, self.config.frames_per_pass)):
-            original = (batch[0].shape[-2], batch[0].shape[-1])
-            small = [
-                resize_frame(frame, self.config.test_short_side, self.config.test_max_long_side)
-                for frame in batch
-            ]
-            resized = (small[0].shape[-2], small[0].shape[-1])
-            images = normalise_and_pad(small)
-            padded = (images.shape[-2], images.shape[-1])
-            levels, features = self.frame_features(images)
-            for name, x in levels.items():
-                maps[name].append(x)
-            mask_features.append(features)
-        clip_features = torch.cat(mask_features)
-        output = self.decoder(
-            {name: torch.cat(parts)[None] for name, parts in maps.items()}, clip_features[None]
-        )[-1]
-        return instances(output, clip_features, self.config.top_k, padded, resized, original)
+        config = self.config
+        parts = features_in_passes(
+            frames,
+            self.frame_features,
+            config.test_short_side,
+            config.test_max_long_side,
+            config.frames_per_pass,
+        )
+        features = join_features(list(parts))
+        maps = {name: x[None] for name, x in features.maps.items()}
+        output = self.decoder(maps, features.mask_features[None])[-1]
+        return instances(output, features.mask_features, config.top_k, features.sizes)
 
 
 def instances(
-    output: QueryOutput,
-    mask_features: Tensor,
-    top_k: int,
-    padded: tuple[int, int],
-    resized: tuple[int, int],
-    original: tuple[int, int],
+    output: QueryOutput, mask_features: Tensor, top_k: int, sizes: FrameSizes
 ) -> list[VideoInstance]:
     """The best `top_k` (query, class) pairs of one video, best first, with run-length masks.
 
-    output: of one clip (B = 1). mask_features: [T, m, h, w]. Sizes are (height, width) in pixels. Only the
-    kept queries get masks, one frame at a time, so memory does not grow with queries times frames. A frame
-    without a pixel is None. Source: specification 5 (softmax without the last class, flatten, top 10,
-    masks > 0) and 0.2 (order of resizing).
+    output: of one clip (B = 1). mask_features: [T, m, h, w]. Only the kept queries get masks, one frame at a
+    time, so memory does not grow with queries times frames. A frame without a pixel is None. Source:
+    specification 5 (softmax without the last class, flatten, top 10, masks > 0) and 0.2 (order of resizing).
     """
-    scores = output.class_logits[0].softmax(-1)[:, :-1]
-    classes = scores.shape[1]
-    best = scores.flatten().topk(min(top_k, scores.numel()))
-    pairs = best.indices.tolist()
-    queries = sorted({pair // classes for pair in pairs})
-    embeddings = output.mask_embeddings[:, queries]
-    tracks: dict[int, list[Rle | None]] = {query: [] for query in queries}
-    for frame in mask_features:
-        logits = mask_logits(embeddings, frame[None, None])[0, :, 0]
-        masks = masks_to_original(logits, padded, resized, original)
-        for query, segmentation in zip(queries, encode_or_none(masks.cpu().numpy()), strict=True):
-            tracks[query].append(segmentation)
-    return [
-        VideoInstance(label=pair % classes, score=score, segmentations=tuple(tracks[pair // classes]))
-        for pair, score in zip(pairs, best.values.tolist(), strict=True)
-    ]
+    pairs = top_pairs(output.class_logits[0].softmax(-1)[:, :-1], top_k)
+    embeddings = output.mask_embeddings[:, queries_of(pairs)]
+    logits = (mask_logits(embeddings, frame[None, None])[0, :, 0] for frame in mask_features)
+    return pair_instances(pairs, map(sizes.masks, logits))

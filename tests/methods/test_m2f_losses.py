@@ -10,18 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from methods.mask2former_vis import losses as module
+from methods.layers import mask_losses as module
+from methods.layers.clip_target import ClipTarget, clip_target
+from methods.layers.mask_losses import pairwise_bce, pairwise_dice, point_mask_losses
 from methods.mask2former_vis.config import LossConfig
-from methods.mask2former_vis.losses import (
-    ClipTarget,
-    classification_loss,
-    clip_target,
-    mask_losses,
-    matching_cost,
-    pairwise_bce,
-    pairwise_dice,
-    prediction_losses,
-)
+from methods.mask2former_vis.losses import classification_loss, matching_cost, prediction_losses
 from vis_bench.method import Clip
 
 CONFIG = LossConfig(points=256)
@@ -131,7 +124,7 @@ def test_mask_losses_of_constant_masks_by_hand() -> None:
     targets = torch.zeros(1, 2, 32, 32)
     config = LossConfig(points=4096, importance=0.0)
     torch.manual_seed(0)
-    bce, dice = mask_losses(masks, targets, config)
+    bce, dice = point_mask_losses(masks, targets, config.points, config.oversample, config.importance)
     # two frames without the object: both count. The outer half pixel fades to logit 0, hence the tolerance
     assert bce.item() == pytest.approx(2 * -math.log(0.25), rel=0.1)
     assert dice.item() == pytest.approx(2 * 1.0, abs=1e-3)
@@ -143,7 +136,7 @@ def test_mask_losses_against_a_loop_on_the_same_points(monkeypatch) -> None:
     monkeypatch.setattr(module, "uncertain_points", lambda *_: points)
     masks = torch.randn(2, 3, 4, 5, dtype=torch.float64)
     targets = (torch.rand(2, 3, 8, 10) > 0.5).double()
-    bce, dice = mask_losses(masks, targets, CONFIG)
+    bce, dice = point_mask_losses(masks, targets, 16, 3.0, 0.75)
     wanted_bce = wanted_dice = 0.0
     for n in range(2):
         for t in range(3):

@@ -11,6 +11,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from methods.layers.pixel_decoder_config import PixelDecoderConfig
+from methods.layers.query_masks import attention_allowed, mask_logits
+from methods.layers.video_features import FrameSizes
 from methods.mask2former_vis import SPEC
 from methods.mask2former_vis import model as model_module
 from methods.mask2former_vis.config import (
@@ -20,9 +23,8 @@ from methods.mask2former_vis.config import (
     DecoderConfig,
     LossConfig,
     Mask2FormerVisConfig,
-    PixelDecoderConfig,
 )
-from methods.mask2former_vis.decoder import QueryOutput, VideoDecoder, attention_allowed, mask_logits
+from methods.mask2former_vis.decoder import QueryOutput, VideoDecoder
 from methods.mask2former_vis.model import Mask2FormerVis, instances
 from vis_bench.errors import UsageError
 from vis_bench.method import Clip
@@ -280,7 +282,7 @@ def test_instances_worked_out_by_hand() -> None:
     features = torch.full((2, 1, 2, 2), 4.0)
     features[0, 0, :, 0] = -4.0  # left column of frame 0
     output = QueryOutput(probabilities.log()[None], embeddings[None])
-    tracks = instances(output, features, 3, (8, 8), (8, 8), (8, 8))
+    tracks = instances(output, features, 3, FrameSizes((8, 8), (8, 8), (8, 8)))
     assert [(t.label, round(t.score, 4)) for t in tracks] == [(1, 0.6), (0, 0.5), (1, 0.4)]
     # query 2 is outside in frame 1 altogether: absent there
     assert tracks[0].segmentations[1] is None
@@ -295,7 +297,7 @@ def test_padding_is_cut_before_the_masks_grow() -> None:
     output = QueryOutput(torch.zeros(1, 1, 2), torch.ones(1, 1, 1))
     features = torch.full((1, 1, 8, 8), -4.0)
     features[..., 6:] = 4.0  # only inside the padding
-    tracks = instances(output, features, 1, (32, 32), (20, 20), (40, 40))
+    tracks = instances(output, features, 1, FrameSizes((32, 32), (20, 20), (40, 40)))
     assert tracks[0].segmentations == (None,)
 
 

@@ -16,10 +16,13 @@ from methods.layers.backbone import ResNet
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.images import normalise_and_pad
 from methods.layers.pixel_decoder import PixelDecoder
+from methods.layers.pixel_decoder_config import PixelDecoderConfig
 from methods.layers.position import sine_3d
+from methods.layers.query_masks import mask_logits
+from methods.layers.video_features import FrameSizes
 from methods.mask2former_vis.checkpoint import from_reference
-from methods.mask2former_vis.config import PAPER, DecoderConfig, Mask2FormerVisConfig, PixelDecoderConfig
-from methods.mask2former_vis.decoder import VideoDecoder, mask_logits
+from methods.mask2former_vis.config import PAPER, DecoderConfig, Mask2FormerVisConfig
+from methods.mask2former_vis.decoder import VideoDecoder
 from methods.mask2former_vis.model import Mask2FormerVis, instances
 from vis_bench.rle import decode
 
@@ -131,7 +134,7 @@ def test_whole_pipeline_equals_the_stored_run(full, monkeypatch) -> None:
     torch.testing.assert_close(masks, full["pred_masks"], atol=1e-3, rtol=0)
 
     call = (full["call"]["height"], full["call"]["width"])
-    tracks = instances(output, features, 10, (64, 96), (58, 90), call)
+    tracks = instances(output, features, 10, FrameSizes((64, 96), (58, 90), call))
     final = full["final"]
     order = sorted(range(10), key=lambda i: -final["pred_scores"][i])
     assert [track.label for track in tracks] == [final["pred_labels"][i] for i in order]
