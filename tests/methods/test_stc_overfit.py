@@ -1,0 +1,30 @@
+"""STC learns one clip by heart: loss, assignment, dynamic masks and association fit together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from overfit import assert_overfit, ceiling_ap, one_video, overfit
+from torch import Tensor
+
+from methods.layers.condmask import aligned_upsample, stride4_masks
+
+
+def through_stride_4(masks: Tensor) -> Tensor:
+    """What STC's masks lose at best: targets at stride 4, upsampled as at inference and cut at 0.5."""
+    return aligned_upsample(stride4_masks(masks).float(), 4) > 0.5
+
+
+def test_the_ceiling_is_below_one_but_near_it(tmp_path: Path) -> None:
+    dataset = one_video(tmp_path, frames=2)
+    assert ceiling_ap(dataset, lambda masks: masks) == pytest.approx(1.0)
+    assert ceiling_ap(dataset, torch.zeros_like) == 0.0
+    assert 0.5 < ceiling_ap(dataset, through_stride_4) < 1.0
+
+
+@pytest.mark.slow
+def test_one_clip_is_learnt_by_heart(tmp_path: Path) -> None:
+    outcome = overfit("stc", tmp_path)
+    assert_overfit(outcome, ceiling_ap(outcome.dataset, through_stride_4))
