@@ -10,11 +10,11 @@ from typing import Literal
 class BackboneConfig:
     """Which backbone and what of it is frozen.
 
-    name: swin_t and swin_s have windows of 7 cells, swin_b and swin_l of 12. frozen_stages: 0 none, 1 the
-    stem (Swin: patch embedding), 2 stem + res2 (parameters without gradient). frozen_norm: BatchNorm replaced
-    by FrozenBatchNorm2d (affine and statistics fixed); Swin has none. widths: channels of res2..res5, `small`
-    only. drop_path: probability that training skips the last residual branch, rising linearly from 0 at the
-    first; Swin only.
+    frozen_stages: 0 none, 1 the stem (Swin: patch embedding), 2 stem + res2 (parameters without gradient).
+    frozen_norm: BatchNorm replaced by FrozenBatchNorm2d (affine and statistics fixed); Swin has none. widths:
+    channels of res2..res5, `small` only. drop_path: probability that training skips the last residual branch,
+    rising linearly from 0 at the first; Swin only. window: cells per side, Swin only; None: 7 for swin_t and
+    swin_s, 12 for swin_b and swin_l.
     """
 
     name: Literal["resnet50", "resnet101", "swin_t", "swin_s", "swin_b", "swin_l", "small"] = "resnet50"
@@ -22,3 +22,4 @@ class BackboneConfig:
     frozen_norm: bool = True
     widths: tuple[int, int, int, int] = (32, 64, 96, 128)
     drop_path: float = 0.3
+    window: int | None = None

@@ -22,13 +22,19 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torchvision.models import ResNet50_Weights, ResNet101_Weights, Swin_S_Weights, Swin_T_Weights
+from torchvision.models import (
+    ResNet50_Weights,
+    ResNet101_Weights,
+    Swin_B_Weights,
+    Swin_S_Weights,
+    Swin_T_Weights,
+)
 
 from methods.layers import auxiliary, backbone
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.images import MEAN_RGB, STD_RGB
 from methods.layers.swin import SIZES as SWIN_SIZES
-from methods.layers.swin import from_public
+from methods.layers.swin import from_public, swin_size
 from vis_bench.config import config_hash
 from vis_bench.data import shapes
 from vis_bench.errors import MethodError, UsageError
@@ -119,8 +125,8 @@ def imagenet_weights(
     """ImageNet weights as the backbone's state dict: torchvision's, or those of the file `options["file"]`.
 
     The file may be torchvision's, the Swin authors' or a detectron2 port of a Swin Transformer. Without it,
-    ResNet-50, ResNet-101, Swin-T and Swin-S get torchvision's ImageNet-1k weights. Swin-B and Swin-L with
-    window 12 were pretrained on ImageNet-22k and are not among them: they need a file.
+    ResNet-50, ResNet-101, and Swin-T, Swin-S and Swin-B with window 7 get torchvision's ImageNet-1k weights.
+    Swin-B with window 12 and Swin-L were pretrained on ImageNet-22k and are not among them: they need a file.
 
     Raises MethodError when the weights can neither be found in torch's cache nor downloaded, or do not fit.
     """
@@ -131,13 +137,15 @@ def imagenet_weights(
         "resnet101": ResNet101_Weights.IMAGENET1K_V1,
         "swin_t": Swin_T_Weights.IMAGENET1K_V1,
         "swin_s": Swin_S_Weights.IMAGENET1K_V1,
+        "swin_b": Swin_B_Weights.IMAGENET1K_V1,
     }
-    if config.name in ("swin_b", "swin_l"):
-        size = {"swin_b": "base", "swin_l": "large"}[config.name]
+    if config.name in SWIN_SIZES and (config.name not in weights or swin_size(config).window != 7):
+        window = swin_size(config).window
         raise MethodError(
-            f"torchvision has no weights for {config.name} with window 12 (ImageNet-22k). Give the authors' "
-            f"file, swin_{size}_patch4_window12_384_22k.pth, in the protocol: [initialisation.options] "
-            "file = PATH; or start from a whole checkpoint with --weights."
+            f"torchvision has no weights for {config.name} with window {window}. Give a file (protocol: "
+            "[initialisation.options] file = PATH), such as the authors' "
+            "swin_large_patch4_window12_384_22k.pth (ImageNet-22k); or start from a whole checkpoint with "
+            "--weights."
         )
     if config.name not in weights:
         raise MethodError(f"there are no ImageNet weights for the backbone {config.name!r}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
@@ -47,6 +47,12 @@ SIZES: Mapping[str, SwinSize] = MappingProxyType(
         "swin_l": SwinSize(192, (2, 2, 18, 2), (6, 12, 24, 48), 12),
     }
 )
+
+
+def swin_size(config: BackboneConfig) -> SwinSize:
+    """The sizes of `config.name`, with the window of the configuration where it gives one."""
+    size = SIZES[config.name]
+    return size if config.window is None else replace(size, window=config.window)
 
 
 def relative_position_index(window: int) -> Tensor:
@@ -140,7 +146,7 @@ class Swin(nn.Module):
 
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()
-        size = SIZES[config.name]
+        size = swin_size(config)
         norm = partial(nn.LayerNorm, eps=1e-5)
         total = sum(size.depths)
         patches = nn.Sequential(nn.Conv2d(3, size.embed, PATCH, PATCH), _ChannelsLast(), norm(size.embed))
@@ -243,7 +249,7 @@ def from_public(state: Mapping[str, Tensor], config: BackboneConfig) -> dict[str
     odd = [name for name, value in renamed.items() if name not in own or own[name].shape != value.shape]
     if missing or odd:
         raise UsageError(
-            f"These weights do not fit {config.name} (window {SIZES[config.name].window}): {len(missing)} "
+            f"These weights do not fit {config.name} (window {swin_size(config).window}): {len(missing)} "
             f"parameters missing, {len(odd)} unknown or of another shape (first: {(missing + odd)[0]})."
         )
     return {**own, **renamed}

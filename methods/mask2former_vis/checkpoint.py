@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from methods.layers import swin
 from vis_bench.errors import DataError
 
 _PIXEL = r"sem_seg_head\.pixel_decoder\."
@@ -88,6 +89,7 @@ _RENAMES = tuple(
     )
 )
 _UNUSED = re.compile(r"(criterion\.|pixel_mean$|pixel_std$)")
+_SWIN = re.compile(r"backbone\.(?=(patch_embed|layers|norm\d)\.)")
 
 
 def own_name(reference_name: str) -> str | None:
@@ -95,13 +97,16 @@ def own_name(reference_name: str) -> str | None:
     statistics). Raises DataError for a name that is not known."""
     if _UNUSED.match(reference_name):
         return None
+    if (found := _SWIN.match(reference_name)) is not None:
+        inner = swin.own_name(reference_name[found.end() :])
+        return None if inner is None else f"backbone.{inner}"
     for pattern, replacement in _RENAMES:
         if pattern.match(reference_name):
             name = pattern.sub(replacement, reference_name, count=1)
             # torchvision counts a ResNet's stages from 1, detectron2 from res2
             return re.sub(r"(?<=body\.layer)\d", lambda m: str(int(m.group()) - 1), name)
     raise DataError(
-        f"checkpoint: {reference_name!r} is not a Mask2Former (ResNet) parameter. Is it another model's file?"
+        f"checkpoint: {reference_name!r} is not a Mask2Former parameter. Is it another model's file?"
     )
 
 

@@ -1,4 +1,4 @@
-"""Swin Transformer: sizes, parameters, torchvision's numbers, shifted windows on odd sizes, public weights."""
+"""Swin Transformer: sizes, parameters, torchvision's numbers, shifted windows on odd sizes, weights."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def micro(monkeypatch):
 
 @pytest.mark.parametrize(("name", "reference"), [("swin_t", swin_t), ("swin_s", swin_s), ("swin_b", swin_b)])
 def test_parameters_against_torchvision(name, reference):
-    """torchvision's body without classifier and last norm, plus a LayerNorm per output and a wider bias table."""
+    """torchvision's body, a LayerNorm per output, and a bias table of 23^2 rows where the window is 12."""
     with torch.device("meta"):
         ours, theirs = build_backbone(config(name)), reference()
     size = swin.SIZES[name]
@@ -58,7 +58,7 @@ def test_pixel_decoder_on_its_channels(name, parameters):
 
 
 def test_features_equal_torchvisions():
-    """Same weights, no map inside one window: the same numbers. 252x308 is no multiple of 32 nor of windows."""
+    """Same weights, no map inside one window: the same numbers. 252x308 is no multiple of 32."""
     torch.manual_seed(0)
     theirs = swin_t().eval()
     for parameter in theirs.parameters():
@@ -197,10 +197,22 @@ def test_a_file_of_weights_initialises_and_a_misfit_is_refused(micro, tmp_path):
         swin.own_name("layer1.0.conv1.weight")
 
 
-@pytest.mark.parametrize(("name", "file"), [("swin_b", "swin_base_patch4"), ("swin_l", "swin_large_patch4")])
-def test_window_12_asks_for_a_file(name, file, tmp_path):
-    with pytest.raises(MethodError, match=file):
-        imagenet_weights(config(name), {}, tmp_path, "cpu", lambda *_: None)
+@pytest.mark.parametrize(
+    ("name", "window"), [("swin_b", None), ("swin_l", None), ("swin_l", 7), ("swin_t", 5)]
+)
+def test_what_torchvision_lacks_asks_for_a_file(name, window, tmp_path):
+    shown = 12 if window is None else window
+    with pytest.raises(MethodError, match=rf"{name} with window {shown}. Give a file"):
+        imagenet_weights(config(name, window=window), {}, tmp_path, "cpu", lambda *_: None)
+
+
+def test_another_window_changes_the_bias_table_only():
+    """QueryInst's Swin-L has windows of 7 cells."""
+    with torch.device("meta"):
+        seven, twelve = (build_backbone(config("swin_l", window=w)).state_dict() for w in (7, None))
+    changed = {name.rsplit(".", 1)[-1] for name in seven if seven[name].shape != twelve[name].shape}
+    assert changed == {"relative_position_bias_table"}
+    assert seven["body.1.0.attn.relative_position_bias_table"].shape == (169, 6)
 
 
 def test_a_missing_or_unreadable_file_is_named(tmp_path):
