@@ -172,6 +172,12 @@ class Method(Protocol):
 
     A method that is trained keeps its image backbone in the attribute `backbone`, so that the shared
     initialisation can be loaded into it.
+
+    A method that is trained in phases (`later_training` in its configuration, see MethodSpec) also has
+    `enter_phase(number)`, called once before phase `number` (1, 2, ...), in order, with the evaluated weights
+    of the phase before it in place. It initialises and freezes what the phase needs: parameters without
+    `requires_grad` are not trained, and `train()` must keep frozen normalisation in evaluation mode. It adds
+    and removes no parameter. A resumed run calls it again before it loads the weights.
     """
 
     def losses(self, clips: Sequence[Clip]) -> dict[str, torch.Tensor]: ...
@@ -187,7 +193,10 @@ class Method(Protocol):
 class MethodSpec:
     """A method as the harness sees it before any torch is imported.
 
-    configs: frozen dataclasses by name; each has a field `train: TrainConfig`. Names that matter: `paper`
+    configs: frozen dataclasses by name; each has a field `train: TrainConfig`, and where the method is trained
+    in phases an attribute `later_training: tuple[TrainConfig, ...]` (a field, or a property made from fields)
+    for the phases after the first. Each phase has its own optimiser, sampling, augmentation and moving
+    average, and starts from the evaluated weights of the one before. Names that matter: `paper`
     (the paper's sizes), `tiny` (for `shapes` on a CPU) and `quick` (`tiny` with a shorter schedule).
     variants: dotted keys to change, by the name of an ablation row; NAME@VARIANT applies them to the
     protocol's configuration, NAME@CONFIG+VARIANT to that one. build: `module:callable` or the callable,

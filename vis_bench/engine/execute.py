@@ -36,7 +36,6 @@ from vis_bench.records import (
     write_record,
 )
 from vis_bench.seeds import axis_seed
-from vis_bench.types import IouType
 
 ERROR_NAME = "error.txt"
 
@@ -95,6 +94,7 @@ def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any
         "online": info.online,
         "paper": info.paper,
         "licence": info.licence,
+        "iou_type": info.iou_type,
         "config_values": to_dict(run.config),
         "overrides": dict(settings.overrides),
         "dataset": data.evaluated.name,
@@ -119,6 +119,8 @@ def _run(
     settings = run.settings
     seed_everything(axis_seed(run.seed, "init"))
     model = build_method(spec, run.config, len(data.evaluated.categories)).to(settings.device)
+    # before any training: a later phase may freeze what an earlier one trained
+    parameters = _parameters(model)
     _prepare_weights(run, spec, data, model, progress)
     notes = _weight_notes(settings)
     checkpoint = run.train_dir / CHECKPOINT_NAME
@@ -126,17 +128,20 @@ def _run(
         _link(run.train_dir / name, run.run_dir / name)
     predictions = run.run_dir / PREDICTIONS_NAME
     tracks, look_ahead, seconds = track_dataset(
-        model, data.evaluated, settings.device, run.run_dir, predictions, progress, run.seed
+        model,
+        data.evaluated,
+        settings.device,
+        run.run_dir,
+        predictions,
+        progress,
+        run.seed,
+        spec.info.iou_type,
     )
     if spec.info.online and look_ahead > 0:
         notes.append(f"declared online, but reads {look_ahead} frames ahead")
-    boxes_only = any(track.boxes is not None for track in tracks) and all(
-        segmentation is None for track in tracks for segmentation in track.segmentations
-    )
-    iou_type: IouType = "bbox" if boxes_only else "segm"
     scored = data.evaluated.tracks is not None
     progress("score", 0, 1)
-    metrics = evaluate(data.evaluated, tracks, iou_type=iou_type) if scored else None
+    metrics = evaluate(data.evaluated, tracks, iou_type=spec.info.iou_type) if scored else None
     progress("score", 1, 1)
     if not scored:
         notes.append(
@@ -146,7 +151,6 @@ def _run(
         notes.append("the method predicted nothing")
     return Record(
         **facts,
-        iou_type=iou_type,
         status="done" if scored else "not scored",
         metrics=metrics,
         timing=Timing(
@@ -155,7 +159,7 @@ def _run(
             frames=sum(video.length for video in data.evaluated.videos),
         ),
         look_ahead_frames=look_ahead,
-        parameters=_parameters(model),
+        parameters=parameters,
         checkpoint_hash=sha256(checkpoint.read_bytes()),
         notes=tuple(notes),
     )
@@ -178,7 +182,14 @@ def _prepare_weights(
     if data.train is None:
         save_weights(checkpoint, model.state_dict())
         return
-    job = TrainJob(run.config.train, data.train, settings.protocol, run.seed, settings.device)
+    job = TrainJob(
+        run.config.train,
+        data.train,
+        settings.protocol,
+        run.seed,
+        settings.device,
+        later_training=tuple(getattr(run.config, "later_training", ())),
+    )
     weights = train_method(model, job, run.train_dir, progress)
     model.load_state_dict(weights)
 

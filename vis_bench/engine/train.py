@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import pickle
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,14 @@ from torch import Tensor, nn
 from vis_bench.data.clips import ClipSampler
 from vis_bench.engine.optimizer import MovingAverage, build_optimizer, learning_rate
 from vis_bench.engine.progress import Progress
+from vis_bench.engine.train_state import (
+    RESUME_NAME,
+    ResumeState,
+    TrainLog,
+    read_resume,
+    restore,
+    save_resume,
+)
 from vis_bench.errors import DataError, MethodError
 from vis_bench.files import atomic_path
 from vis_bench.method import Clip, TrainConfig
@@ -27,19 +36,52 @@ from vis_bench.records import CHECKPOINT_NAME, LOG_NAME
 from vis_bench.seeds import axis_seed
 from vis_bench.types import Dataset
 
-RESUME_NAME = "resume.pt"
 LOG_EVERY_ITERATIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class TrainJob:
-    """Everything that decides the weights: what is trained, on what, from what, with which seed."""
+    """Everything that decides the weights: what is trained, on what, from what, with which seed.
+
+    later_training: the phases after the first, in order; empty for a method that is trained in one.
+    """
 
     train: TrainConfig
     dataset: Dataset
     protocol: Protocol
     seed: int
     device: str
+    later_training: tuple[TrainConfig, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Phase:
+    """One phase. first_iteration, first_clip: how many of either the phases before it have had."""
+
+    number: int
+    train: TrainConfig
+    first_iteration: int
+    first_clip: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What all phases share. iterations: of all phases. begin: clock at the start, less the seconds before."""
+
+    directory: Path
+    log: TrainLog
+    progress: Progress
+    iterations: int
+    begin: float
+
+
+def _phases(job: TrainJob) -> list[_Phase]:
+    phases, iterations, clips = [], 0, 0
+    for number, train in enumerate((job.train, *job.later_training)):
+        phases.append(_Phase(number, train, iterations, clips))
+        iterations += train.iterations
+        clips += train.iterations * train.batch_size
+    return phases
 
 
 def seed_everything(value: int) -> None:
@@ -54,9 +96,16 @@ class _Auxiliary(nn.Module):
         super().__init__()
         self.head = load_object(reference)(backbone.channels, num_classes)
         self.captured: list[dict[str, Tensor]] = []
-        self.hook = backbone.register_forward_hook(
-            lambda module, inputs, output: self.captured.append(output)
-        )
+
+    @contextmanager
+    def listening(self, backbone: nn.Module) -> Iterator[None]:
+        """Keep the features of every call of the backbone inside the block, and of none outside it."""
+        hook = backbone.register_forward_hook(lambda module, inputs, output: self.captured.append(output))
+        try:
+            yield
+        finally:
+            hook.remove()
+            self.captured.clear()
 
     def loss(self, clips: list[Clip]) -> Tensor:
         if len(self.captured) != 1:
@@ -70,24 +119,63 @@ class _Auxiliary(nn.Module):
 def train_method(model: Any, job: TrainJob, directory: Path, progress: Progress) -> dict[str, Tensor]:
     """Train `model` and leave checkpoint.safetensors and train.jsonl in `directory`.
 
+    A later phase starts from the evaluated weights of the phase before it, after `model.enter_phase(number)`.
     Continues from `resume.pt` when one is there; the result equals that of an undisturbed run, because every
     iteration draws from its own seed. Returns the evaluated weights (the moving average where the protocol
-    has one). Raises MethodError when the loss stops being finite.
+    has one). Raises MethodError when the loss stops being finite, and when a method with later phases cannot
+    enter one or has nothing left to train in it.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    train, settings = job.train, job.protocol.training
-    extra = None
+    if job.later_training and not callable(getattr(model, "enter_phase", None)):
+        raise MethodError("the configuration has later_training, but the method has no enter_phase(number)")
+    resumed, phases = read_resume(directory), _phases(job)
+    run = _Run(
+        directory,
+        TrainLog(directory / LOG_NAME, resumed["iteration"] if resumed else 0),
+        progress,
+        sum(phase.train.iterations for phase in phases),
+        time.perf_counter() - (resumed["seconds"] if resumed else 0.0),
+    )
     seed_everything(axis_seed(job.seed, "init", 1))
-    if settings.auxiliary is not None and hasattr(model, "backbone"):
-        extra = _Auxiliary(settings.auxiliary, model.backbone, len(job.dataset.categories)).to(job.device)
+    extra = None
+    auxiliary = job.protocol.training.auxiliary
+    if auxiliary is not None and hasattr(model, "backbone"):
+        extra = _Auxiliary(auxiliary, model.backbone, len(job.dataset.categories)).to(job.device)
+    weights: dict[str, Tensor] = {}
+    for phase in phases:
+        if phase.number > 0:
+            if weights:
+                model.load_state_dict(weights)
+            seed_everything(axis_seed(job.seed, "init", 1 + phase.number))
+            model.enter_phase(phase.number)
+        if resumed is not None and resumed["phase"] > phase.number:
+            continue
+        weights = _train_phase(model, extra, job, phase, resumed, run)
+        resumed = None
+    save_weights(directory / CHECKPOINT_NAME, weights)
+    (directory / RESUME_NAME).unlink(missing_ok=True)
+    return weights
+
+
+def _train_phase(
+    model: Any, extra: _Auxiliary | None, job: TrainJob, phase: _Phase, resumed: ResumeState | None, run: _Run
+) -> dict[str, Tensor]:
+    """Train one phase, from where `resumed` stopped in it; returns the evaluated weights."""
+    train, settings = phase.train, job.protocol.training
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise MethodError(f"phase {phase.number} of the training has no parameter to train")
     trained = nn.ModuleDict({"model": model, **({"extra": extra.head} if extra else {})})
     optimizer = build_optimizer(model, train)
+    if extra is not None and not any(parameter.requires_grad for parameter in model.backbone.parameters()):
+        # a frozen backbone learns nothing from it
+        extra = None
     if extra is not None:
         optimizer.add_param_group(
             {"params": list(extra.head.parameters()), "lr_factor": 1.0, "weight_decay": train.weight_decay}
         )
     average = MovingAverage(model, settings.ema_decay) if settings.ema_decay is not None else None
-    start, seconds_before = _resume(directory, trained, optimizer, average)
+    if resumed is not None:
+        restore(resumed, trained, optimizer, average)
     sampler = ClipSampler(
         job.dataset,
         train.sampling,
@@ -95,37 +183,32 @@ def train_method(model: Any, job: TrainJob, directory: Path, progress: Progress)
         order_seed=axis_seed(job.seed, "data order"),
         augmentation_seed=axis_seed(job.seed, "augmentation"),
     )
-    log = _Log(directory / LOG_NAME, start)
-    begin = time.perf_counter()
+    start = resumed["iteration"] if resumed is not None else phase.first_iteration
+    end = phase.first_iteration + train.iterations
     model.train()
-    for iteration in range(start, train.iterations):
-        first = iteration * train.batch_size
-        clips = [sampler.clip(first + i).to(job.device) for i in range(train.batch_size)]
-        seed_everything(axis_seed(job.seed, "augmentation", iteration + 1))
-        terms = model.losses(clips)
-        if extra is not None:
-            terms = {**terms, "auxiliary": settings.auxiliary_weight * extra.loss(clips)}
-        total = torch.stack(list(terms.values())).sum()
-        rate = _step(trained, optimizer, total, train, iteration)
-        if average is not None:
-            average.update(model, iteration)
-        if not math.isfinite(total.item()):
-            values = {name: value.item() for name, value in terms.items()}
-            raise MethodError(f"the loss is not finite at iteration {iteration}: {values}")
-        seconds = seconds_before + time.perf_counter() - begin
-        if iteration % LOG_EVERY_ITERATIONS == 0 or iteration + 1 == train.iterations:
-            log.write(iteration, terms, rate, seconds)
-        progress("train", iteration + 1, train.iterations)
-        done = iteration + 1
-        if done % settings.checkpoint_every_iterations == 0 and done < train.iterations:
-            _save_resume(directory, trained, optimizer, average, done, seconds)
-    if extra is not None:
-        # else every later forward pass would keep its features
-        extra.hook.remove()
-    weights = average.state if average is not None else model.state_dict()
-    save_weights(directory / CHECKPOINT_NAME, weights)
-    (directory / RESUME_NAME).unlink(missing_ok=True)
-    return weights
+    with nullcontext() if extra is None else extra.listening(model.backbone):
+        for iteration in range(start, end):
+            within = iteration - phase.first_iteration
+            first = phase.first_clip + within * train.batch_size
+            clips = [sampler.clip(first + i).to(job.device) for i in range(train.batch_size)]
+            seed_everything(axis_seed(job.seed, "augmentation", iteration + 1))
+            terms = model.losses(clips)
+            if extra is not None:
+                terms = {**terms, "auxiliary": settings.auxiliary_weight * extra.loss(clips)}
+            total = torch.stack(list(terms.values())).sum()
+            rate = _step(trained, optimizer, total, train, within)
+            if average is not None:
+                average.update(model, within)
+            if not math.isfinite(total.item()):
+                values = {name: value.item() for name, value in terms.items()}
+                raise MethodError(f"the loss is not finite at iteration {iteration}: {values}")
+            done, seconds = iteration + 1, time.perf_counter() - run.begin
+            if iteration % LOG_EVERY_ITERATIONS == 0 or done == end:
+                run.log.write(iteration, phase.number, terms, rate, seconds)
+            run.progress("train", done, run.iterations)
+            if done % settings.checkpoint_every_iterations == 0 and done < run.iterations:
+                save_resume(run.directory, trained, optimizer, average, phase.number, done, seconds)
+    return average.state if average is not None else model.state_dict()
 
 
 def _step(
@@ -144,71 +227,6 @@ def _step(
         nn.utils.clip_grad_norm_(trained["model"].parameters(), train.grad_clip_norm)
     optimizer.step()
     return rate
-
-
-class _Log:
-    """train.jsonl: one JSON object per logged iteration; lines after a resume point are dropped."""
-
-    def __init__(self, path: Path, start: int) -> None:
-        self._path = path
-        kept: list[str] = []
-        if path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _complete(line) and json.loads(line)["iteration"] < start]
-        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-
-    def write(self, iteration: int, terms: dict[str, Tensor], rate: float, seconds: float) -> None:
-        entry: dict[str, Any] = {"iteration": iteration, "lr": rate, "seconds": round(seconds, 3)}
-        entry["losses"] = {name: round(value.item(), 6) for name, value in terms.items()}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-
-
-def _complete(line: str) -> bool:
-    """False for a last line that a killed run left half written."""
-    try:
-        json.loads(line)
-    except json.JSONDecodeError:
-        return False
-    return True
-
-
-def _save_resume(
-    directory: Path,
-    trained: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: MovingAverage | None,
-    iteration: int,
-    seconds: float,
-) -> None:
-    state = {
-        "trained": trained.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "average": average.state if average is not None else None,
-        "iteration": iteration,
-        "seconds": seconds,
-    }
-    with atomic_path(directory / RESUME_NAME) as temporary:
-        torch.save(state, temporary)
-
-
-def _resume(
-    directory: Path,
-    trained: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: MovingAverage | None,
-) -> tuple[int, float]:
-    """Load resume.pt when present; returns (next iteration, seconds already spent)."""
-    path = directory / RESUME_NAME
-    if not path.exists():
-        return 0, 0.0
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    trained.load_state_dict(state["trained"])
-    optimizer.load_state_dict(state["optimizer"])
-    if average is not None:
-        for name, value in state["average"].items():
-            average.state[name].copy_(value)
-    return state["iteration"], state["seconds"]
 
 
 def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
