@@ -193,8 +193,8 @@ class Method(Protocol):
 class MethodSpec:
     """A method as the harness sees it before any torch is imported.
 
-    configs: frozen dataclasses by name; each has a field `train: TrainConfig`, and where the method is trained
-    in phases an attribute `later_training: tuple[TrainConfig, ...]` (a field, or a property made from fields)
+    configs: frozen dataclasses by name; each has a field `train: TrainConfig`, and for a method trained in
+    phases an attribute `later_training: tuple[TrainConfig, ...]` (a field, or a property made from fields)
     for the phases after the first. Each phase has its own optimiser, sampling, augmentation and moving
     average, and starts from the evaluated weights of the one before. Names that matter: `paper`
     (the paper's sizes), `tiny` (for `shapes` on a CPU) and `quick` (`tiny` with a shorter schedule).

@@ -32,10 +32,14 @@ def phase(iterations: int, lr: float, frames: int = 2, flip: float = 0.5, batch_
     )
 
 
+FIRST = phase(6, 0.05)
+SECOND = phase(5, 0.02, frames=3, batch_size=1)
+
+
 @dataclass(frozen=True)
 class PhasedConfig:
-    train: TrainConfig = phase(6, 0.05)
-    later_training: tuple[TrainConfig, ...] = (phase(5, 0.02, frames=3, batch_size=1),)
+    train: TrainConfig = FIRST
+    later_training: tuple[TrainConfig, ...] = (SECOND,)
 
 
 class Phased(nn.Module):

@@ -66,7 +66,7 @@ class _Phase:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What all phases share. iterations: of all phases. begin: clock at the start, less the seconds before."""
+    """What all phases share. iterations: of all phases. begin: clock at the start less seconds spent before."""
 
     directory: Path
     log: TrainLog
