@@ -55,9 +55,10 @@ def evaluate(
     """Score `tracks` on every video of `dataset`, predicted or not.
 
     metrics: any of `ap` (keys video_ap, per_category), `frame_ap`, `mot`, `hota`, `errors`. iou_type: `segm`
-    for masks, `bbox` for boxes (all but MOT, which always uses boxes). Returns nested dictionaries: Python
-    floats in 0..1 at full precision (MOTA may be negative), None where undefined, counts as ints. The order
-    of `tracks` matters only between equal scores. Inputs are not modified.
+    for masks (MOT on their tight boxes), `bbox` for the boxes of tracks and annotations, or the tight boxes
+    of masks where there are none. Returns nested dictionaries: Python floats in 0..1 at full precision (MOTA
+    may be negative), None where undefined, counts as ints. The order of `tracks` matters only between equal
+    scores. Inputs are not modified.
 
     Raises UsageError for an unknown metric or IoU type, DataError if the truth is hidden or a track does not
     fit its video.
@@ -112,7 +113,7 @@ def measure(
                         hota.per_video(overlap, class_aware=CLASS_MODES[mode], above=HOTA_THRESHOLDS[name])
                     )
         if "mot" in metrics:
-            distances = mot.box_distances(video.length, truth, predicted)
+            distances = mot.box_distances(video.length, truth, predicted, iou_type)
             for (mode, name), counted in counts.items():
                 counted.append(
                     mot.per_video(distances, class_aware=CLASS_MODES[mode], above=MOT_THRESHOLDS[name])

@@ -44,7 +44,7 @@ def eval_command(arguments: EvalArguments) -> None:
     for name in metrics:
         if name not in METRICS:
             raise UsageError(f"Unknown metric {name!r}.{did_you_mean(name, METRICS)}")
-    iou_types = {name: name for name in get_args(IouType)}
+    iou_types: dict[str, IouType] = {name: name for name in get_args(IouType)}
     if arguments.iou_type not in iou_types:
         raise UsageError(f"--iou-type {arguments.iou_type!r}: must be one of {', '.join(iou_types)}.")
     dataset = _truth(arguments)
@@ -53,18 +53,19 @@ def eval_command(arguments: EvalArguments) -> None:
             f"{dataset.name} split {dataset.split!r} has no public truth, so nothing can be scored here. "
             "Score `--split devval` (held-out training videos), or upload the file to the official server."
         )
-    tracks = read_results(arguments.predictions, dataset, arguments.ignore_unknown_categories)
+    iou_type = iou_types[arguments.iou_type]
+    tracks = read_results(arguments.predictions, dataset, arguments.ignore_unknown_categories, iou_type)
     if not tracks:
         typer.echo(
             f"vis-bench: warning: {arguments.predictions} holds no predictions; the score is 0.", err=True
         )
-    result = evaluate(dataset, tracks, metrics=metrics, iou_type=iou_types[arguments.iou_type])
+    result = evaluate(dataset, tracks, metrics=metrics, iou_type=iou_type)
     if arguments.json == "-":
         sys.stdout.write(dump_json(result, indent=1) + "\n")
         return
     if arguments.json is not None:
         write_json(Path(arguments.json), result)
-    typer.echo(evaluation_summary(result, dataset, len(tracks)))
+    typer.echo(evaluation_summary(result, dataset, len(tracks), iou_type))
 
 
 def _truth(arguments: EvalArguments) -> Dataset:

@@ -3,18 +3,19 @@
     {video_id, category_id, score, segmentations: [RLE | null, ..],
      bboxes: [[x, y, width, height] | null, ..]}
 
-`bboxes` is an extension for methods that predict boxes and no masks; such a track may leave `segmentations`
-out. The official evaluator silently cuts lists to the video's length, drops unknown categories and ranks NaN
-scores somewhere; here each of them is an error.
+`bboxes` (original pixels) is an extension for methods that predict boxes and no masks; such a track leaves
+`segmentations` out. The official evaluator silently cuts lists to the video's length, drops unknown
+categories and ranks NaN scores somewhere; here each of them is an error.
 Source: YouTube-VIS challenge page (submission format); evaluator facts (silent faults of the official code).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from vis_bench.boxes import is_usable
 from vis_bench.data.records import (
     paused_garbage_collection,
     read_boxes,
@@ -28,27 +29,38 @@ from vis_bench.data.segmentations import SegmentationBatch, is_finite_number
 from vis_bench.data.ytvis import rle_record
 from vis_bench.errors import DataError
 from vis_bench.files import read_json, write_json
-from vis_bench.types import Box, Dataset, Track, Video
+from vis_bench.types import Box, Dataset, IouType, Track, Video
 
 
-def read_results(path: Path, dataset: Dataset, ignore_unknown_categories: bool = False) -> list[Track]:
+def read_results(
+    path: Path,
+    dataset: Dataset,
+    ignore_unknown_categories: bool = False,
+    iou_type: IouType | None = None,
+) -> list[Track]:
     """Read and validate a results file, plain or gzip, against the videos and categories of a dataset.
 
     Returns the tracks in file order, which decides between equal scores. Raises DataError as parse_results.
     """
     with paused_garbage_collection():
-        return parse_results(read_json(path), dataset, str(path), ignore_unknown_categories)
+        return parse_results(read_json(path), dataset, str(path), ignore_unknown_categories, iou_type)
 
 
 def parse_results(
-    payload: object, dataset: Dataset, where: str, ignore_unknown_categories: bool = False
+    payload: object,
+    dataset: Dataset,
+    where: str,
+    ignore_unknown_categories: bool = False,
+    iou_type: IouType | None = None,
 ) -> list[Track]:
     """Validate parsed results; `where` names their origin in errors. The payload is not changed.
 
-    ignore_unknown_categories drops tracks of categories that the dataset does not have. An empty list is
-    valid. Raises DataError for anything but a list, missing keys, unknown videos or categories, scores that
-    are no finite numbers, lists that are not as long as the video, masks of another size than the video and
-    masks whose runs do not fill the image exactly.
+    ignore_unknown_categories drops tracks of categories that the dataset does not have. iou_type: what is to
+    be scored, None to take any. An empty list is valid. Raises DataError for anything but a list, missing
+    keys, unknown videos or categories, scores that are no finite numbers, lists that are not as long as the
+    video, masks of another size than the video, masks whose runs do not fill the image exactly, boxes of
+    negative size, and where there is nothing of the wanted iou_type: for `bbox` in any track, for `segm` in
+    the whole list.
     """
     if not isinstance(payload, list):
         keys = f" with keys {', '.join(map(str, payload))}" if isinstance(payload, dict) else ""
@@ -86,9 +98,19 @@ def parse_results(
         if record.get("bboxes") is not None:
             box_list = require_list(record, "bboxes", place(i))
             require_length(box_list, video.length, "bboxes", place(i))
-            boxes = read_boxes(box_list, place(i))
+            boxes = _read_usable_boxes(box_list, place(i))
+        elif iou_type == "bbox":
+            raise DataError(
+                f"{place(i)}: has no `bboxes`, so it cannot be scored on boxes. Write one [x, y, width, "
+                "height] or null per frame, or score masks with --iou-type segm."
+            )
         parts.append((video, category_id, float(score), _add_masks(batch, record, video, i, place(i)), boxes))
     rles, _ = batch.finish()
+    if iou_type == "segm" and parts and all(boxes and not any_mask(slots) for *_, slots, boxes in parts):
+        raise DataError(
+            f"{where}: holds boxes and not one mask, so it cannot be scored on masks. Score it with "
+            "--iou-type bbox."
+        )
     return [
         Track(
             video_id=video.id,
@@ -110,16 +132,30 @@ def write_results(path: Path, tracks: Iterable[Track]) -> None:
 
 
 def result_record(track: Track) -> dict[str, Any]:
-    """One track as the results format holds it, ready for JSON."""
+    """One track as the results format holds it, ready for JSON; one of boxes only has no `segmentations`."""
     record: dict[str, Any] = {
         "video_id": track.video_id,
         "category_id": track.category_id,
         "score": float(track.score),
-        "segmentations": [rle_record(rle) for rle in track.segmentations],
     }
+    if track.boxes is None or any_mask(track.segmentations):
+        record["segmentations"] = [rle_record(rle) for rle in track.segmentations]
     if track.boxes is not None:
         record["bboxes"] = [None if box is None else [float(number) for number in box] for box in track.boxes]
     return record
+
+
+def any_mask(segmentations: Sequence[object | None]) -> bool:
+    """Whether a track has a mask in any frame."""
+    return any(segmentation is not None for segmentation in segmentations)
+
+
+def _read_usable_boxes(values: list[Any], where: str) -> tuple[Box | None, ...]:
+    boxes = read_boxes(values, where)
+    for frame, box in enumerate(boxes):
+        if box is not None and not is_usable(box):
+            raise DataError(f"{where}, frame {frame}: a box has no negative width or height, found {box}.")
+    return boxes
 
 
 def _add_masks(

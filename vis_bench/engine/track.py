@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from vis_bench.boxes import is_usable
 from vis_bench.data.frames import load_video_frame
-from vis_bench.data.predictions import parse_results, result_record, write_results
+from vis_bench.data.predictions import any_mask, parse_results, result_record, write_results
 from vis_bench.engine.progress import Progress
 from vis_bench.errors import MethodError
 from vis_bench.method import FrameResult, VideoInstance
 from vis_bench.seeds import axis_seed
-from vis_bench.types import Dataset, Track, Video
+from vis_bench.types import Dataset, IouType, Track, Video
 
 PARTIAL_NAME = "predictions.partial.jsonl"
 
@@ -49,11 +50,13 @@ class VideoOutcome:
 
 
 @torch.inference_mode()
-def track_video(method: Any, dataset: Dataset, video: Video, device: str) -> VideoOutcome:
-    """Run one method over one video.
+def track_video(
+    method: Any, dataset: Dataset, video: Video, device: str, iou_type: IouType = "segm"
+) -> VideoOutcome:
+    """Run one method over one video. iou_type: what the method says that it predicts.
 
     Raises MethodError when the method breaks its contract (frames left out or out of order, tracks of the
-    wrong length, unknown labels).
+    wrong length, unknown labels, masks from a method of boxes).
     """
     feed = FrameFeed(dataset, video, device)
     begin = time.perf_counter()
@@ -63,7 +66,7 @@ def track_video(method: Any, dataset: Dataset, video: Video, device: str) -> Vid
     else:
         results, look_ahead = _drain(output, feed, video)
         instances = method.summarise(video, results)
-    tracks = tuple(_to_track(instance, dataset, video) for instance in instances)
+    tracks = tuple(_to_track(instance, dataset, video, iou_type) for instance in instances)
     return VideoOutcome(tracks, look_ahead, time.perf_counter() - begin)
 
 
@@ -82,7 +85,7 @@ def _drain(output: Iterator[FrameResult], feed: FrameFeed, video: Video) -> tupl
     return results, look_ahead
 
 
-def _to_track(instance: VideoInstance, dataset: Dataset, video: Video) -> Track:
+def _to_track(instance: VideoInstance, dataset: Dataset, video: Video, iou_type: IouType) -> Track:
     if not 0 <= instance.label < len(dataset.categories):
         raise MethodError(
             f"video {video.name}: label {instance.label} of {len(dataset.categories)} classes (0-based)"
@@ -91,6 +94,16 @@ def _to_track(instance: VideoInstance, dataset: Dataset, video: Video) -> Track:
         raise MethodError(f"video {video.name}: a track with score {instance.score}; scores must be finite")
     if instance.boxes is not None and len(instance.boxes) != video.length:
         raise MethodError(f"video {video.name}: {len(instance.boxes)} boxes for {video.length} frames")
+    for box in instance.boxes or ():
+        if box is not None and not is_usable(box):
+            raise MethodError(
+                f"video {video.name}: a box {box}; boxes are (x, y, width, height), finite, no side below 0"
+            )
+    if iou_type == "bbox" and (instance.boxes is None or any_mask(instance.segmentations)):
+        raise MethodError(
+            f"video {video.name}: the method says iou_type 'bbox', but a track has "
+            f"{'no boxes' if instance.boxes is None else 'masks'}; such tracks hold boxes and no masks"
+        )
     size = [video.height, video.width]
     for segmentation in instance.segmentations:
         if segmentation is not None and list(segmentation["size"]) != size:
@@ -116,10 +129,12 @@ def track_dataset(
     predictions: Path,
     progress: Progress,
     seed: int,
+    iou_type: IouType,
 ) -> tuple[list[Track], int, float]:
     """Track every video; finished videos are kept on disk at once, so a killed run goes on from there.
 
-    Returns (tracks, largest look-ahead in frames, seconds), and writes `predictions`.
+    Returns (tracks, largest look-ahead in frames, seconds), and writes `predictions`. Raises MethodError as
+    `track_video`, and when a method of masks returned boxes and not one mask.
     """
     method.eval()
     partial = directory / PARTIAL_NAME
@@ -128,12 +143,14 @@ def track_dataset(
         if video.id not in finished:
             # a method that draws random numbers gives the same result wherever a killed run goes on
             torch.manual_seed(axis_seed(seed, "augmentation", video.id))
-            outcome = track_video(method, dataset, video, device)
+            outcome = track_video(method, dataset, video, device, iou_type)
             finished[video.id] = outcome
             _append_partial(partial, video, outcome)
         progress("track", done + 1, len(dataset.videos))
     outcomes = [finished[video.id] for video in dataset.videos]
     tracks = [track for outcome in outcomes for track in outcome.tracks]
+    if iou_type == "segm" and tracks and all(t.boxes and not any_mask(t.segmentations) for t in tracks):
+        raise MethodError("the method says iou_type 'segm', but its tracks hold boxes and not one mask")
     write_results(predictions, tracks)
     partial.unlink(missing_ok=True)
     look_ahead = max((outcome.look_ahead_frames for outcome in outcomes), default=0)

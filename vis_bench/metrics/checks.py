@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from vis_bench.boxes import is_usable
 from vis_bench.errors import DataError
 from vis_bench.types import Dataset, Track, TruthTrack, Video
 
@@ -13,7 +14,7 @@ def check_tracks(dataset: Dataset, tracks: Sequence[Track]) -> None:
     """Check that every track fits the data set; readers of files check more and name the file.
 
     Raises DataError for an unknown video or category, a score that is not finite, a list of masks or boxes
-    that is not as long as the video, and masks of another size than the video.
+    that is not as long as the video, masks of another size than the video, and boxes that are none.
     """
     for position, track in enumerate(tracks):
         video = dataset.video_by_id.get(track.video_id)
@@ -36,6 +37,12 @@ def _check_masks(video: Video, track: Track | TruthTrack, where: str) -> None:
             raise DataError(
                 f"{where}: {len(entries)} {name} for video {video.id} of {video.length} frames; "
                 "write one entry per frame, null where the object is absent."
+            )
+    for t, box in enumerate(track.boxes or ()):
+        if box is not None and not is_usable(box):
+            raise DataError(
+                f"{where}: the box of frame {t} is {box}; a box is (x, y, width, height), finite numbers, no "
+                "side below 0."
             )
     size = [video.height, video.width]
     for t, rle in enumerate(track.segmentations):

@@ -1,4 +1,4 @@
-"""Multiple object tracking scores (CLEAR MOT and identity measures) on the tight boxes of the masks."""
+"""Multiple object tracking scores (CLEAR MOT and identity measures) on boxes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from vis_bench.metrics.overlap import box_intersections, divide_or_zero, track_boxes
-from vis_bench.types import Box, Track, TruthTrack
+from vis_bench.types import Box, IouType, Track, TruthTrack
 
 SCORE_THRESHOLDS = (0.0, 0.1, 0.3, 0.5)
 """A prediction is kept if its score is strictly greater."""
@@ -56,14 +56,17 @@ class BoxDistances:
     distance: np.ndarray
 
 
-def box_distances(length: int, truth: Sequence[TruthTrack], predictions: Sequence[Track]) -> BoxDistances:
+def box_distances(
+    length: int, truth: Sequence[TruthTrack], predictions: Sequence[Track], iou_type: IouType = "segm"
+) -> BoxDistances:
     """Box distances of one video, categories left aside.
 
-    Boxes are the tight boxes of the masks; a frame without mask or with an empty one is absence. Tracks
-    without any mask bring their own boxes. Crowd truth is an object like any other.
+    segm: boxes are the tight boxes of the masks, tracks without any mask bring their own. bbox: the boxes
+    that were given, as for box AP, and the tight box of the mask where there is none. A frame without a mask
+    (or box), or with an empty one, is absence. Crowd truth is an object like any other.
     """
-    truth_boxes = [_boxes(track) for track in truth]
-    boxes = [_boxes(track) for track in predictions]
+    truth_boxes = [_boxes(track, iou_type) for track in truth]
+    boxes = [_boxes(track, iou_type) for track in predictions]
     present_truth = _presence(truth_boxes, length)
     present = _presence(boxes, length)
     distance = np.full((length, len(truth), len(predictions)), np.nan)
@@ -202,10 +205,10 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=np.full(len(denominator), np.nan), where=denominator > 0)
 
 
-def _boxes(track: Track | TruthTrack) -> list[Box | None]:
-    if track.boxes is not None and all(rle is None for rle in track.segmentations):
-        return list(track.boxes)
-    return track_boxes(None, track.segmentations)
+def _boxes(track: Track | TruthTrack, iou_type: IouType) -> list[Box | None]:
+    own = iou_type == "bbox" or all(rle is None for rle in track.segmentations)
+    boxes = track_boxes(track.boxes if own else None, track.segmentations)
+    return [None if box is None or box[2] <= 0 or box[3] <= 0 else box for box in boxes]
 
 
 def _presence(boxes: Sequence[Sequence[Box | None]], length: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vis_bench.metrics.temporal_errors import KINDS
-from vis_bench.types import Dataset
+from vis_bench.types import Dataset, IouType
 
 _MOT_COLUMNS = ("IDF1", "IDP", "IDR", "MOTA", "IDs", "FP", "FN", "MT", "ML", "Frag")
 _HOTA_COLUMNS = ("HOTA", "DetA", "AssA", "LocA")
@@ -43,12 +43,15 @@ def _errors(title: str, row: Mapping[str, Any]) -> list[str]:
     return [*lines, *("    ".join(cells[k : k + 2]) for k in range(0, len(cells), 2)), ""]
 
 
-def evaluation_summary(result: Mapping[str, Any], dataset: Dataset, predictions: int) -> str:
+def evaluation_summary(
+    result: Mapping[str, Any], dataset: Dataset, predictions: int, iou_type: IouType = "segm"
+) -> str:
     """Text of at most 80 columns from the dictionary that `vis_bench.evaluate.evaluate` returns."""
     truth = len(dataset.tracks or ())
     lines = [
         f"{_shorten(dataset.name, 30)} {dataset.split}: {len(dataset.videos)} videos, {truth} truth tracks, "
         f"{predictions} predictions",
+        *(["Measured on boxes, not on masks."] if iou_type == "bbox" else []),
         "",
     ]
     if "video_ap" in result:
