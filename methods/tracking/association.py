@@ -6,7 +6,7 @@ Source: MaskTrack R-CNN public code; CrossVIS public code (specification 1.4 and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -123,11 +123,25 @@ def track_detections(
 
     `class_scores` of a detection is its score at its own class and 0 elsewhere.
     """
+    yield from track_with(
+        frames, lambda detections, bank, frame: associate(detections, bank, rule, frame), num_classes
+    )
+
+
+def track_with(
+    frames: Iterable[RawDetections],
+    associate_frame: Callable[[RawDetections, Bank, int], tuple[np.ndarray, Bank]],
+    num_classes: int,
+) -> Iterator[FrameResult]:
+    """As `track_detections`, under any rule.
+
+    associate_frame: (detections, bank before, frame index) -> (identities [n], -1 = not put out; bank after).
+    """
     bank: Bank | None = None
     for index, detections in enumerate(frames):
         if bank is None:
             bank = empty_bank(detections.embeddings.shape[1])
-        identities, bank = associate(detections, bank, rule, index)
+        identities, bank = associate_frame(detections, bank, index)
         yield FrameResult(
             index,
             tuple(
