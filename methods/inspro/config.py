@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from methods.layers.backbone_config import BackboneConfig
+from methods.layers.backbone_variants import RESNET101
 from vis_bench.errors import UsageError, did_you_mean
 from vis_bench.method import Augmentation, Choice, ClipSampling, TrainConfig
 
@@ -182,6 +183,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "no-dedup": {"dedup": False},
         "no-bank": {"bank": False},
         **{f"T{frames}": {"bank_length": frames} for frames in (1, 9, 18, 27, 36)},
+        **RESNET101,
     }
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from methods.mask2former_vis.config import CHOICES, CONFIGS
+from methods.mask2former_vis.variants import VARIANTS
 from vis_bench.method import MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -18,4 +19,5 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.mask2former_vis.model:Mask2FormerVis",
     convert_weights="methods.mask2former_vis.checkpoint:from_reference",
+    variants=VARIANTS,
 )

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from methods.layers.backbone_config import BackboneConfig
+from methods.layers.backbone_variants import RESNET101
 from methods.tracking.association import AssociationRule
 from vis_bench.errors import UsageError
 from vis_bench.method import Augmentation, Choice, ClipSampling, TrainConfig
@@ -171,7 +172,7 @@ _BASELINE: Mapping[str, Any] = MappingProxyType(
     {"loss.tracking": "classification", "loss.bidirectional": False, "loss.consistency": False}
 )
 
-# Table 4, then the settings of Tables 5 to 8 that differ from the method itself
+# Table 4, the settings of Tables 5 to 8 that differ from the method itself, the second backbone of Table 1
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "baseline": _BASELINE,
@@ -190,6 +191,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         **{f"negatives{count}": {"loss.negatives": count} for count in (0, 64, 256)},
         "in-box-negatives": {"loss.negatives_from": "boxes"},
         "crossvis-association": {"association.rule": "crossvis"},
+        **RESNET101,
     }
 )
 
