@@ -66,7 +66,7 @@ class _Phase:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What all phases share. iterations: of all phases. begin: clock at the start less seconds spent before."""
+    """What all phases share. iterations: of all phases. begin: clock at the start less earlier seconds."""
 
     directory: Path
     log: TrainLog
