@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +77,8 @@ def test_a_track_gets_the_object_that_it_overlaps_most() -> None:
 
 def test_tracks_with_boxes_only_are_compared_by_boxes() -> None:
     track = Track(1, 1, 0.9, (None,) * LENGTH, _boxes(B))
-    assert closest_truth([track], [_truth(1, A), _truth(2, B)], VIDEO) == (1,)
+    assert closest_truth([track], [_truth(1, A), _truth(2, B)], VIDEO, "bbox") == (1,)
+    assert closest_truth([track], [_truth(1, A), _truth(2, B)], VIDEO) == (None,)
 
 
 def test_tile_has_tinted_inside_and_full_colour_outline() -> None:
@@ -102,9 +105,9 @@ def test_frame_indices_are_spread_evenly() -> None:
     assert frame_indices(5, 1) == (0,)
 
 
-def _draw(dataset: Dataset, tracks: list[Track], folder: Path, **options: float) -> np.ndarray:
+def _draw(dataset: Dataset, tracks: list[Track], folder: Path, **options: Any) -> np.ndarray:
     path = folder / "picture.png"
-    method_picture(path, dataset, tracks, "title", **options)  # type: ignore[arg-type]
+    method_picture(path, dataset, tracks, "title", **options)
     return np.asarray(Image.open(path))
 
 
@@ -138,10 +141,23 @@ def test_background_is_grey_and_low_scores_are_left_out(dataset: Dataset, tmp_pa
     assert _outline(_draw(dataset, tracks, tmp_path, min_score=0.29), 1, 0, A) == identity_colour(0)
 
 
-def test_box_only_tracks_are_outlined_and_not_filled(dataset: Dataset, tmp_path: Path) -> None:
-    picture = _draw(dataset, [Track(1, 1, 0.9, (None,) * LENGTH, _boxes(B))], tmp_path)
-    assert _outline(picture, 1, 2, B) == identity_colour(1)
-    assert _outline(picture, 1, 2, (B[0] + 3, B[1] + 3)) == (0, 0, 0)
+def test_boxes_of_tracks_and_truth_are_outlined_and_not_filled(dataset: Dataset, tmp_path: Path) -> None:
+    track = Track(1, 1, 0.9, (None,) * LENGTH, _boxes(B))
+    picture = _draw(dataset, [track], tmp_path, iou_type="bbox")
+    for row in (0, 1):
+        assert _outline(picture, row, 2, B) == identity_colour(1)
+        assert _outline(picture, row, 2, (B[0] + 3, B[1] + 3)) == (0, 0, 0)
+    assert _outline(picture, 0, 2, A) == identity_colour(0)
+    filled = _draw(dataset, [track], tmp_path)
+    assert _outline(filled, 0, 2, (B[0] + 3, B[1] + 3)) != (0, 0, 0)  # masks: the truth is filled
+
+
+def test_truth_that_has_boxes_and_no_masks_is_drawn(dataset: Dataset, tmp_path: Path) -> None:
+    """As in data sets for detection: the annotation's boxes are all there is."""
+    bare = TruthTrack(1, 1, 1, False, (None,) * LENGTH, (*_boxes(A)[:2], None, None), (768.0,) * LENGTH)
+    boxes = replace(dataset, tracks=(bare,))
+    picture = _draw(boxes, [Track(1, 1, 0.9, (None,) * LENGTH, _boxes(A))], tmp_path, iou_type="bbox")
+    assert [_outline(picture, 0, frame, A) != (0, 0, 0) for frame in range(LENGTH)] == [1, 1, 0, 0]
 
 
 def test_hidden_truth_shows_tracks_by_rank(dataset: Dataset, tmp_path: Path) -> None:

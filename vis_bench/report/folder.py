@@ -40,7 +40,11 @@ def write_run_report(
         path = folder / f"{variant.replace('@', '-')}.png"
         tracks = read_results(predictions, dataset)
         method_picture(
-            path, dataset, tracks, f"{record.title}, {dataset.name} {dataset.split}, seed {record.seed}"
+            path,
+            dataset,
+            tracks,
+            f"{record.title}, {dataset.name} {dataset.split}, seed {record.seed}",
+            iou_type=record.iou_type,
         )
         pictures[variant] = path
     return write_report(

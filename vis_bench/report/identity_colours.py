@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vis_bench import rle
-from vis_bench.metrics.overlap import sequence_iou, video_overlap
+from vis_bench.metrics.overlap import sequence_iou, track_boxes, video_overlap
 from vis_bench.types import Box, IouType, Track, TruthTrack, Video
 
 # With less than half of its pixels on annotated objects no object can reach IoU 0.5 with the track.
@@ -15,16 +15,15 @@ MIN_SHARE_ON_OBJECTS = 0.5
 
 
 def closest_truth(
-    predicted: Sequence[Track], truth: Sequence[TruthTrack], video: Video
+    predicted: Sequence[Track], truth: Sequence[TruthTrack], video: Video, iou_type: IouType = "segm"
 ) -> tuple[int | None, ...]:
     """For each predicted track the position of the truth track with the highest video IoU.
 
     None for a background track: less than half of its pixels, over the whole video, lie on annotated objects.
-    Equal IoUs go to the first truth track. Boxes are compared where no prediction has a mask.
+    Equal IoUs go to the first truth track. iou_type: whether masks or boxes are compared.
     """
     if not truth or not predicted:
         return (None,) * len(predicted)
-    iou_type: IouType = "bbox" if all(only_boxes(track) for track in predicted) else "segm"
     overlap = video_overlap(video.id, video.length, truth, predicted, iou_type)
     on_objects = np.zeros(len(predicted))
     for frame in overlap.frames:
@@ -37,23 +36,20 @@ def closest_truth(
     )
 
 
-def only_boxes(track: Track) -> bool:
-    """Whether a track predicts boxes and not one mask."""
-    return track.boxes is not None and all(mask is None for mask in track.segmentations)
+def track_region(
+    track: Track | TruthTrack, frame: int, video: Video, iou_type: IouType = "segm"
+) -> np.ndarray | None:
+    """The region of a track in one frame (0-based) as bool [H, W], None where it is absent.
 
-
-def track_region(track: Track | TruthTrack, frame: int, video: Video) -> np.ndarray | None:
-    """The region of a track in one frame (0-based): its mask, bool [H, W], None where it is absent.
-
-    Predictions without any mask are drawn as filled boxes.
+    segm: its mask. bbox: its box, filled, rounded to whole pixels; the tight box of the mask where none is
+    given.
     """
     segmentation = track.segmentations[frame]
-    if segmentation is not None:
-        return rle.decode(segmentation)
-    if isinstance(track, Track) and track.boxes is not None and only_boxes(track):
-        box = track.boxes[frame]
-        return None if box is None else _box_mask(box, video)
-    return None
+    if iou_type == "segm":
+        return None if segmentation is None else rle.decode(segmentation)
+    given = None if track.boxes is None else (track.boxes[frame],)
+    box = track_boxes(given, (segmentation,))[0]
+    return None if box is None else _box_mask(box, video)
 
 
 def _box_mask(box: Box, video: Video) -> np.ndarray:

@@ -19,10 +19,10 @@ from scipy import ndimage
 from vis_bench.data.frames import image_root_of, load_video_frame
 from vis_bench.errors import UsageError
 from vis_bench.files import write_bytes
-from vis_bench.report.identity_colours import closest_truth, only_boxes, track_region
+from vis_bench.report.identity_colours import closest_truth, track_region
 from vis_bench.report.palette import BACKGROUND, Colour, identity_colour
 from vis_bench.report.text import one_line
-from vis_bench.types import Dataset, Track, TruthTrack, Video
+from vis_bench.types import Dataset, IouType, Track, TruthTrack, Video
 
 TILE_SIDE_PX = 320
 GAP_PX = 4
@@ -57,13 +57,15 @@ def method_picture(
     video_ids: Sequence[int] | None = None,
     frames_per_video: int = 6,
     min_score: float = 0.3,
+    iou_type: IouType = "segm",
 ) -> None:
     """Write a PNG with evenly spaced frames of some videos: truth above, tracks below.
 
     video_ids: None for the video with most annotated objects and the median one. min_score: tracks with a
-    score above it are drawn, as the tracking metrics count them. Where the truth is hidden the upper row
-    shows bare frames and tracks take colours by rank. Raises DataError when the data set has no frames or one
-    cannot be read, and UsageError for an unknown video or fewer than one frame.
+    score above it are drawn, as the tracking metrics count them. iou_type: `bbox` draws truth and tracks as
+    the outlines of their boxes. Where the truth is hidden the upper row shows bare frames and tracks take
+    colours by rank. Raises DataError when the data set has no frames or one cannot be read, and UsageError
+    for an unknown video or fewer than one frame.
     """
     image_root_of(dataset)  # refuses a data set without frames before anything is computed
     if frames_per_video < 1:
@@ -72,7 +74,7 @@ def method_picture(
     strips: list[Image.Image | str] = [one_line(title), LEGEND]
     for video in videos:
         own = [track for track in tracks if track.video_id == video.id and track.score > min_score]
-        strips += _video_strips(dataset, video, own, frames_per_video, min_score)
+        strips += _video_strips(dataset, video, own, frames_per_video, min_score, iou_type)
     buffer = io.BytesIO()
     _stack_strips(strips).save(buffer, format="PNG")
     write_bytes(path, buffer.getvalue())
@@ -99,12 +101,17 @@ def frame_indices(length: int, count: int) -> tuple[int, ...]:
 
 
 def _video_strips(
-    dataset: Dataset, video: Video, tracks: Sequence[Track], count: int, min_score: float
+    dataset: Dataset,
+    video: Video,
+    tracks: Sequence[Track],
+    count: int,
+    min_score: float,
+    iou_type: IouType,
 ) -> list[Image.Image | str]:
     ranked = sorted(tracks, key=lambda track: -track.score)
     truth = dataset.tracks_by_video[video.id]
     hidden = dataset.tracks is None
-    closest = closest_truth(ranked, truth, video)
+    closest = closest_truth(ranked, truth, video, iou_type)
     colours = [
         identity_colour(rank) if hidden else BACKGROUND if index is None else identity_colour(index)
         for rank, index in enumerate(closest)
@@ -113,8 +120,8 @@ def _video_strips(
     upper, lower = [], []
     for index in indices:
         frame = load_video_frame(dataset, video, index)
-        upper.append(draw_tile(frame, _truth_regions(truth, index, video), f"frame {index}"))
-        lower.append(draw_tile(frame, _track_regions(ranked, colours, index, video)))
+        upper.append(draw_tile(frame, _truth_regions(truth, index, video, iou_type), f"frame {index}"))
+        lower.append(draw_tile(frame, _track_regions(ranked, colours, index, video, iou_type)))
     name = one_line(video.name)
     truth_text = "truth not public" if hidden else f"truth, {len(truth)} objects"
     return [
@@ -125,24 +132,24 @@ def _video_strips(
     ]
 
 
-def _truth_regions(truth: Sequence[TruthTrack], frame: int, video: Video) -> list[Region]:
-    masks = [track_region(track, frame, video) for track in truth]
+def _truth_regions(truth: Sequence[TruthTrack], frame: int, video: Video, iou_type: IouType) -> list[Region]:
+    masks = [track_region(track, frame, video, iou_type) for track in truth]
     return [
-        Region(mask, identity_colour(position), position + 1)
+        Region(mask, identity_colour(position), position + 1, filled=iou_type == "segm")
         for position, mask in enumerate(masks)
         if mask is not None
     ]
 
 
 def _track_regions(
-    ranked: Sequence[Track], colours: Sequence[Colour], frame: int, video: Video
+    ranked: Sequence[Track], colours: Sequence[Colour], frame: int, video: Video, iou_type: IouType
 ) -> list[Region]:
     """Regions from the lowest to the highest score, so that the best track is drawn last."""
     regions = []
     for rank in reversed(range(len(ranked))):
-        mask = track_region(ranked[rank], frame, video)
+        mask = track_region(ranked[rank], frame, video, iou_type)
         if mask is not None:
-            regions.append(Region(mask, colours[rank], rank + 1, filled=not only_boxes(ranked[rank])))
+            regions.append(Region(mask, colours[rank], rank + 1, filled=iou_type == "segm"))
     return regions
 
 

@@ -63,7 +63,8 @@ def mot_section(block: Block) -> str:
             tables.append(f"{classes.replace('_', '-').capitalize()}:\n\n{table}")
     if not tables:
         return ""
-    about = "Boxes around the masks, matched at IoU 0.5 or more; fractions in percent, the others are counts."
+    boxes = "Predicted boxes" if block.iou_type == "bbox" else "Boxes around the masks"
+    about = f"{boxes}, matched at IoU 0.5 or more; fractions in percent, the others are counts."
     return "\n\n".join(["### Tracking by score threshold", about, *tables])
 
 
