@@ -33,6 +33,11 @@ def empty_table(objects: int, device: torch.device | str = "cpu") -> Tensor:
     return torch.full((objects,), UNASSIGNED, dtype=torch.int64, device=device)
 
 
+def empty_tables(labels: Tensor) -> list[Tensor]:
+    """One empty table for each of B clips of objects with `labels` [B, M]."""
+    return [empty_table(labels.shape[1], labels.device) for _ in range(labels.shape[0])]
+
+
 def matching_cost(
     class_logits: Tensor,
     boxes: Tensor,
@@ -65,6 +70,7 @@ def match_frame(
     size: tuple[int, int],
     weights: LossWeights,
     share_stages: bool = False,
+    allowed: Tensor | None = None,
 ) -> FrameMatch:
     """Match one frame, keeping what the table says.
 
@@ -72,7 +78,7 @@ def match_frame(
     enters is matched to slots outside the table, so the slot of a vanished object stays reserved. The last
     stage decides the table; earlier stages match entering objects on their own among the same free slots, or
     copy the last stage with `share_stages`. Objects beyond the number of free slots stay unassigned and are
-    tried again in the next frame.
+    tried again in the next frame. allowed: [N] bool, slots that entering objects may take (None = all).
 
     table: [M] int64. visible: [M] bool. Others as in `matching_cost`. An empty table in every frame gives the
     image-style matching of baselines A and B. Source: InsPro, Sec 3.3; specification 6.2.
@@ -83,7 +89,7 @@ def match_frame(
     entering = (visible & (table == UNASSIGNED)).nonzero().squeeze(1)
     if entering.numel() == 0:
         return FrameMatch(assigned, table)
-    free = torch.ones(slots, dtype=torch.bool, device=table.device)
+    free = torch.ones(slots, dtype=torch.bool, device=table.device) if allowed is None else allowed.clone()
     free[table[table != UNASSIGNED]] = False
     last = slice(stages - 1, stages) if share_stages else slice(None)
     cost = matching_cost(

@@ -99,12 +99,13 @@ class QueryStage(nn.Module):
             self.box_output.weight.mul_(self.config.box_output_gain)
             self.box_output.bias.mul_(self.config.box_output_gain)
 
-    def interact(self, queries: Tensor, roi: Tensor) -> tuple[Tensor, Tensor]:
+    def interact(self, queries: Tensor, roi: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Update queries [B, N, dim] with their RoI features [B * N, dim, r, r].
 
+        padding: [B, N] bool, True where a slot is filler that no query may attend to; not all of an image.
         Returns (object features, attended queries), both [B, N, dim].
         """
-        mixed = self.attention(queries, queries, queries, need_weights=False)[0]
+        mixed = self.attention(queries, queries, queries, key_padding_mask=padding, need_weights=False)[0]
         attended = self.attention_norm(queries + mixed)
         read = self.interaction(attended.flatten(0, 1), roi).view_as(attended)
         features = self.interaction_norm(attended + read)
@@ -117,10 +118,13 @@ class QueryStage(nn.Module):
             self.box_output(self.box_branch(object_features)),
         )
 
-    def forward(self, features: Mapping[str, Tensor], queries: Tensor, boxes: Tensor) -> StageOutput:
+    def forward(
+        self, features: Mapping[str, Tensor], queries: Tensor, boxes: Tensor, padding: Tensor | None = None
+    ) -> StageOutput:
         """features: pyramid levels of B images, such as "p2".."p5". queries: [B, N, dim].
 
-        boxes: [B, N, 4] px, read and refined.
+        boxes: [B, N, 4] px, read and refined. padding: [B, N] bool, filler slots (see `interact`); their
+        outputs mean nothing.
         """
         batch, count = queries.shape[:2]
         image_index = torch.arange(batch, device=boxes.device).repeat_interleave(count)
@@ -131,7 +135,7 @@ class QueryStage(nn.Module):
             self.config.resolution,
             canonical_size=self.config.canonical_size,
         )
-        object_features, attended = self.interact(queries, roi)
+        object_features, attended = self.interact(queries, roi, padding)
         class_logits, deltas = self.predict(object_features)
         refined = decode_deltas(deltas, boxes, max_log_scale=self.config.max_log_scale)
         return StageOutput(class_logits, refined, object_features, attended)
