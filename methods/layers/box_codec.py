@@ -37,6 +37,25 @@ def decode_deltas(
     return torch.cat([centre - half, centre + half], dim=-1)
 
 
+def encode_deltas(
+    target: Tensor,
+    boxes: Tensor,
+    weights: tuple[float, float, float, float] = DELTA_WEIGHTS,
+) -> Tensor:
+    """The deltas that move `boxes` onto `target`: inverse of `decode_deltas`; both [..., 4] -> [..., 4].
+
+    Both boxes need an area above 0, or the result is not finite. Source: as `decode_deltas`.
+    """
+
+    def centre_and_size(corners: Tensor) -> tuple[Tensor, Tensor]:
+        low, high = corners.split(2, dim=-1)
+        return 0.5 * (low + high), high - low
+
+    (wanted, wanted_size), (centre, size) = centre_and_size(target), centre_and_size(boxes)
+    deltas = torch.cat([(wanted - centre) / size, (wanted_size / size).log()], dim=-1)
+    return deltas * deltas.new_tensor(weights)
+
+
 def clip_boxes(boxes: Tensor, sizes: Tensor, min_size: float = 1.0) -> Tensor:
     """Clip boxes [B, N, 4] to frames of `sizes` [B, 2] (height, width), every side at least `min_size` px.
 

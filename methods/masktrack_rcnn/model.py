@@ -1,0 +1,181 @@
+"""MaskTrack R-CNN: wiring of training and online inference.
+
+Source: Yang et al., Video Instance Segmentation (ICCV 2019); specification 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from methods.layers.backbone import build_backbone
+from methods.layers.embed_head import EmbedHead
+from methods.layers.fpn import Fpn
+from methods.layers.images import normalise_and_pad, resize_frame
+from methods.layers.mask_targets import crop_mask_targets
+from methods.layers.paste import paste_masks
+from methods.layers.roi import pyramid_roi_align
+from methods.masktrack_rcnn.config import MaskTrackConfig
+from methods.masktrack_rcnn.heads import BoxHead, MaskHead
+from methods.masktrack_rcnn.inference import select_detections
+from methods.masktrack_rcnn.losses import (
+    SampledRegions,
+    box_head_losses,
+    mask_loss,
+    sample_regions,
+    tracking_loss,
+    usable_objects,
+)
+from methods.masktrack_rcnn.rpn import Rpn, rpn_losses, select_proposals
+from methods.tracking.association import track_detections
+from methods.tracking.bank import RawDetections
+from methods.tracking.sequence import summarise_tracks
+from vis_bench.method import Clip, FrameResult, VideoInstance
+from vis_bench.rle import encode_or_none
+from vis_bench.types import Video
+
+
+class MaskTrackRcnn(nn.Module):
+    """The method as the harness calls it. num_classes: C."""
+
+    def __init__(self, config: MaskTrackConfig, num_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.num_classes = num_classes
+        self.backbone = build_backbone(config.backbone)
+        self.fpn = Fpn(self.backbone.channels, config.channels, [f"res{p[1:]}" for p in config.roi_levels])
+        self.rpn = Rpn(config.channels, config.rpn)
+        roi = config.roi
+        region = config.channels * roi.box_resolution**2
+        self.box_head = BoxHead(region, roi.fc_width, num_classes)
+        self.mask_head = MaskHead(config.channels, roi.mask_channels, roi.mask_convs, num_classes)
+        self.track_head = EmbedHead(region, roi.embed_width)
+
+    def pyramid(self, images: Tensor) -> dict[str, Tensor]:
+        """Pyramid levels of images [B, 3, H, W], normalised, H and W multiples of 32."""
+        return self.fpn(self.backbone(images))
+
+    def pool(self, pyramid: Mapping[str, Tensor], boxes: Tensor, image: Tensor, resolution: int) -> Tensor:
+        """Features [n, channels, resolution, resolution] of boxes [n, 4] px in images `image` [n] int64."""
+        roi = self.config.roi
+        return pyramid_roi_align(
+            pyramid, boxes, image, resolution, roi.sampling_ratio, canonical_size=roi.canonical_size_px
+        )
+
+    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+        """Weighted loss terms of clips of two frames: frame 0 is the key, frame 1 the reference.
+
+        The reference frame has no detection loss, it lends the embeddings of its true boxes. Raises
+        ValueError for clips of any other length.
+        """
+        lengths = {clip.frames.shape[0] for clip in clips}
+        if lengths != {2}:
+            raise ValueError(
+                f"MaskTrack R-CNN trains on clips of 2 frames, but was given clips of {sorted(lengths)}"
+            )
+        config, weights = self.config, self.config.weights
+        images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
+        pyramid = self.pyramid(images)
+        sizes = [(int(clip.frames.shape[-2]), int(clip.frames.shape[-1])) for clip in clips]
+        truth = [clip.boxes[0, usable_objects(clip, 0)] for clip in clips]
+
+        objectness, deltas, anchors, levels = self.rpn({name: x[0::2] for name, x in pyramid.items()})
+        proposals = [
+            select_proposals(objectness[i], deltas[i], anchors, levels, size, config.rpn)
+            for i, size in enumerate(sizes)
+        ]
+        rpn_class, rpn_box = rpn_losses(objectness, deltas, anchors, truth, sizes, config.rpn)
+
+        regions = sample_regions(proposals, clips, config.roi)
+        features = self.pool(pyramid, regions.boxes, 2 * regions.pair, config.roi.box_resolution)
+        logits, box_deltas = self.box_head(features)
+        classes, box = box_head_losses(logits, box_deltas, regions, config.roi)
+        return {
+            "rpn_class": weights.rpn_class * rpn_class,
+            "rpn_box": weights.rpn_box * rpn_box,
+            "class": weights.classes * classes,
+            "box": weights.box * box,
+            "mask": weights.mask * self._mask_loss(pyramid, regions, clips),
+            "tracking": weights.tracking * self._tracking_loss(pyramid, features, regions, clips),
+        }
+
+    def _mask_loss(
+        self, pyramid: Mapping[str, Tensor], regions: SampledRegions, clips: Sequence[Clip]
+    ) -> Tensor:
+        rows = regions.positive
+        boxes, pair = regions.boxes[rows], regions.pair[rows]
+        logits = self.mask_head(self.pool(pyramid, boxes, 2 * pair, self.config.roi.mask_resolution))
+        # regions are in the order of their pairs
+        targets = [
+            crop_mask_targets(
+                clip.masks[0], regions.objects[rows][pair == i], boxes[pair == i], logits.shape[-1]
+            )
+            for i, clip in enumerate(clips)
+        ]
+        return mask_loss(logits, regions.labels[rows], torch.cat(targets))
+
+    def _tracking_loss(
+        self,
+        pyramid: Mapping[str, Tensor],
+        features: Tensor,
+        regions: SampledRegions,
+        clips: Sequence[Clip],
+    ) -> Tensor:
+        present = [usable_objects(clip, 1) for clip in clips]
+        boxes = torch.cat([clip.boxes[1, rows] for clip, rows in zip(clips, present, strict=True)])
+        counts = [len(rows) for rows in present]
+        image = torch.cat([torch.full_like(rows, 2 * i + 1) for i, rows in enumerate(present)])
+        reference = self.pool(pyramid, boxes, image, self.config.roi.box_resolution)
+        # one call, so that both frames use the same weights
+        embeddings, memory = self.track_head(torch.cat((features, reference))).split(
+            [len(features), len(reference)]
+        )
+        return tracking_loss(
+            embeddings, regions, memory.split(counts), present, self.config.association.dummy_logit
+        )
+
+    @torch.no_grad()
+    def detect(self, frame: Tensor) -> RawDetections:
+        """Detections of one frame [3, H, W] uint8 RGB before association, best first.
+
+        Embeddings and masks are read at the refined boxes. Boxes and masks are in original pixels, so that
+        boxes of frames can be compared whatever the size of the network's input.
+        """
+        config = self.config
+        original = (int(frame.shape[-2]), int(frame.shape[-1]))
+        resized = resize_frame(frame, config.test_short_side, config.test_max_long_side)
+        height, width = int(resized.shape[-2]), int(resized.shape[-1])
+        pyramid = self.pyramid(normalise_and_pad([resized]))
+
+        objectness, deltas, anchors, levels = self.rpn(pyramid)
+        proposals = select_proposals(objectness[0], deltas[0], anchors, levels, (height, width), config.rpn)
+        logits, box_deltas = self.box_head(self._pool_one(pyramid, proposals, config.roi.box_resolution))
+        found = select_detections(proposals, logits, box_deltas, (height, width), config)
+
+        embeddings = self.track_head(self._pool_one(pyramid, found.boxes, config.roi.box_resolution))
+        masks = self.mask_head(self._pool_one(pyramid, found.boxes, config.roi.mask_resolution))
+        own = masks[torch.arange(len(masks), device=masks.device), found.labels + 1]
+        boxes = found.boxes * found.boxes.new_tensor([original[1] / width, original[0] / height] * 2)
+        pasted = paste_masks(own, boxes, original, config.mask_threshold)
+        return RawDetections(
+            scores=found.scores.double().cpu().numpy(),
+            labels=found.labels.cpu().numpy(),
+            boxes=boxes.double().cpu().numpy(),
+            embeddings=embeddings.double().cpu().numpy(),
+            segmentations=tuple(encode_or_none(pasted.cpu().numpy())),
+        )
+
+    def _pool_one(self, pyramid: Mapping[str, Tensor], boxes: Tensor, resolution: int) -> Tensor:
+        image = torch.zeros(len(boxes), dtype=torch.int64, device=boxes.device)
+        return self.pool(pyramid, boxes, image, resolution)
+
+    def track(self, video: Video, frames: Iterator[Tensor]) -> Iterator[FrameResult]:
+        """Online: the result of frame t is yielded before frame t + 1 is asked for."""
+        detections = (self.detect(frame) for frame in frames)
+        yield from track_detections(detections, self.config.association, self.num_classes)
+
+    def summarise(self, video: Video, results: Sequence[FrameResult]) -> list[VideoInstance]:
+        """Mean of the frame scores, majority vote over the classes."""
+        return summarise_tracks(results, video.length)
