@@ -1,0 +1,20 @@
+"""QueryTrack: QueryInst with a contrastive tracking head per stage. Importing this imports no torch."""
+
+from methods.querytrack.config import CHOICES, CONFIGS, VARIANTS
+from vis_bench.method import MethodInfo, MethodSpec
+
+SPEC = MethodSpec(
+    info=MethodInfo(
+        name="querytrack",
+        title="QueryTrack",
+        paradigm="tracking by detection",
+        online=True,
+        paper="Yang et al., Tracking Instances as Queries, arXiv:2106.11963",
+        licence="Apache-2.0",
+    ),
+    configs=CONFIGS,
+    choices=CHOICES,
+    build="methods.querytrack.model:QueryTrack",
+    convert_weights="methods.querytrack.checkpoint:from_queryinst",
+    variants=VARIANTS,
+)

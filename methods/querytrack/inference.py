@@ -1,0 +1,87 @@
+"""From the outputs of the last stage to the candidates of one frame.
+
+Source: QueryTrack, Sec 3.2; specification 2.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torchvision.ops import clip_boxes_to_image
+
+from methods.layers.images import normalise_and_pad, resize_frame
+from methods.layers.paste import paste_masks
+from methods.layers.query_stage import StageOutput
+from methods.querytrack.config import QueryTrackConfig
+from methods.tracking.bank import RawDetections
+from vis_bench.rle import encode_or_none
+
+
+class Network(Protocol):
+    """What inference needs of the model; see `QueryTrack`."""
+
+    def pyramid(self, images: Tensor) -> dict[str, Tensor]: ...
+
+    def refine(self, pyramid: Mapping[str, Tensor], sizes: Tensor) -> list[StageOutput]: ...
+
+    def masks(
+        self, stage: int, pyramid: Mapping[str, Tensor], image: Tensor, queries: Tensor, boxes: Tensor
+    ) -> Tensor: ...
+
+    def embeddings(
+        self, stage: int, pyramid: Mapping[str, Tensor], image: Tensor, queries: Tensor, boxes: Tensor
+    ) -> Tensor: ...
+
+
+def select_candidates(scores: Tensor, keep: int, threshold: float, query_once: bool) -> tuple[Tensor, Tensor]:
+    """The best (query, class) pairs of a frame, best first; no suppression of overlaps.
+
+    scores: [N, C] in 0..1. keep: at most so many pairs. threshold: pairs below it are left out. query_once:
+    a query takes part with its best class only. Returns queries [n] and labels [n], int64.
+    """
+    if query_once:
+        # -1 is below every threshold
+        best = scores.argmax(dim=1, keepdim=True)
+        scores = torch.full_like(scores, -1.0).scatter(1, best, scores.gather(1, best))
+    flat = scores.flatten()
+    order = flat.argsort(descending=True, stable=True)[:keep]
+    order = order[flat[order] >= threshold]
+    return order // scores.shape[1], order % scores.shape[1]
+
+
+def detect_frame(network: Network, frame: Tensor, config: QueryTrackConfig) -> RawDetections:
+    """Candidates of one frame [3, H, W] uint8 RGB: at most `detections_per_frame`, best first.
+
+    Masks and embeddings come from the last stage and are computed for the candidates only. Masks are pasted
+    at the original size; boxes are in original pixels, clipped to the frame.
+    """
+    original = (int(frame.shape[-2]), int(frame.shape[-1]))
+    resized = resize_frame(frame, config.test_short_side, config.test_max_long_side)
+    size = (int(resized.shape[-2]), int(resized.shape[-1]))
+    images = normalise_and_pad([resized])
+    pyramid = network.pyramid(images)
+    last = network.refine(pyramid, torch.tensor([size], device=images.device))[-1]
+
+    scores = last.class_logits[0].sigmoid()
+    queries, labels = select_candidates(
+        scores, config.detections_per_frame, config.score_threshold, config.query_once
+    )
+    image, stage = torch.zeros_like(queries), config.stages - 1
+    attended, boxes = last.attended[0, queries], last.boxes[0, queries]
+    logits = network.masks(stage, pyramid, image, attended, boxes)
+    embeddings = network.embeddings(stage, pyramid, image, attended, boxes)
+
+    to_original = boxes.new_tensor([original[1] / size[1], original[0] / size[0]] * 2)
+    boxes = boxes * to_original
+    own = logits[torch.arange(len(labels), device=logits.device), labels]
+    masks = paste_masks(own, boxes, original)
+    return RawDetections(
+        scores=scores[queries, labels].double().cpu().numpy(),
+        labels=labels.cpu().numpy(),
+        boxes=clip_boxes_to_image(boxes, original).double().cpu().numpy(),
+        embeddings=embeddings.double().cpu().numpy(),
+        segmentations=tuple(encode_or_none(masks.cpu().numpy())),
+    )
