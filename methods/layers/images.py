@@ -63,10 +63,17 @@ def masks_to_original(
     The order is fixed: upsample to the padded input, cut the padding, resize to the original, threshold at
     logit > 0. padded, resized, original: (height, width) in pixels. Source: specification 0.2.
     """
+    return logits_to_original(logits, padded, resized, original) > 0
+
+
+def logits_to_original(
+    logits: Tensor, padded: tuple[int, int], resized: tuple[int, int], original: tuple[int, int]
+) -> Tensor:
+    """Mask logits [n, h, w] -> logits [n, H, W] at the original size, in the order of `masks_to_original`."""
     if logits.shape[0] == 0:
-        return logits.new_zeros((0, *original), dtype=torch.bool)
+        return logits.new_zeros((0, *original))
     full = F.interpolate(logits[None], size=padded, mode="bilinear", align_corners=False)
     full = full[..., : resized[0], : resized[1]]
     if resized != original:
         full = F.interpolate(full, size=original, mode="bilinear", align_corners=False)
-    return full[0] > 0
+    return full[0]

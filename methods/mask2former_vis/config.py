@@ -6,7 +6,7 @@ Source: Cheng et al., Mask2Former for Video Instance Segmentation; specification
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from methods.layers.backbone_config import BackboneConfig
@@ -113,7 +113,9 @@ TINY = Mask2FormerVisConfig(
     frames_per_pass=8,
 )
 
-CONFIGS: Mapping[str, Mask2FormerVisConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY})
+QUICK = replace(TINY, train=replace(TINY.train, iterations=250))
+
+CONFIGS: Mapping[str, Mask2FormerVisConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
 
 CHOICES: tuple[Choice, ...] = (
     Choice(

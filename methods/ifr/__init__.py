@@ -1,0 +1,23 @@
+"""IFR: queries passed from frame to frame inside each decoder layer. Importing this imports no torch."""
+
+from __future__ import annotations
+
+from methods.ifr.config import CHOICES, CONFIGS
+from methods.ifr.variants import VARIANTS
+from vis_bench.method import MethodInfo, MethodSpec
+
+SPEC = MethodSpec(
+    info=MethodInfo(
+        name="ifr",
+        title="IFR",
+        paradigm="clip-level",
+        online=False,
+        paper="You et al., Consistent Video Instance Segmentation with Inter-Frame Recurrent Attention, "
+        "arXiv:2206.07011",
+        licence="Apache-2.0",
+    ),
+    configs=CONFIGS,
+    choices=CHOICES,
+    build="methods.ifr.model:Ifr",
+    variants=VARIANTS,
+)

@@ -1,0 +1,148 @@
+"""The inter-frame recurrent decoder: clip queries that classify, frame queries that draw.
+
+Source: IFR Section 3.1, Eq 1 to 3, Figure 3; specification 4.1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from methods.ifr.config import DecoderConfig, FeedForwards
+from methods.layers.attention import CrossAttention, FeedForward, SelfAttention
+from methods.layers.position import sine_2d
+from methods.layers.query_masks import attention_allowed, mask_head, resize_features
+
+
+@dataclass(frozen=True, slots=True)
+class RecurrentOutput:
+    """What the queries say after one layer.
+
+    class_logits: [B, Q, C] of the clip queries, for a sigmoid; there is no class "no object".
+    mask_embeddings: [B, T, Q, m] of the frame queries; entry t times the mask features of frame t is the
+    mask of frame t. static: the prediction before the first layer, the same embedding in every frame.
+    """
+
+    class_logits: Tensor
+    mask_embeddings: Tensor
+    static: bool = False
+
+
+class RecurrentLayer(nn.Module):
+    """One decoder layer: `frame_step` for the frames one after the other, then `aggregate`.
+
+    feed_forwards: which parts a feed-forward block closes: the frame part (on the kept half) and the clip
+    part, the clip part, or none.
+    """
+
+    def __init__(self, dims: int, heads: int, hidden: int, feed_forwards: FeedForwards = "both") -> None:
+        super().__init__()
+        self.cross_attention = CrossAttention(dims, heads)
+        self.self_attention = SelfAttention(dims, heads)
+        self.temporal_attention = CrossAttention(dims, heads)
+        self.clip_attention = SelfAttention(dims, heads)
+        frame, clip = feed_forwards == "both", feed_forwards != "none"
+        self.frame_feed_forward = FeedForward(dims, hidden) if frame else nn.Identity()
+        self.clip_feed_forward = FeedForward(dims, hidden) if clip else nn.Identity()
+
+    def frame_step(
+        self,
+        previous: Tensor,
+        queries: Tensor,
+        position: Tensor,
+        memory: Tensor,
+        memory_position: Tensor,
+        allowed: Tensor,
+    ) -> Tensor:
+        """Frame queries of frame t from those of frame t - 1 (Eq 2 and 3).
+
+        previous, queries, position: [B, Q, d], frame queries of t - 1, clip queries, their common position.
+        memory [B, L, d] and memory_position [1, L, d]: the frame's tokens; allowed: [B, Q, L] bool. One
+        attention serves both halves, since Eq 2 prints the same W^K and W^V, and slot j of both halves has
+        the same position and the same mask. Returns [B, Q, d]; the clip half is dropped.
+        """
+        joint = torch.cat((previous, queries), dim=1)
+        where = position.repeat(1, 2, 1)
+        joint = self.cross_attention(joint, where, memory, memory_position, allowed.repeat(1, 2, 1))
+        joint = self.self_attention(joint, where)
+        return self.frame_feed_forward(joint[:, : queries.shape[1]])
+
+    def aggregate(self, queries: Tensor, position: Tensor, frames: Tensor) -> Tensor:
+        """Clip queries of the next layer: clip queries [B, Q, d] read all frame queries [B, T, Q, d].
+
+        A frame query has the position of its slot and none in time: the order of frames is carried by the
+        recurrence, and a whole video has lengths that training never showed.
+        """
+        length = frames.shape[1]
+        queries = self.temporal_attention(
+            queries, position, frames.flatten(1, 2), position.repeat(1, length, 1)
+        )
+        return self.clip_feed_forward(self.clip_attention(queries, position))
+
+
+class RecurrentDecoder(nn.Module):
+    """Queries -> classes and masks of a clip of any length.
+
+    forward: maps {level: [B, T, dims, h, w]}, mask features [B, T, mask_dims, H/4, W/4] -> one
+    RecurrentOutput before the first layer and one after each layer.
+    """
+
+    def __init__(self, config: DecoderConfig, dims: int, mask_dims: int, num_classes: int) -> None:
+        super().__init__()
+        self.levels = config.levels
+        self.layers = nn.ModuleList(
+            RecurrentLayer(dims, config.heads, config.hidden, config.ifr_ffn) for _ in range(config.layers)
+        )
+        self.query_features = nn.Embedding(config.queries, dims)
+        self.query_positions = nn.Embedding(config.queries, dims)
+        self.level_embedding = nn.Embedding(len(config.levels), dims)
+        self.norm = nn.LayerNorm(dims)
+        self.class_head = nn.Linear(dims, num_classes)
+        # every class starts at the prior, else the many empty slots dominate the focal loss at first
+        nn.init.constant_(self.class_head.bias, -math.log((1 - config.class_prior) / config.class_prior))
+        self.mask_head = mask_head(dims, mask_dims)
+
+    def forward(self, maps: Mapping[str, Tensor], mask_features: Tensor) -> list[RecurrentOutput]:
+        clips, length = mask_features.shape[:2]
+        memory = [self._tokens(maps[name], i) for i, name in enumerate(self.levels)]
+        places = [_positions(maps[name]) for name in self.levels]
+        small = [resize_features(mask_features.detach(), maps[name].shape[-2:]) for name in self.levels]
+        # copies, not views: in inference mode a view of a parameter still says that it needs a gradient, and
+        # torch's FLOP counter then fails in its module hooks
+        queries = self.query_features.weight.repeat(clips, 1, 1)
+        position = self.query_positions.weight.repeat(clips, 1, 1)
+        normed = self.norm(queries)
+        embeddings = self.mask_head(normed)[:, None].repeat(1, length, 1, 1)
+        outputs = [RecurrentOutput(self.class_head(normed), embeddings, static=True)]
+        for i, layer in enumerate(cast(Iterable[RecurrentLayer], self.layers)):
+            level = i % len(self.levels)
+            drawn = outputs[-1].mask_embeddings
+            previous, frames = queries, []  # the recurrence of every layer starts at the clip queries
+            for t in range(length):
+                # one frame's mask decides in that frame alone, and is opened there when it is empty
+                allowed = attention_allowed(drawn[:, t], small[level][:, t : t + 1])
+                previous = layer.frame_step(
+                    previous, queries, position, memory[level][:, t], places[level], allowed
+                )
+                frames.append(previous)
+            stacked = torch.stack(frames, dim=1)
+            queries = layer.aggregate(queries, position, stacked)
+            outputs.append(
+                RecurrentOutput(self.class_head(self.norm(queries)), self.mask_head(self.norm(stacked)))
+            )
+        return outputs
+
+    def _tokens(self, x: Tensor, level: int) -> Tensor:
+        """The cells of every frame [B, T, dims, h, w] -> [B, T, h*w, dims], with the level's embedding."""
+        return x.flatten(3).transpose(2, 3) + self.level_embedding.weight[level]
+
+
+def _positions(x: Tensor) -> Tensor:
+    """Position of the cells of a frame, [1, h*w, dims]; the same in every frame."""
+    dims, height, width = x.shape[2:]
+    return sine_2d(height, width, dims, x.device).flatten(1).t()[None].to(x.dtype)
