@@ -144,7 +144,9 @@ def eval_(
     metrics: Annotated[
         str | None, typer.Option(help="Some of ap,frame_ap,mot,hota,errors.  [default: all]")
     ] = None,
-    iou_type: Annotated[str, typer.Option(help="segm (masks) or bbox (boxes).")] = "segm",
+    iou_type: Annotated[
+        str, typer.Option(help="segm: `segmentations`; bbox: `bboxes` (x, y, width, height).")
+    ] = "segm",
     ignore_unknown_categories: Annotated[
         bool, typer.Option("--ignore-unknown-categories", help="Drop predictions of unknown categories.")
     ] = False,
@@ -156,6 +158,7 @@ def eval_(
     Examples:
       vis-bench eval results.json --dataset ytvis21
       vis-bench eval results.json.gz --truth instances_val.json --json metrics.json
+      vis-bench eval boxes.json --dataset ytvis21 --iou-type bbox
     """
     from vis_bench.commands.eval import EvalArguments, eval_command
 

@@ -52,6 +52,7 @@ def test_written_results_read_back_equal(tmp_path, dataset, suffix):
     assert read_results(path, dataset) == tracks
     raw = gzip.decompress(path.read_bytes()) if suffix.endswith("gz") else path.read_bytes()
     assert set(json.loads(raw)[0]) == {"video_id", "category_id", "score", "segmentations"}
+    assert set(json.loads(raw)[1]) == {"video_id", "category_id", "score", "bboxes"}
 
 
 def test_box_only_entries_need_no_segmentations(dataset):
@@ -59,6 +60,26 @@ def test_box_only_entries_need_no_segmentations(dataset):
     (track,) = parse_results(given, dataset, "here")
     assert track.segmentations == (None, None)
     assert track.boxes == (None, (1.0, 2.0, 3.0, 4.0))
+
+
+def box_entry(**changes):
+    return {"video_id": 1, "category_id": 1, "score": 0.1, "bboxes": [None, [1, 2, 3, 4]]} | changes
+
+
+def test_what_is_to_be_scored_has_to_be_there(dataset):
+    """Boxes in every track; masks in some, since a track of a mask method may have none."""
+    both = entry(bboxes=[None, [0, 0, 5, 5]])
+    without = entry(segmentations=[None, None])
+    assert len(parse_results([both, box_entry()], dataset, "here", iou_type="bbox")) == 2
+    assert len(parse_results([both, box_entry(), without], dataset, "here", iou_type="segm")) == 3
+    assert len(parse_results([without], dataset, "here", iou_type="segm")) == 1
+    for kind in ("segm", "bbox"):
+        assert parse_results([], dataset, "here", iou_type=kind) == []
+    with pytest.raises(DataError, match=r"entry 1: has no `bboxes`.*--iou-type segm"):
+        parse_results([both, entry()], dataset, "here", iou_type="bbox")
+    empty_masks = box_entry(segmentations=[None, None])
+    with pytest.raises(DataError, match=r"here: holds boxes and not one mask.*--iou-type bbox"):
+        parse_results([box_entry(), empty_masks], dataset, "here", iou_type="segm")
 
 
 def test_unknown_categories_are_dropped_only_on_request(dataset):
@@ -87,6 +108,7 @@ BAD_RESULTS = {
     ),
     "short": ([entry(segmentations=[None])], "`segmentations` has 1 entries, the video has 2 frames"),
     "long": ([entry(), entry(segmentations=[None] * 3)], "entry 1: `segmentations` has 3 entries"),
+    "negative box": ([entry(bboxes=[None, [3, 3, -1, 2]])], "frame 1: a box has no negative width or height"),
     "long boxes": ([entry(bboxes=[None] * 3)], "`bboxes` has 3 entries"),
     "nan": ([entry(score=float("nan"))], "`score` must be a finite number, found nan"),
     "infinite": ([entry(score=float("inf"))], "`score` must be a finite number"),
