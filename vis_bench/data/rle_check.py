@@ -8,7 +8,7 @@ variable-length numbers, five bits per character (character code minus 48, bit 5
 the last group = sign); from the fourth run on, the difference to the run two places before is written.
 Source: COCO API, `common/maskApi.c`, rleToString and rleFrString (public code fact).
 
-Cost: about 20 ns per character, so about a second for 100,000 masks of 500 characters.
+Cost: about 5 ns per character for ordinary masks (`rle_quick`), 20 ns where the full check is needed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from vis_bench.data.rle_quick import quick_areas
 
 _FIRST_CHARACTER = 48
 _MORE = 0x20
@@ -73,6 +75,10 @@ def check_counts(counts: Sequence[bytes], pixels: Sequence[int]) -> CheckedCount
     areas = np.zeros(len(counts), dtype=np.int64)
     checked: list[bytes] = list(counts)
     for start, stop in _chunks(counts):
+        quick = quick_areas(counts[start:stop], np.asarray(pixels[start:stop], dtype=np.int64))
+        if quick is not None:
+            areas[start:stop] = quick
+            continue
         runs = _decode(counts[start:stop])
         try:
             areas[start:stop] = _validate(runs, np.asarray(pixels[start:stop], dtype=np.int64))
