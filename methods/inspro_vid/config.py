@@ -32,11 +32,12 @@ CONFIGS: Mapping[str, InsProConfig] = MappingProxyType(
     {"paper": PAPER, "paper-r50": PAPER_R50, "tiny": TINY, "quick": QUICK}
 )
 
+_SHARED_ROWS = ("A", "B", "C", "D", "E", "no-dedup", "no-bank", "T1", "T9", "T18", "T27", "T36")
 # A to C are the rows of Table 6(b); D and E, which only Table 2(a) has, complete the set for comparison.
 # The row beta = 0 of Table 6(c) equals C, so that table has no bank either.
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        **inspro.VARIANTS,
+        **{name: inspro.VARIANTS[name] for name in _SHARED_ROWS},
         **{f"beta{beta:g}": {"bank": False, "weights.dedup_beta": beta} for beta in BETAS},
     }
 )

@@ -50,7 +50,10 @@ MIN_SHARE_OF_CEILING = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Overfit:
-    """What came out: AP50 and AP in 0..1, loss terms of the logged iterations, seconds of training."""
+    """What came out: AP50 and AP in 0..1, loss terms of the logged iterations, seconds of training.
+
+    AP is that of masks, or of boxes where the method predicts boxes.
+    """
 
     method: str
     dataset: Dataset
@@ -127,8 +130,9 @@ def overfit(
     seconds = time.perf_counter() - begin
     model.load_state_dict(weights)
     model.eval()
-    tracks = track_video(model, dataset, dataset.videos[0], "cpu").tracks
-    scores = evaluate(dataset, tracks, ["ap"])["video_ap"]
+    iou_type = spec.info.iou_type
+    tracks = track_video(model, dataset, dataset.videos[0], "cpu", iou_type).tracks
+    scores = evaluate(dataset, tracks, ["ap"], iou_type)["video_ap"]
     log = (folder / LOG_NAME).read_text(encoding="utf-8").splitlines()
     return Overfit(
         method=name,
