@@ -190,7 +190,7 @@ TINY = MaskTrackConfig(
         embed_width=128,
         mask_convs=2,
         mask_channels=32,
-        samples=64,
+        samples=48,
     ),
     test_short_side=None,
 )
