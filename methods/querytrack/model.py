@@ -86,7 +86,8 @@ class QueryTrack(nn.Module):
         Each stage reads the boxes of the one before without a gradient into them; its queries keep theirs.
         The initial boxes are not detached, since decoding is their only path. Source: QueryTrack, Eq 1.
         """
-        queries = self.initial_queries[None].expand(sizes.shape[0], -1, -1)
+        # not expand: counting operations does not accept views of parameters
+        queries = self.initial_queries.repeat(sizes.shape[0], 1, 1)
         boxes = normalised_to_pixels(self.initial_boxes, sizes)
         outputs = []
         for stage in self.stages:

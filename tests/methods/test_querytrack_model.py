@@ -215,6 +215,16 @@ def test_mask_and_track_read_the_refined_box_and_the_query_after_self_attention(
         assert not torch.allclose(features, stale, atol=1e-3)
 
 
+def test_inference_runs_the_last_heads_on_the_candidates_only(spied):
+    model, read = spied
+    model.config = replace(model.config, detections_per_frame=2)
+    model.detect(make_frames(1)[0])
+    assert [(kind, stage, len(queries)) for kind, stage, queries, _ in read] == [
+        ("mask_heads", 1, 2),
+        ("track_heads", 1, 2),
+    ]
+
+
 def test_training_reads_the_same_for_matched_queries_of_both_frames_at_every_stage(spied):
     model, read = spied
     clip = make_clip()
