@@ -121,14 +121,18 @@ def box_losses(boxes: Tensor, slots: Tensor, targets: Targets) -> tuple[Tensor, 
     return (l1 * weight).sum(), (giou(predicted, wanted) * weight).sum()
 
 
-def deduplication_loss(boxes: Tensor, slots: Tensor, targets: Targets, weights: LossWeights) -> Tensor:
+def deduplication_loss(
+    boxes: Tensor, slots: Tensor, targets: Targets, weights: LossWeights, filler: Tensor | None = None
+) -> Tensor:
     """Eq 4 over all objects of all frames, at every stage; scalar, unweighted.
 
-    boxes: [S, T, B, N, 4] px. slots: [S, T, B, M].
+    boxes: [S, T, B, N, 4] px. slots: [S, T, B, M]. filler: [T, B, N] bool, slots that do not exist.
     """
     stage, frame, clip, _, slot = matched_pairs(slots)
     unmatched = torch.ones(boxes.shape[:4], dtype=torch.bool, device=boxes.device)
     unmatched[stage, frame, clip, slot] = False
+    if filler is not None:
+        unmatched &= ~filler
     per_frame = frame_weights(targets.visible)
     total = boxes.new_zeros(())
     for t in range(boxes.shape[1]):

@@ -37,15 +37,21 @@ def weighted_losses(
     mask_head: MaskHead | None,
     pyramid: Mapping[str, Tensor],
     config: InsProConfig,
+    first_generator: int = 0,
+    filler: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Weighted loss terms by name, summed over stages and averaged over frames; the total is their sum.
 
     outputs: [frame][stage]. slots: [S, T, B, M] int64, slot of each object or -1. reserved: [T, B, N] bool,
     slots that `vanished` = "ignore" leaves out of the class loss, or None. mask_head: None leaves out the
-    mask terms. pyramid: levels of all B * T frames, clip after clip. Source: InsPro, Eq 4 to 6.
+    mask terms. pyramid: levels of all B * T frames, clip after clip. first_generator: number of the weight
+    generator of the first stage in `outputs`. filler: [T, B, N] bool, slots that do not exist and that no
+    loss counts. Source: InsPro, Eq 4 to 6.
     """
     weights, boxes = config.weights, stack_outputs(outputs, "boxes")
     ignored = reserved if config.vanished == "ignore" else None
+    if filler is not None:
+        ignored = filler if ignored is None else ignored | filler
     l1, giou = box_losses(boxes, slots, targets)
     class_logits = stack_outputs(outputs, "class_logits")
     terms = {
@@ -54,13 +60,15 @@ def weighted_losses(
         "loss_giou": weights.giou * giou,
     }
     if config.dedup:
-        terms["loss_dedup"] = weights.dedup * deduplication_loss(boxes, slots, targets, weights)
+        terms["loss_dedup"] = weights.dedup * deduplication_loss(boxes, slots, targets, weights, filler)
     if mask_head is None:
         return terms
     features = stack_outputs(outputs, "object_features")
-    first = config.stages - 1 if config.mask_stages == "last" else 0
+    first = features.shape[0] - 1 if config.mask_stages == "last" else 0
     masks = mask_head.features(pyramid)
-    dice, mask_focal = supervised_masks(features, boxes, slots, targets, mask_head, masks, first)
+    dice, mask_focal = supervised_masks(
+        features, boxes, slots, targets, mask_head, masks, first, first_generator
+    )
     terms["loss_dice"] = weights.dice * dice
     terms["loss_mask_focal"] = weights.mask_focal * mask_focal
     return terms
@@ -74,6 +82,7 @@ def supervised_masks(
     mask_head: MaskHead,
     mask_features: Tensor,
     first_stage: int,
+    first_generator: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """(dice, focal) of the masks of assigned slots, from stage `first_stage` on; scalars, unweighted.
 
@@ -85,7 +94,8 @@ def supervised_masks(
     logits, wanted, weight = [], [], []
     for s in range(first_stage, features.shape[0]):
         t, b, m, n = (index[stage == s] for index in (frame, clip, item, slot))
-        logits.append(mask_head(s, mask_features, b * frames + t, features[s, t, b, n], boxes[s, t, b, n]))
+        found, where = features[s, t, b, n], boxes[s, t, b, n]
+        logits.append(mask_head(first_generator + s, mask_features, b * frames + t, found, where))
         wanted.append(targets.masks[t, b, m])
         weight.append(per_frame[t])
     return mask_losses(torch.cat(logits), torch.cat(wanted), torch.cat(weight))

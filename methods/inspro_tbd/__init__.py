@@ -1,0 +1,20 @@
+"""Tracking by detection with InsPro's per-frame network. Importing this imports no torch."""
+
+from methods.inspro_tbd.config import CHOICES, CONFIGS, VARIANTS
+from vis_bench.method import MethodInfo, MethodSpec
+
+SPEC = MethodSpec(
+    info=MethodInfo(
+        name="inspro_tbd",
+        title="InsPro, tracking by detection",
+        paradigm="tracking by detection",
+        online=True,
+        paper="He et al., InsPro: Propagating Instance Query and Proposal for Online Video Instance "
+        "Segmentation, NeurIPS 2022, Table 2(d), with Yang et al., Video Instance Segmentation, ICCV 2019",
+        licence="Apache-2.0",
+    ),
+    configs=CONFIGS,
+    choices=CHOICES,
+    build="methods.inspro_tbd.model:InsProTbd",
+    variants=VARIANTS,
+)
