@@ -268,6 +268,26 @@ def methods_show(
     show_command(name, config, dataset, tuple(set_ or ()), json_)
 
 
+@methods_app.command("check")
+def methods_check(
+    name: Annotated[str, typer.Argument(help="Method, NAME@CONFIG, or path/to/file.py:NAME.")],
+    config: Annotated[str | None, typer.Option(help="Configuration.  [default: tiny]")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Check that a method keeps what every method promises. Exits 4 when it does not.
+
+    Trains a few steps on drawn pictures: no dataset is needed, and a tiny configuration takes seconds.
+
+    \b
+    Examples:
+      vis-bench methods check stc
+      vis-bench methods check my_method.py:MyMethod
+    """
+    from vis_bench.commands.check import check_command
+
+    check_command(name, config, json_)
+
+
 def main() -> None:
     """Entry point of `vis-bench`: turns every expected error into one line and its exit code."""
     try:

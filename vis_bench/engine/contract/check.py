@@ -1,0 +1,57 @@
+"""All checks of a method, in order."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from vis_bench.engine.contract.bench import open_bench
+from vis_bench.engine.contract.declaration import DECLARATION
+from vis_bench.engine.contract.result import Check, CheckResult, perform
+from vis_bench.engine.contract.subject import Fit, Subject, fit
+from vis_bench.engine.contract.tracking import TRACKING
+from vis_bench.engine.contract.training import LEARNS, TRAINING
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums over threads depend on their number, and equality is what is checked."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def check_method(subject: Subject) -> Iterator[CheckResult]:
+    """Check one method, a result at a time; takes seconds for a tiny configuration.
+
+    A method that cannot be built gets no further. Tracking is looked at after a few training steps, so that
+    there is something to see; where these fail, with the weights of the start.
+    """
+    with _one_thread(), tempfile.TemporaryDirectory() as folder:
+        built = True
+        for check in DECLARATION:
+            result = perform(check, subject)
+            built = built and (check.name != "build" or result.status == "ok")
+            yield result
+        if not built:
+            return
+        for check in TRAINING:
+            yield perform(check, subject)
+        found: list[Fit] = []
+        yield perform(Check(LEARNS.name, LEARNS.repair, lambda s: LEARNS.run(_kept(fit(s), found))), subject)
+        trained = found[0].model if found else subject.build()
+        bench = open_bench(subject, trained, Path(folder))
+        for tracking in TRACKING:
+            yield perform(tracking, bench)
+
+
+def _kept(fitted: Fit, found: list[Fit]) -> Fit:
+    found.append(fitted)
+    return fitted

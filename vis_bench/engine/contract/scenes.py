@@ -1,0 +1,108 @@
+"""Small pictures with known truth: what the checks train on and track. No dataset has to be there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from vis_bench.data.augment import tight_boxes
+from vis_bench.method import Clip
+from vis_bench.types import Category, Dataset, Video
+
+CLASS_NAMES = ("rectangle", "disc", "unused")
+SIZE = (64, 96)
+"""Height and width in pixels of what is trained on."""
+_COLOURS = ((230, 60, 50), (60, 110, 240), (240, 210, 60), (70, 200, 110))
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """pixels: [T, H, W, 3] uint8 RGB. masks: [T, N, H, W] bool. labels: [N] int64 in 0..1."""
+
+    pixels: np.ndarray
+    masks: np.ndarray
+    labels: np.ndarray
+
+
+def draw_scene(seed: int, frames: int, objects: int, size: tuple[int, int] = SIZE) -> Scene:
+    """Coloured rectangles and discs that move over a grey, noisy ground. The same for the same arguments.
+
+    size: (height, width) in pixels. Later objects cover earlier ones.
+    """
+    height, width = size
+    # a generator of its own for the noise: the objects do not depend on the number of frames
+    random, noise = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
+    pixels = noise.integers(90, 120, (frames, height, width, 3), dtype=np.uint8)
+    masks = np.zeros((frames, objects, height, width), dtype=bool)
+    rows, columns = np.mgrid[:height, :width]
+    for n in range(objects):
+        radius = min(size) * random.uniform(0.14, 0.2)
+        x = width * (n + 0.5 + random.uniform(-0.15, 0.15)) / objects
+        y = height * random.uniform(0.3, 0.7)
+        step_x, step_y = random.uniform(-2, 2, 2)
+        for t in range(frames):
+            dx, dy = columns - (x + t * step_x), rows - (y + t * step_y)
+            disc = dx**2 + dy**2 <= radius**2
+            rectangle = (np.abs(dx) <= radius) & (np.abs(dy) <= 0.7 * radius)
+            mask = disc if n % 2 else rectangle
+            pixels[t, mask] = _COLOURS[n % len(_COLOURS)]
+            masks[t, :n, mask] = False
+            masks[t, n] = mask
+    return Scene(pixels, masks, np.arange(objects) % 2)
+
+
+def blank_scene(frames: int, size: tuple[int, int] = SIZE) -> Scene:
+    """Black frames without an object."""
+    height, width = size
+    return Scene(
+        np.zeros((frames, height, width, 3), np.uint8),
+        np.zeros((frames, 0, height, width), bool),
+        np.zeros(0, np.int64),
+    )
+
+
+def as_clip(scene: Scene) -> Clip:
+    """A scene as a training clip; objects that are nowhere visible are left out."""
+    masks = torch.from_numpy(scene.masks)
+    boxes, visible = tight_boxes(masks)
+    kept = visible.any(dim=0)
+    return Clip(
+        frames=torch.from_numpy(np.ascontiguousarray(scene.pixels.transpose(0, 3, 1, 2))),
+        labels=torch.from_numpy(scene.labels).long()[kept],
+        masks=masks[:, kept],
+        boxes=boxes[:, kept],
+        visible=visible[:, kept],
+    )
+
+
+def hidden_after(scene: Scene, frame: int) -> Scene:
+    """The same scene with nothing but black from `frame` on."""
+    pixels, masks = scene.pixels.copy(), scene.masks.copy()
+    pixels[frame:], masks[frame:] = 0, False
+    return Scene(pixels, masks, scene.labels)
+
+
+def first_frames(scene: Scene, frames: int) -> Scene:
+    """The first `frames` frames."""
+    return Scene(scene.pixels[:frames], scene.masks[:frames], scene.labels)
+
+
+def write_video(folder: Path, number: int, name: str, scene: Scene) -> Video:
+    """Write the frames as PNG, without loss, and return the video; number: its id."""
+    (folder / name).mkdir(parents=True)
+    names = [f"{name}/{t:05d}.png" for t in range(len(scene.pixels))]
+    for file_name, frame in zip(names, scene.pixels, strict=True):
+        Image.fromarray(frame).save(folder / file_name, compress_level=1)
+    height, width = scene.pixels.shape[1:3]
+    return Video(number, name, width, height, tuple(names))
+
+
+def as_dataset(folder: Path, videos: Sequence[Video]) -> Dataset:
+    """Videos below `folder` as a dataset without truth."""
+    categories = tuple(Category(i + 1, name) for i, name in enumerate(CLASS_NAMES))
+    return Dataset("contract", "check", tuple(videos), categories, None, folder, "", "")

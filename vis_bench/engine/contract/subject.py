@@ -1,0 +1,133 @@
+"""The method under check: how it is found, built, trained for a few steps and copied."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vis_bench.config import choose_config
+from vis_bench.engine.contract.scenes import CLASS_NAMES, as_clip, draw_scene
+from vis_bench.engine.optimizer import build_optimizer, learning_rate
+from vis_bench.engine.train import seed_everything
+from vis_bench.method import Clip, MethodSpec, TrainConfig
+from vis_bench.plugins import build_method, load_spec, split_variant
+from vis_bench.seeds import axis_seed
+
+STEPS = 40
+WARMUP_STEPS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """name: as given on the command line. config: the resolved configuration."""
+
+    name: str
+    spec: MethodSpec
+    config_name: str
+    config: Any
+
+    @property
+    def phases(self) -> tuple[TrainConfig, ...]:
+        """The training phases, in order."""
+        return (self.config.train, *getattr(self.config, "later_training", ()))
+
+    @property
+    def clip_frames(self) -> int:
+        """Frames of one training clip of the first phase."""
+        return self.config.train.sampling.frames
+
+    def build(self, seed: int = 0) -> Any:
+        """A new model whose random start is that of `seed`."""
+        seed_everything(axis_seed(seed, "init"))
+        return build_method(self.spec, self.config, len(CLASS_NAMES))
+
+    def copy(self, model: Any) -> Any:
+        """An independent copy, with whatever the model keeps beside its weights."""
+        try:
+            return copy.deepcopy(model)
+        except RuntimeError:
+            # a tensor of the last training step that is still part of a graph cannot be copied
+            fresh = self.build()
+            fresh.load_state_dict(model.state_dict())
+            return fresh.train(model.training)
+
+    def clip(self, seed: int, objects: int, frames: int | None = None, **scene: Any) -> Clip:
+        """A training clip of the method's length with so many objects."""
+        return as_clip(draw_scene(seed, frames or self.clip_frames, objects, **scene))
+
+
+def find_subject(name: str, config: str | None) -> Subject:
+    """The method `NAME`, `NAME@CONFIG` or `path/to/file.py:NAME` under a configuration (default `tiny`).
+
+    Raises UsageError for an unknown name or configuration, or for two of them, and MethodError when the
+    method cannot be imported.
+    """
+    method, variant = split_variant(name)
+    spec = load_spec(method)
+    chosen, value = choose_config(spec, config or variant, "tiny")
+    return Subject(method, spec, chosen, value)
+
+
+def total_of(terms: dict[str, Tensor]) -> Tensor:
+    """The sum that is minimised."""
+    return torch.stack(list(terms.values())).sum()
+
+
+def seeded_losses(model: Any, clips: Sequence[Clip], step: int) -> dict[str, Tensor]:
+    """Losses of one training step, with the random numbers that belong to it."""
+    seed_everything(axis_seed(0, "augmentation", step))
+    return model.losses(list(clips))
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A model after a few steps on one clip, and the total loss of each step of the first phase."""
+
+    model: Any
+    totals: tuple[float, ...]
+
+
+def fit(subject: Subject, steps: int = STEPS) -> Fit:
+    """Train a new model on one clip for a few steps, in each of its phases; returns it in training mode."""
+    model = subject.build()
+    totals: list[float] = []
+    for number, phase in enumerate(subject.phases):
+        if number > 0:
+            model.enter_phase(number)
+        clip = subject.clip(seed=1, objects=2, frames=phase.sampling.frames)
+        found = take_steps(model, [clip], phase, steps if number == 0 else WARMUP_STEPS)
+        totals = totals or found
+    return Fit(model, tuple(totals))
+
+
+def take_steps(model: Any, clips: Sequence[Clip], phase: TrainConfig, steps: int) -> list[float]:
+    """Optimiser steps on the same clips with the phase's own optimiser; returns the total of each.
+
+    Raises FloatingPointError as soon as a total is not finite.
+    """
+    train = dataclasses.replace(
+        phase, iterations=steps, warmup_iterations=min(WARMUP_STEPS, phase.warmup_iterations), lr_steps=()
+    )
+    model.train()
+    optimizer = build_optimizer(model, train)
+    totals = []
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(train, step) * group["lr_factor"]
+        total = total_of(seeded_losses(model, clips, step))
+        if not math.isfinite(total.item()):
+            raise FloatingPointError(f"the loss is {total.item()} at step {step} of {steps} on one clip")
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        if train.grad_clip_norm is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), train.grad_clip_norm)
+        optimizer.step()
+        totals.append(total.item())
+    return totals
