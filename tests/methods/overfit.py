@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from vis_bench.data.shapes.layout import annotation_file, write_video
 from vis_bench.engine.track import track_video
 from vis_bench.engine.train import TrainJob, seed_everything, train_method
 from vis_bench.evaluate import evaluate
-from vis_bench.method import Augmentation
+from vis_bench.method import Augmentation, TrainConfig
 from vis_bench.plugins import build_method, load_spec
 from vis_bench.protocol import Protocol, Training, load_protocol
 from vis_bench.records import LOG_NAME
@@ -98,7 +98,7 @@ def overfit(
     changes: Mapping[str, Any] | None = None,
     pretrained: bool = False,
 ) -> Overfit:
-    """Train method `name` on the one video and track it.
+    """Train method `name` on the one video, in all its phases, and track it; boxes are scored as boxes.
 
     folder: for the video, the log and the checkpoint (tmp_path). config: None means the method's `tiny`.
     frames: length of the video, None for the frames of one training clip (at least 2, so that something has
@@ -112,8 +112,8 @@ def overfit(
     spec = load_spec(name)
     config = override(spec.configs["tiny"] if config is None else config, dict(changes or {}))
     length = frames or max(2, config.train.sampling.frames)
-    train = dataclasses.replace(config.train, iterations=iterations, augmentation=Augmentation(flip=0.0))
-    config = dataclasses.replace(config, train=train)
+    first, *later = _shortened((config.train, *getattr(config, "later_training", ())), iterations)
+    config = dataclasses.replace(config, train=first)
     dataset = one_video(folder, length)
 
     seed_everything(axis_seed(SEED, "init"))
@@ -123,10 +123,12 @@ def overfit(
     protocol = Protocol(
         name="overfit", about="", config="tiny", training=Training(checkpoint_every_iterations=1000)
     )
+    later = tuple(getattr(config, "later_training", ()))
+    if iterations + sum(phase.iterations for phase in later) > MAX_ITERATIONS:
+        raise ValueError(f"the later phases bring the iterations above {MAX_ITERATIONS}")
+    job = TrainJob(train, dataset, protocol, SEED, "cpu", later_training=later)
     begin = time.perf_counter()
-    weights = train_method(
-        model, TrainJob(train, dataset, protocol, SEED, "cpu"), folder, lambda stage, done, total: None
-    )
+    weights = train_method(model, job, folder, lambda stage, done, total: None)
     seconds = time.perf_counter() - begin
     model.load_state_dict(weights)
     model.eval()
@@ -143,6 +145,16 @@ def overfit(
         losses=tuple(json.loads(line)["losses"] for line in log),
         train_seconds=seconds,
     )
+
+
+def _shortened(phases: Sequence[TrainConfig], iterations: int) -> list[TrainConfig]:
+    """The training phases with so many iterations in all, in their proportion, without augmentation."""
+    total = sum(phase.iterations for phase in phases)
+    ends = [sum(p.iterations for p in phases[: n + 1]) * iterations // total for n in range(len(phases))]
+    return [
+        dataclasses.replace(phase, iterations=end - start, augmentation=Augmentation(flip=0.0))
+        for phase, start, end in zip(phases, [0, *ends], ends, strict=False)
+    ]
 
 
 def _shared_backbone(config: Any) -> dict[str, Tensor]:
@@ -177,8 +189,8 @@ def ceiling_ap(dataset: Dataset, encode_and_decode: Callable[[Tensor], Tensor]) 
 def assert_overfit(outcome: Overfit, ceiling: float) -> None:
     """AP50 of at least 0.95, and AP of at least 0.85 of the ceiling; a ceiling below 0.5 is an error."""
     said = (
-        f"{outcome.method}: AP50 {outcome.ap50:.3f}, AP {outcome.ap:.3f} of a ceiling of {ceiling:.3f} on its "
-        f"own training clip ({outcome.train_seconds:.0f} s, loss {outcome.totals[0]:.3f} -> "
+        f"{outcome.method}: AP50 {outcome.ap50:.3f}, AP {outcome.ap:.3f} of a ceiling of {ceiling:.3f} on "
+        f"its own training clip ({outcome.train_seconds:.0f} s, loss {outcome.totals[0]:.3f} -> "
         f"{outcome.totals[-1]:.3f})"
     )
     assert ceiling >= 0.5, f"{said}: the target encoding itself loses the objects"
