@@ -190,6 +190,21 @@ class Method(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class MacCount:
+    """How `methods show` counts the multiply-adds of a frame; weights are random and so is the video.
+
+    overrides: dotted keys set for the count, such as a score threshold of 0, so that as many objects are kept
+    as the method allows; they must not change parameters, and keys that the configuration lacks are left out.
+    frame_shares: from a configuration to the share of each frame of the video in the mean; None is (0, 1),
+    the second frame, for an online method, and (1/2, 1/2), a clip of two frames, for any other. Given where
+    frames differ in cost.
+    """
+
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    frame_shares: Callable[[Any], tuple[float, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MethodSpec:
     """A method as the harness sees it before any torch is imported.
 
@@ -202,6 +217,7 @@ class MethodSpec:
     protocol's configuration, NAME@CONFIG+VARIANT to that one. build: `module:callable` or the callable,
     called as `callable(config, num_classes)`. choices: the open points of the paper. convert_weights:
     `module:callable` that maps a published checkpoint's state dict onto this method's names, or None.
+    mac_count: how the method's cost per frame is counted.
     """
 
     info: MethodInfo
@@ -210,3 +226,4 @@ class MethodSpec:
     build: str | Callable[[Any, int], Any]
     convert_weights: str | None = None
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    mac_count: MacCount = field(default_factory=MacCount)

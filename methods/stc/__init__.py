@@ -1,7 +1,7 @@
 """STC: CondInst with a tracking head, trained by contrast across frames. Importing this imports no torch."""
 
 from methods.stc.config import CHOICES, CONFIGS, VARIANTS
-from vis_bench.method import MethodInfo, MethodSpec
+from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -16,4 +16,5 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.stc.model:Stc",
     variants=VARIANTS,
+    mac_count=MacCount(overrides={"score_threshold": 0.0}),
 )

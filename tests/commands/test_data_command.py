@@ -64,8 +64,42 @@ def test_methods_show_prints_nothing_but_json(vis_bench):
     assert shown["name"] == "stc"
     assert shown["online"] is True
     assert sum(shown["parameters"]["by_module"].values()) == shown["parameters"]["total"]
+    assert shown["macs_per_frame"] == sum(shown["macs"]["by_module"].values()) > 10**9
     assert {"id", "name", "value", "source"} <= set(shown["choices"][0])
     assert {choice["source"] for choice in shown["choices"]} <= {"paper", "public code", "ours"}
+
+
+PLUGIN = """
+from dataclasses import dataclass
+from torch import nn
+from vis_bench.method import MethodInfo, TrainConfig
+
+@dataclass(frozen=True)
+class Config:
+    train: TrainConfig = TrainConfig(iterations=1, batch_size=1, optimizer="sgd", lr=0.1)
+
+class Broken(nn.Linear):
+    info = MethodInfo("broken", "Broken", "clip-level", False, "none", "MIT")
+    configs = {"tiny": Config()}
+
+    def __init__(self, config, num_classes):
+        super().__init__(2, num_classes)
+
+    def track(self, video, frames):
+        raise LookupError("no plan")
+"""
+
+
+def test_methods_show_says_why_there_are_no_macs(vis_bench, tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text(PLUGIN)
+    code, out, _ = vis_bench("methods", "show", f"{path}:Broken", "--dataset", "ovis", "--json")
+    shown = json.loads(out)
+    assert (code, shown["macs_per_frame"]) == (0, None)
+    assert shown["macs"]["reason"] == "LookupError: no plan"
+    assert shown["parameters"]["total"] == 3 * 25
+    _, out, _ = vis_bench("methods", "show", f"{path}:Broken", "--dataset", "ovis")
+    assert "MACs        not measured (LookupError: no plan)" in out
 
 
 def test_methods_show_suggests(vis_bench):

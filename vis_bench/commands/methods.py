@@ -46,8 +46,9 @@ def show_command(
 
 
 def describe(spec: MethodSpec, config_name: str, config: Any, num_classes: int) -> dict[str, Any]:
-    """Name, paradigm, parameters by module and choices with their present values and sources."""
+    """Name, paradigm, parameters and multiply-adds by module, choices with present values and sources."""
     info = spec.info
+    model = _build_to_count(spec, config, num_classes)
     return {
         "name": info.name,
         "title": info.title,
@@ -56,7 +57,8 @@ def describe(spec: MethodSpec, config_name: str, config: Any, num_classes: int) 
         "online": info.online,
         "paper": info.paper,
         "licence": info.licence,
-        "parameters": _parameters(build_method(spec, config, num_classes)),
+        "parameters": _parameters(model),
+        **_macs(spec, config, model),
         "choices": [
             {
                 "id": choice.id,
@@ -69,6 +71,33 @@ def describe(spec: MethodSpec, config_name: str, config: Any, num_classes: int) 
         ],
         "config_values": to_dict(config),
     }
+
+
+def _build_to_count(spec: MethodSpec, config: Any, num_classes: int) -> Any:
+    """The model with random weights, made for inference only, keeping as many objects as it can."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        # says what to install
+        return build_method(spec, config, num_classes)
+    from vis_bench.complexity import counted_config
+
+    with torch.inference_mode():
+        return build_method(spec, counted_config(config, spec.mac_count), num_classes)
+
+
+def _macs(spec: MethodSpec, config: Any, model: Any) -> dict[str, Any]:
+    """`macs_per_frame`, null with a reason where tracking a random video fails, and what it is made of."""
+    from vis_bench.complexity import HEIGHT, WIDTH, counted_config, measure
+
+    frame = f"{WIDTH}x{HEIGHT}"
+    try:
+        found = measure(model, counted_config(config, spec.mac_count), spec.info.online, spec.mac_count)
+    except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is shown as the reason
+        reason = f"{type(error).__name__}: {error}"
+        return {"macs_per_frame": None, "macs": {"frame": frame, "reason": reason}}
+    details = {"frame": frame, "by_module": found.by_module, "uncounted": list(found.uncounted)}
+    return {"macs_per_frame": found.macs_per_frame, "macs": details}
 
 
 def _parameters(model: Any) -> dict[str, Any]:
@@ -99,10 +128,28 @@ def _text(facts: dict[str, Any], dataset: str, classes: int) -> str:
         f"  licence     {facts['licence']}",
         f"  parameters  {parameters['total']:,} ({parameters['trainable']:,} trainable), "
         f"{classes} classes of {dataset}",
+        f"  MACs        {_macs_text(facts)}",
     ]
-    lines += [f"    {name:<20} {count:>13,}" for name, count in parameters["by_module"].items()]
+    lines += _module_lines(parameters["by_module"], facts["macs"].get("by_module", {}))
     lines.append("  choices (where the paper is silent or easily misread)")
     for choice in facts["choices"]:
         lines.append(f"    {choice['id']:<4} {choice['name']} = {choice['value']}  [{choice['source']}]")
         lines.append(f"         {choice['note']}")
     return "\n".join(lines)
+
+
+def _macs_text(facts: dict[str, Any]) -> str:
+    macs, details = facts["macs_per_frame"], facts["macs"]
+    if macs is None:
+        return f"not measured ({details['reason']})"
+    return f"{macs / 1e9:.2f} G multiply-adds per frame of {details['frame']}"
+
+
+def _module_lines(parameters: dict[str, int], macs: dict[str, int]) -> list[str]:
+    """One line per module that has parameters or multiply-adds."""
+    lines = []
+    for name in {**parameters, **macs}:
+        count = f"{parameters[name]:>13,}" if name in parameters else " " * 13
+        cost = f"{macs[name] / 1e9:>8.2f} G MACs" if name in macs else ""
+        lines.append(f"    {name:<20} {count} {cost}".rstrip())
+    return lines
