@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -161,6 +161,8 @@ TINY = InsProConfig(
     test_short_side=None,
 )
 
+QUICK = replace(TINY, train=replace(TINY.train, iterations=250, warmup_iterations=20))
+
 _BASELINE: Mapping[str, bool] = MappingProxyType(
     {
         "propagate_query": False,
@@ -172,7 +174,9 @@ _BASELINE: Mapping[str, bool] = MappingProxyType(
 )
 _B = {**_BASELINE, "propagate_query": True, "propagate_proposal": True}
 
-# rows A to E of Table 2(a), which have neither box deduplication nor a bank; then single switches
+# Rows A to E of Table 2(a), which have neither box deduplication nor a bank. Table 2(b): C, and T1, which has
+# deduplication. Table 2(c): T1 to T36. `no-bank` is T1 by another name; `no-dedup` keeps the bank, unlike
+# any row of the paper.
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "A": _BASELINE,
@@ -187,7 +191,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 
-CONFIGS: Mapping[str, InsProConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY})
+CONFIGS: Mapping[str, InsProConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
 
 CHOICES = (
     Choice(

@@ -34,7 +34,7 @@ def coordinate_scale(boxes: Tensor, kind: str) -> Tensor:
     return sizes[torch.bucketize(longer, sizes[:-1])]
 
 
-def _weight_generator(config: InsProConfig) -> nn.Module:
+def weight_generator(config: InsProConfig) -> nn.Module:
     """Object features [n, dim] -> filter vectors [n, 169]."""
     dim, outputs = config.dim, num_dynamic_parameters(MASK_CHANNELS)
     if config.generator == "linear":
@@ -50,7 +50,7 @@ class MaskHead(nn.Module):
     def __init__(self, config: InsProConfig) -> None:
         super().__init__()
         self.branch = MaskBranch(config.dim, config.mask_hidden, MASK_CHANNELS, config.mask_levels)
-        self.generators = nn.ModuleList(_weight_generator(config) for _ in range(config.stages))
+        self.generators = nn.ModuleList(weight_generator(config) for _ in range(config.stages))
         self.stride = level_stride(config.mask_levels[0])
         self.coordinate_scale = config.coordinate_scale
 

@@ -14,8 +14,8 @@ from methods.inspro.config import InsProConfig
 from methods.inspro.frames import boxes_to_original, encode_slots, prepare_frame
 from methods.inspro.losses import Targets, stack_targets
 from methods.inspro.masks import MaskHead
-from methods.inspro.matching import empty_table, match_frame, reserved_slots
-from methods.inspro.parts import initial_boxes, initial_queries, query_stages
+from methods.inspro.matching import empty_tables, match_frame, reserved_slots
+from methods.inspro.parts import frames_of, initial_boxes, initial_queries, query_stages
 from methods.inspro.propagation import IntraQueryAttention, PropagatedState
 from methods.inspro.sequence import summarise_slots
 from methods.inspro.supervision import weighted_losses
@@ -82,29 +82,34 @@ class InsPro(nn.Module):
             boxes = self.start(sizes).boxes
         return outputs, PropagatedState(queries, boxes, bank)
 
-    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
-        """Weighted loss terms, summed over stages and averaged over frames; the total is their sum.
+    def read_clips(self, clips: Sequence[Clip]) -> tuple[dict[str, Tensor], Targets]:
+        """Pyramid levels of all frames of B clips, clip after clip, and what is to be found in them.
 
-        Raises MethodError where the clips of a batch differ in their number of frames.
+        Raises MethodError where the clips differ in their number of frames.
         """
         lengths = {clip.frames.shape[0] for clip in clips}
         if len(lengths) != 1:
             raise MethodError(
                 f"inspro: clips of one batch have {sorted(lengths)} frames; give them equal lengths"
             )
-        frames, batch = lengths.pop(), len(clips)
         # clip after clip, in one backbone call: the auxiliary loss of a protocol relies on this order
         images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
-        pyramid = self.pyramid(images)
         height, width = images.shape[-2:]
-        targets = stack_targets(clips, (height, width))
-        state = self.start(targets.sizes)
-        tables = [empty_table(targets.labels.shape[1], images.device)] * batch
+        return self.pyramid(images), stack_targets(clips, (height, width))
+
+    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+        """Weighted loss terms, summed over stages and averaged over frames; the total is their sum.
+
+        Raises MethodError where the clips of a batch differ in their number of frames.
+        """
+        pyramid, targets = self.read_clips(clips)
+        frames = targets.visible.shape[0]
+        state, tables = self.start(targets.sizes), empty_tables(targets.labels)
         outputs, slots, reserved = [], [], []
         for t in range(frames):
-            frame = {name: feature[t::frames].contiguous() for name, feature in pyramid.items()}
+            frame = frames_of(pyramid, frames, [t])
             stages, state = self.step(frame, state, targets.sizes, self.config.clip_training_proposals)
-            frame_slots, frame_reserved, tables = self._match(t, stages, tables, targets)
+            frame_slots, frame_reserved, tables = self.match(t, stages, tables, targets)
             outputs.append(stages)
             slots.append(frame_slots)
             reserved.append(frame_reserved)
@@ -118,7 +123,7 @@ class InsPro(nn.Module):
             self.config,
         )
 
-    def _match(
+    def match(
         self, frame: int, stages: list[StageOutput], tables: list[Tensor], targets: Targets
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Slots [S, B, M], reserved slots [B, N] and the tables after one frame."""
@@ -153,6 +158,13 @@ class InsPro(nn.Module):
             result, state = self.track_frame(index, frame, state)
             yield result
 
+    def advance(
+        self, index: int, pyramid: Mapping[str, Tensor], state: PropagatedState, sizes: Tensor
+    ) -> tuple[StageOutput, int, PropagatedState]:
+        """Frame `index` at inference: (the reported output, its weight generator, the state after)."""
+        outputs, state = self.step(pyramid, state, sizes, clip_proposals=True)
+        return outputs[-1], self.config.stages - 1, state
+
     @torch.no_grad()
     def track_frame(
         self, index: int, frame: Tensor, state: PropagatedState | None
@@ -163,13 +175,12 @@ class InsPro(nn.Module):
         sizes, pyramid = given.sizes, self.pyramid(given.images)
         if state is None:
             state = self.start(sizes)
-        outputs, state = self.step(pyramid, state, sizes, clip_proposals=True)
-        last = outputs[-1]
+        last, generator, state = self.advance(index, pyramid, state, sizes)
         scores = last.class_logits[0].sigmoid()
         present = (scores.amax(dim=1) >= config.presence_threshold).nonzero().squeeze(1)
         encoded: dict[int, Rle | None] = {}
         if self.mask_head is not None:
-            masks = encode_slots(self.mask_head, config.stages - 1, pyramid, last, present, given)
+            masks = encode_slots(self.mask_head, generator, pyramid, last, present, given)
             encoded = dict(zip(present.tolist(), masks, strict=True))
         seen = {slot for slot in present.tolist() if self.mask_head is None or encoded[slot] is not None}
         boxes = boxes_to_original(last.boxes[0], given).cpu().tolist()

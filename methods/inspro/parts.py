@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -34,3 +36,11 @@ def initial_boxes(config: InsProConfig) -> Tensor:
     """p_init, normalised (cx, cy, w, h) [N, 4]: the whole image, or a grid (`proposal_init`)."""
     proposals = grid_proposals if config.proposal_init == "grid" else image_proposals
     return proposals(config.queries)
+
+
+def frames_of(pyramid: Mapping[str, Tensor], frames: int, chosen: Sequence[int]) -> dict[str, Tensor]:
+    """The `chosen` frames of every clip: levels [B * frames, ...], clip after clip -> [B * chosen, ...]."""
+    return {
+        name: torch.stack([feature[t::frames] for t in chosen], 1).flatten(0, 1)
+        for name, feature in pyramid.items()
+    }

@@ -1,0 +1,20 @@
+"""InsPro-lite: InsPro's full head on key frames, one stage between them. Importing this imports no torch."""
+
+from methods.inspro_lite.config import CHOICES, CONFIGS, VARIANTS
+from vis_bench.method import MethodInfo, MethodSpec
+
+SPEC = MethodSpec(
+    info=MethodInfo(
+        name="inspro_lite",
+        title="InsPro-lite",
+        paradigm="query propagation",
+        online=True,
+        paper="He et al., InsPro: Propagating Instance Query and Proposal for Online Video Instance "
+        "Segmentation, NeurIPS 2022, Sec 4.2 and A.1",
+        licence="Apache-2.0",
+    ),
+    configs=CONFIGS,
+    choices=CHOICES,
+    build="methods.inspro_lite.model:InsProLite",
+    variants=VARIANTS,
+)

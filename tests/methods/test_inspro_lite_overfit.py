@@ -1,0 +1,24 @@
+"""InsPro-lite learns one clip by heart in both phases; the clip is one key frame and frames of the other kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from overfit import assert_overfit, ceiling_ap, overfit
+from torch import Tensor
+
+from methods.layers.condmask import aligned_upsample, stride4_masks
+
+PHASES = {"iterations": 220, "changes": {"non_key_training.iterations": 80}}
+
+
+def through_stride_4(masks: Tensor) -> Tensor:
+    """What the masks lose at best: targets at stride 4, upsampled as at inference and cut at 0.5."""
+    return aligned_upsample(stride4_masks(masks).float(), 4) > 0.5
+
+
+@pytest.mark.slow
+def test_one_clip_is_learnt_by_heart(tmp_path: Path) -> None:
+    outcome = overfit("inspro_lite", tmp_path, **PHASES)
+    assert_overfit(outcome, ceiling_ap(outcome.dataset, through_stride_4))
