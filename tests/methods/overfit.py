@@ -123,10 +123,7 @@ def overfit(
     protocol = Protocol(
         name="overfit", about="", config="tiny", training=Training(checkpoint_every_iterations=1000)
     )
-    later = tuple(getattr(config, "later_training", ()))
-    if iterations + sum(phase.iterations for phase in later) > MAX_ITERATIONS:
-        raise ValueError(f"the later phases bring the iterations above {MAX_ITERATIONS}")
-    job = TrainJob(train, dataset, protocol, SEED, "cpu", later_training=later)
+    job = TrainJob(first, dataset, protocol, SEED, "cpu", later_training=tuple(later))
     begin = time.perf_counter()
     weights = train_method(model, job, folder, lambda stage, done, total: None)
     seconds = time.perf_counter() - begin
