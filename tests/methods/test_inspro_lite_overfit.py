@@ -1,4 +1,4 @@
-"""InsPro-lite learns one clip by heart in both phases; the clip is one key frame and frames of the other kind."""
+"""InsPro-lite learns one clip by heart in both phases; the clip is a key frame and two of the other kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from methods.layers.condmask import aligned_upsample, stride4_masks
 
-PHASES = {"iterations": 220, "changes": {"non_key_training.iterations": 80}}
+PHASES = {"changes": {"train.iterations": 220, "non_key_training.iterations": 80}}
 
 
 def through_stride_4(masks: Tensor) -> Tensor:
