@@ -90,6 +90,8 @@ def measure(
     for track in tracks:
         predictions[track.video_id].append(track)
 
+    only_ap = set(metrics) <= {"ap", "frame_ap"}
+    masks = sum(len(track.segmentations) for track in tracks)
     video_matches, frame_matches = [], []
     counts: dict[Setting, list[mot.MotCounts]] = {(m, t): [] for m in CLASS_MODES for t in MOT_THRESHOLDS}
     sums: dict[Setting, list[hota.HotaStatistics]] = {
@@ -100,7 +102,15 @@ def measure(
     for video in videos:
         truth, predicted = dataset.tracks_by_video[video.id], predictions[video.id]
         if set(metrics) - {"mot"}:
-            overlap = video_overlap(video.id, video.length, truth, predicted, iou_type)
+            overlap = video_overlap(
+                video.id,
+                video.length,
+                truth,
+                predicted,
+                iou_type,
+                within_categories=only_ap,
+                masks_in_all=masks,
+            )
             if "ap" in metrics:
                 video_matches.append(video_ap.per_video(overlap))
             if "frame_ap" in metrics:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.errors import DataError, UsageError
+from vis_bench.fast import json_parser
 
 
 def read_bytes(path: Path) -> bytes:
@@ -40,6 +41,12 @@ def read_bytes(path: Path) -> bytes:
 def read_json(path: Path) -> Any:
     """Parse a JSON file, gzip or plain. Raises DataError with line and column when it is malformed."""
     raw = read_bytes(path)
+    parser = json_parser()
+    if parser is not None:
+        try:
+            return parser.loads(raw)
+        except parser.JSONDecodeError:
+            pass  # the standard parser takes NaN, and says where a file is broken
     try:
         return json.loads(raw)
     except UnicodeDecodeError as error:

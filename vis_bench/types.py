@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 
 class Rle(TypedDict):
     """A compressed COCO run-length mask as pycocotools takes it.
 
-    size: [height, width] in pixels. counts: the compressed column-major runs (bytes).
+    size: [height, width] in pixels. counts: the compressed column-major runs (bytes). area: pixels, where
+    they have been counted already.
     """
 
     size: list[int]
     counts: bytes
+    area: NotRequired[int]
 
 
 Box = tuple[float, float, float, float]

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.data.rle_quick import quick_areas
+from vis_bench.data.rle_quick import compiled_areas, quick_areas
+from vis_bench.fast import load_kernels
 
 _FIRST_CHARACTER = 48
 _MORE = 0x20
@@ -74,8 +75,10 @@ def check_counts(counts: Sequence[bytes], pixels: Sequence[int]) -> CheckedCount
     """
     areas = np.zeros(len(counts), dtype=np.int64)
     checked: list[bytes] = list(counts)
+    kernels = load_kernels(len(counts))
     for start, stop in _chunks(counts):
-        quick = quick_areas(counts[start:stop], np.asarray(pixels[start:stop], dtype=np.int64))
+        part, sizes = counts[start:stop], np.asarray(pixels[start:stop], dtype=np.int64)
+        quick = compiled_areas(kernels, part, sizes) if kernels else quick_areas(part, sizes)
         if quick is not None:
             areas[start:stop] = quick
             continue

@@ -90,8 +90,8 @@ class SegmentationBatch:
                 counts[slot] = text
             areas[slots] = checked.areas
         rles: list[Rle] = [
-            {"size": [height, width], "counts": text}
-            for (height, width), text in zip(self._sizes, counts, strict=True)
+            {"size": [height, width], "counts": text, "area": area}
+            for (height, width), text, area in zip(self._sizes, counts, areas.tolist(), strict=True)
         ]
         return rles, areas
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pycocotools import mask as coco_mask
 
+from vis_bench.metrics.mask_overlap import Block, measure_masks, present_masks
 from vis_bench.types import Box, IouType, Rle, Track, TruthTrack
 
 
@@ -53,8 +54,14 @@ def video_overlap(
     truth: Sequence[TruthTrack],
     predictions: Sequence[Track],
     iou_type: IouType = "segm",
+    *,
+    within_categories: bool = False,
+    masks_in_all: int = 0,
 ) -> VideoOverlap:
     """Measure all overlaps of one video.
+
+    within_categories: masks of different categories are not compared (0 shared pixels), which is all that AP
+    needs. masks_in_all: masks of the whole data set, see `measure_masks`.
 
     A track is present in a frame when it has a mask there (for `bbox`: a box, or a mask whose tight box is
     taken). Every track must have `length` entries and masks of one size; `vis_bench.evaluate` checks that.
@@ -65,7 +72,9 @@ def video_overlap(
     if iou_type == "segm":
         truth_shapes: list[list] = [list(track.segmentations) for track in truth]
         shapes: list[list] = [list(track.segmentations) for track in predictions]
-        truth_area, area = mask_areas(truth_shapes, length), mask_areas(shapes, length)
+        blocks = _category_blocks(truth, predictions) if within_categories else _one_block(truth, predictions)
+        measured = measure_masks(truth_shapes, shapes, length, blocks, masks_in_all)
+        truth_area, area = measured.first_area, measured.second_area
         truth_mean_area = np.array(
             [_mean_of_positive(np.array([a or 0.0 for a in track.areas], dtype=float)) for track in truth],
             dtype=float,
@@ -76,15 +85,14 @@ def video_overlap(
         truth_area, area = _box_areas(truth_shapes, length), _box_areas(shapes, length)
         truth_mean_area = np.array([_mean_of_positive(row) for row in truth_area], dtype=float)
 
+    present_truth, present = present_masks(truth_shapes, length), present_masks(shapes, length)
     frames = []
     for t in range(length):
-        g = np.array([i for i, row in enumerate(truth_shapes) if row[t] is not None], dtype=np.int64)
-        d = np.array([i for i, row in enumerate(shapes) if row[t] is not None], dtype=np.int64)
-        first, second = [truth_shapes[i][t] for i in g], [shapes[i][t] for i in d]
+        g, d = np.flatnonzero(present_truth[:, t]), np.flatnonzero(present[:, t])
         if iou_type == "segm":
-            shared = mask_intersections(first, second, area[d, t])
+            shared = measured.shared[t]
         else:
-            shared = box_intersections(first, second)
+            shared = box_intersections([truth_shapes[i][t] for i in g], [shapes[i][t] for i in d])
         frames.append(FrameOverlap(g, d, shared))
 
     return VideoOverlap(
@@ -99,6 +107,16 @@ def video_overlap(
         mean_area=np.array([_mean_of_positive(row) for row in area], dtype=float),
         frames=tuple(frames),
     )
+
+
+def _one_block(truth: Sequence[TruthTrack], predictions: Sequence[Track]) -> list[Block]:
+    return [(np.ones(len(truth), dtype=bool), np.ones(len(predictions), dtype=bool))]
+
+
+def _category_blocks(truth: Sequence[TruthTrack], predictions: Sequence[Track]) -> list[Block]:
+    first = np.array([track.category_id for track in truth], dtype=np.int64)
+    second = np.array([track.category_id for track in predictions], dtype=np.int64)
+    return [(first == category, second == category) for category in np.intersect1d(first, second)]
 
 
 def sequence_iou(overlap: VideoOverlap) -> np.ndarray:
@@ -124,28 +142,6 @@ def frame_iou(overlap: VideoOverlap, t: int) -> np.ndarray:
 def divide_or_zero(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Elementwise quotient, 0 where the denominator is not positive."""
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
-
-
-def mask_areas(masks: Sequence[Sequence[Rle | None]], length: int) -> np.ndarray:
-    """Pixels of masks in rows: [rows, length] float64 of whole numbers, 0 where None."""
-    result = np.zeros((len(masks), length))
-    for i, row in enumerate(masks):
-        present = [t for t, rle in enumerate(row) if rle is not None]
-        if present:
-            result[i, present] = coco_mask.area([row[t] for t in present])
-    return result
-
-
-def mask_intersections(first: list[Rle], second: list[Rle], second_area: np.ndarray) -> np.ndarray:
-    """Pixels shared by each pair of masks: [len(first), len(second)] float64, exact whole numbers.
-
-    pycocotools gives no intersection, but its IoU with a crowd is intersection / area of the other mask, so
-    multiplying by that area and rounding gives the integer back exactly (areas are far below 2^52).
-    """
-    if not first or not second:
-        return np.zeros((len(first), len(second)))
-    share = np.asarray(coco_mask.iou(second, first, [1] * len(first))).reshape(len(second), len(first))
-    return np.rint(share * second_area[:, None]).T
 
 
 def box_intersections(first: ArrayLike, second: ArrayLike) -> np.ndarray:
