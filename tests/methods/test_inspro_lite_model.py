@@ -263,7 +263,7 @@ def test_clips_of_the_second_phase_run_in_the_configured_order():
 
 
 def test_losses_are_those_of_the_non_key_frames_averaged_over_them():
-    """Class and box terms against loops over the two non-key frames, with the slots of the first key frame."""
+    """Class and box terms against loops over both non-key frames, with slots of the first key frame."""
     model, clip = second_phase(), moving_squares(5)
     images, seen = [], []
     model.non_key_stage.register_forward_hook(lambda module, inputs, output: seen.append(output))
@@ -289,8 +289,8 @@ def test_losses_are_those_of_the_non_key_frames_averaged_over_them():
         for n in range(2):
             gap = (output.boxes[0, slots[n]].detach().double() - clip.boxes[t, n].double()).abs() / scale
             expected_l1 += float(gap.sum()) / 2 / 2
-    assert float(terms["loss_class"]) == pytest.approx(weights.classes * expected, rel=1e-5)
-    assert float(terms["loss_l1"]) == pytest.approx(weights.l1 * expected_l1, rel=1e-5)
+    assert terms["loss_class"].item() == pytest.approx(weights.classes * expected, rel=1e-5)
+    assert terms["loss_l1"].item() == pytest.approx(weights.l1 * expected_l1, rel=1e-5)
 
 
 def record_tables(model):
