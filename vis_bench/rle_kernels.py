@@ -18,7 +18,8 @@ def decode_masks(
 ) -> int:
     """Run ends of compressed masks.
 
-    text: [c] uint8, all masks behind one another. begin: [n + 1] int64, mask i is text[begin[i]:begin[i + 1]].
+    text: [c] uint8, all masks behind one another. begin: [n + 1] int64, mask i has text[begin[i]:
+    begin[i + 1]].
     pixels: [n] int64 image sizes below 2^31. edges: [>= c] int32, written: the pixel at which each run ends,
     mask i in edges[first_edge[i]:first_edge[i + 1]] (first_edge: [n + 1] int64, written). Returns ORDINARY,
     or NEEDS_FULL_CHECK when a mask is broken or has runs of length 0 after the first.
