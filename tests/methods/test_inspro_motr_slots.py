@@ -1,4 +1,4 @@
-"""What two query sets need of the shared parts: filler slots that nobody sees, and slots for newcomers only."""
+"""What two query sets need of the shared parts: filler that nobody sees, slots that newcomers may take."""
 
 import torch
 
