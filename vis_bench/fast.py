@@ -40,8 +40,8 @@ def json_parser() -> ModuleType | None:
 
 def decode_edges(
     kernels: ModuleType, counts: Sequence[bytes], pixels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Run ends of n compressed masks: (edges [r] int32, first edge of each mask [n + 1] int64).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Run ends of n compressed masks: (edges [r] int32, first edge of each mask [n + 1], areas [n]), int64.
 
     pixels: [n] int64 image sizes. None when a mask is not ordinary (broken, runs of length 0, an image of
     2^31 pixels): the plain path handles those.
@@ -52,6 +52,7 @@ def decode_edges(
     begin = np.concatenate([[0], np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)))])
     edges = np.empty(len(text), dtype=np.int32)
     first_edge = np.zeros(len(counts) + 1, dtype=np.int64)
-    if kernels.decode_masks(text, begin, pixels, edges, first_edge) != kernels.ORDINARY:
+    areas = np.zeros(len(counts), dtype=np.int64)
+    if kernels.decode_masks(text, begin, pixels, edges, first_edge, areas) != kernels.ORDINARY:
         return None
-    return edges, first_edge
+    return edges, first_edge, areas

@@ -14,15 +14,21 @@ ORDINARY, NEEDS_FULL_CHECK = 0, 1
 
 @njit(cache=True, nogil=True)
 def decode_masks(
-    text: np.ndarray, begin: np.ndarray, pixels: np.ndarray, edges: np.ndarray, first_edge: np.ndarray
+    text: np.ndarray,
+    begin: np.ndarray,
+    pixels: np.ndarray,
+    edges: np.ndarray,
+    first_edge: np.ndarray,
+    areas: np.ndarray,
 ) -> int:
-    """Run ends of compressed masks.
+    """Run ends and areas of compressed masks.
 
     text: [c] uint8, all masks behind one another. begin: [n + 1] int64, mask i has text[begin[i]:
     begin[i + 1]].
     pixels: [n] int64 image sizes below 2^31. edges: [>= c] int32, written: the pixel at which each run ends,
-    mask i in edges[first_edge[i]:first_edge[i + 1]] (first_edge: [n + 1] int64, written). Returns ORDINARY,
-    or NEEDS_FULL_CHECK when a mask is broken or has runs of length 0 after the first.
+    mask i in edges[first_edge[i]:first_edge[i + 1]] (first_edge: [n + 1] int64, written). areas: [n]
+    int64, written: pixels. Returns ORDINARY, or NEEDS_FULL_CHECK when a mask is broken or has runs of length
+    0 after the first.
 
     Source: COCO API, `common/maskApi.c`, rleFrString (public code fact).
     """
@@ -31,7 +37,7 @@ def decode_masks(
     for mask in range(len(begin) - 1):
         place, stop = begin[mask], begin[mask + 1]
         before, last = np.int64(0), np.int64(0)  # the runs two places and one place before
-        end, count = np.int64(0), 0
+        end, count, area = np.int64(0), 0, np.int64(0)
         while place < stop:
             code = np.int64(text[place]) - 48
             place += 1
@@ -54,6 +60,8 @@ def decode_masks(
             if run < 0 or (run == 0 and count > 0):
                 return NEEDS_FULL_CHECK
             end += run
+            if count % 2 == 1:
+                area += run
             if end > pixels[mask]:
                 return NEEDS_FULL_CHECK
             edges[written] = end
@@ -63,17 +71,8 @@ def decode_masks(
         if count == 0 or end != pixels[mask]:
             return NEEDS_FULL_CHECK
         first_edge[mask + 1] = written
+        areas[mask] = area
     return ORDINARY
-
-
-@njit(cache=True, nogil=True)
-def mask_areas(edges: np.ndarray, first_edge: np.ndarray, areas: np.ndarray) -> None:
-    """Pixels of each mask into areas [n] int64; edges and first_edge as from `decode_masks`."""
-    for mask in range(len(first_edge) - 1):
-        total = np.int64(0)
-        for place in range(first_edge[mask] + 1, first_edge[mask + 1], 2):
-            total += edges[place] - edges[place - 1]
-        areas[mask] = total
 
 
 @njit(cache=True, nogil=True)

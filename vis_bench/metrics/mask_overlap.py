@@ -13,57 +13,50 @@ from vis_bench.fast import decode_edges, load_kernels
 from vis_bench.types import Rle
 
 MaskRows = Sequence[Sequence[Rle | None]]
-Block = tuple[np.ndarray, np.ndarray]
-"""Rows of the first and of the second kind whose masks are compared with one another."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaskOverlap:
-    """Areas [G, L] and [D, L] float64 in pixels of two kinds of masks, 0 where absent.
+    """Areas [G, L] and [D, L] float64 in pixels of two kinds of masks over L frames, 0 where absent.
 
-    shared: L arrays [g, d] float64 over the masks present in each frame, in the order of their rows.
+    shared: [L, G, D] float64 in pixels.
     """
 
     first_area: np.ndarray
     second_area: np.ndarray
-    shared: tuple[np.ndarray, ...]
+    shared: np.ndarray
 
 
-def present_masks(rows: MaskRows, length: int) -> np.ndarray:
-    """Where there is a mask: [rows, length] bool."""
-    return np.array([[rle is not None for rle in row] for row in rows], dtype=bool).reshape(-1, length)
+def present_masks(rows: Sequence[Sequence[object]], length: int) -> np.ndarray:
+    """Where there is something: [rows, length] bool."""
+    return np.array([[entry is not None for entry in row] for row in rows], dtype=bool).reshape(-1, length)
 
 
 def measure_masks(
-    first: MaskRows, second: MaskRows, length: int, blocks: Sequence[Block], masks_in_all: int
+    first: MaskRows, second: MaskRows, length: int, compared: np.ndarray, masks_in_all: int
 ) -> MaskOverlap:
     """Measure all masks of one video of `length` frames.
 
-    blocks: which rows are compared; pairs outside every block are left at 0 shared pixels. masks_in_all: size
-    of the whole input, which decides whether the compiled kernels are worth loading. The numbers are whole
-    and the same with and without them.
+    compared: [G, D] bool, the pairs of rows that are wanted; the others keep 0 shared pixels. masks_in_all:
+    size of the whole input, which decides whether the compiled kernels are worth loading. The numbers are
+    whole and the same with and without them.
     """
     kernels = load_kernels(masks_in_all)
     if kernels is not None:
-        found = _measure_compiled(kernels, first, second, length, blocks)
+        found = _measure_compiled(kernels, first, second, length, compared)
         if found is not None:
             return found
     first_area, second_area = mask_areas(first, length), mask_areas(second, length)
-    present_first, present_second = present_masks(first, length), present_masks(second, length)
-    shared = []
-    for t in range(length):
-        g, d = np.flatnonzero(present_first[:, t]), np.flatnonzero(present_second[:, t])
-        table = np.zeros((len(g), len(d)))
-        for block_first, block_second in blocks:
-            rows, columns = np.flatnonzero(block_first[g]), np.flatnonzero(block_second[d])
-            if rows.size and columns.size:
-                table[rows[:, None], columns] = mask_intersections(
-                    [first[i][t] for i in g[rows]],
-                    [second[i][t] for i in d[columns]],
-                    second_area[d[columns], t],
+    shared = np.zeros((length, len(first), len(second)))
+    for g, d in _blocks(compared):
+        for t in range(length):
+            rows = [i for i in g if first[i][t] is not None]
+            columns = [j for j in d if second[j][t] is not None]
+            if rows and columns:
+                shared[t][np.ix_(rows, columns)] = mask_intersections(
+                    [first[i][t] for i in rows], [second[j][t] for j in columns], second_area[columns, t]
                 )
-        shared.append(table)
-    return MaskOverlap(first_area, second_area, tuple(shared))
+    return MaskOverlap(first_area, second_area, shared)
 
 
 def mask_areas(rows: MaskRows, length: int) -> np.ndarray:
@@ -91,10 +84,21 @@ def mask_intersections(
     return np.rint(share * second_area[:, None]).T
 
 
+def _blocks(compared: np.ndarray) -> list[tuple[list[int], list[int]]]:
+    """Rows and columns of each group of rows that are compared with the same columns."""
+    patterns, group = np.unique(compared, axis=0, return_inverse=True)
+    return [
+        (np.flatnonzero(group == k).tolist(), np.flatnonzero(pattern).tolist())
+        for k, pattern in enumerate(patterns)
+        if pattern.any()
+    ]
+
+
 def _measure_compiled(
-    kernels: ModuleType, first: MaskRows, second: MaskRows, length: int, blocks: Sequence[Block]
+    kernels: ModuleType, first: MaskRows, second: MaskRows, length: int, compared: np.ndarray
 ) -> MaskOverlap | None:
     """The same with every mask decoded once; None for masks that the kernels leave to pycocotools."""
+    rows = len(first)
     present = np.concatenate([present_masks(first, length), present_masks(second, length)])
     masks = [rle for row in (*first, *second) for rle in row if rle is not None]
     number = np.cumsum(present.ravel()).reshape(present.shape) - 1  # of each mask that is there
@@ -102,31 +106,13 @@ def _measure_compiled(
     decoded = decode_edges(kernels, [mask["counts"] for mask in masks], pixels)
     if decoded is None:
         return None
-    edges, first_edge = decoded
-    areas = np.zeros(len(masks), dtype=np.int64)
-    kernels.mask_areas(edges, first_edge, areas)
+    edges, first_edge, areas = decoded
     area = np.zeros(present.shape)
     area[present] = areas
-
-    rows = len(first)
-    places, left, right = [], [], []
-    shared = []
-    for t in range(length):
-        g, d = np.flatnonzero(present[:rows, t]), np.flatnonzero(present[rows:, t])
-        shared.append(np.zeros((len(g), len(d))))
-        for block_first, block_second in blocks:
-            i, j = np.flatnonzero(block_first[g]), np.flatnonzero(block_second[d])
-            if i.size and j.size:
-                places.append((t, i, j))
-                left.append(np.repeat(number[g[i], t], len(j)))
-                right.append(np.tile(number[rows + d[j], t], len(i)))
-    if places:
-        pairs = np.concatenate(left)
-        common = np.zeros(len(pairs))
-        kernels.shared_pixels(edges, first_edge, pairs, np.concatenate(right), common)
-        start = 0
-        for t, i, j in places:
-            stop = start + len(i) * len(j)
-            shared[t][i[:, None], j] = common[start:stop].reshape(len(i), len(j))
-            start = stop
-    return MaskOverlap(area[:rows], area[rows:], tuple(shared))
+    wanted = compared[:, :, None] & present[:rows, None, :] & present[None, rows:, :]
+    g, d, t = np.nonzero(wanted)
+    pair_pixels = np.zeros(len(g))
+    kernels.shared_pixels(edges, first_edge, number[g, t], number[rows + d, t], pair_pixels)
+    shared = np.zeros((length, rows, len(second)))
+    shared[t, g, d] = pair_pixels
+    return MaskOverlap(area[:rows], area[rows:], shared)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pycocotools import mask as coco_mask
 
-from vis_bench.metrics.mask_overlap import Block, measure_masks, present_masks
+from vis_bench.metrics.mask_overlap import measure_masks, present_masks
 from vis_bench.types import Box, IouType, Rle, Track, TruthTrack
 
 
@@ -72,8 +72,8 @@ def video_overlap(
     if iou_type == "segm":
         truth_shapes: list[list] = [list(track.segmentations) for track in truth]
         shapes: list[list] = [list(track.segmentations) for track in predictions]
-        blocks = _category_blocks(truth, predictions) if within_categories else _one_block(truth, predictions)
-        measured = measure_masks(truth_shapes, shapes, length, blocks, masks_in_all)
+        compared = _compared(truth, predictions, within_categories)
+        measured = measure_masks(truth_shapes, shapes, length, compared, masks_in_all)
         truth_area, area = measured.first_area, measured.second_area
         truth_mean_area = np.array(
             [_mean_of_positive(np.array([a or 0.0 for a in track.areas], dtype=float)) for track in truth],
@@ -90,7 +90,7 @@ def video_overlap(
     for t in range(length):
         g, d = np.flatnonzero(present_truth[:, t]), np.flatnonzero(present[:, t])
         if iou_type == "segm":
-            shared = measured.shared[t]
+            shared = measured.shared[t][g[:, None], d]
         else:
             shared = box_intersections([truth_shapes[i][t] for i in g], [shapes[i][t] for i in d])
         frames.append(FrameOverlap(g, d, shared))
@@ -109,14 +109,13 @@ def video_overlap(
     )
 
 
-def _one_block(truth: Sequence[TruthTrack], predictions: Sequence[Track]) -> list[Block]:
-    return [(np.ones(len(truth), dtype=bool), np.ones(len(predictions), dtype=bool))]
-
-
-def _category_blocks(truth: Sequence[TruthTrack], predictions: Sequence[Track]) -> list[Block]:
+def _compared(
+    truth: Sequence[TruthTrack], predictions: Sequence[Track], within_categories: bool
+) -> np.ndarray:
+    """Which pairs of tracks are measured: [G, D] bool."""
     first = np.array([track.category_id for track in truth], dtype=np.int64)
     second = np.array([track.category_id for track in predictions], dtype=np.int64)
-    return [(first == category, second == category) for category in np.intersect1d(first, second)]
+    return (first[:, None] == second[None, :]) | (not within_categories)
 
 
 def sequence_iou(overlap: VideoOverlap) -> np.ndarray:
