@@ -11,7 +11,14 @@ from typing import Any
 import torch
 
 from vis_bench.engine.contract import scenes
-from vis_bench.engine.contract.scenes import Scene, blank_scene, draw_scene, first_frames, hidden_after
+from vis_bench.engine.contract.scenes import (
+    Scene,
+    blank_scene,
+    draw_scene,
+    first_frames,
+    followed_by,
+    hidden_after,
+)
 from vis_bench.engine.contract.subject import Subject
 from vis_bench.engine.track import track_video
 from vis_bench.method import FrameResult, VideoInstance
@@ -35,6 +42,7 @@ def _videos() -> dict[str, Scene]:
     late = Scene(late.pixels[::-1].copy(), late.masks[::-1].copy(), late.labels)
     return {
         "scene": scene,
+        "scene, then other": followed_by(scene, KEPT_FRAMES, draw_scene(2, 5, objects=3)),
         "scene, then black": hidden_after(scene, KEPT_FRAMES),
         "scene, cut": first_frames(scene, KEPT_FRAMES),
         "other": draw_scene(2, 3, objects=3),
@@ -79,7 +87,7 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """subject: the method. trained: a model after a few steps. dataset: the videos, named as in SIZES etc."""
+    """subject: the method. trained: a model after a few steps. dataset: the videos, by name."""
 
     subject: Subject
     trained: Any

@@ -31,16 +31,14 @@ def _one_thread() -> Iterator[None]:
 def check_method(subject: Subject) -> Iterator[CheckResult]:
     """Check one method, a result at a time; takes seconds for a tiny configuration.
 
-    A method that cannot be built gets no further. Tracking is looked at after a few training steps, so that
-    there is something to see; where these fail, with the weights of the start.
+    A method that cannot be built, or whose tracks are malformed, gets no further. Tracking is looked at after
+    a few training steps, so that there is something to see; where these fail, with the weights of the start.
     """
     with _one_thread(), tempfile.TemporaryDirectory() as folder:
-        built = True
+        # the last of them builds the method
         for check in DECLARATION:
-            result = perform(check, subject)
-            built = built and (check.name != "build" or result.status == "ok")
-            yield result
-        if not built:
+            yield (result := perform(check, subject))
+        if result.status == "failed":
             return
         for check in TRAINING:
             yield perform(check, subject)
@@ -49,7 +47,9 @@ def check_method(subject: Subject) -> Iterator[CheckResult]:
         trained = found[0].model if found else subject.build()
         bench = open_bench(subject, trained, Path(folder))
         for tracking in TRACKING:
-            yield perform(tracking, bench)
+            yield (result := perform(tracking, bench))
+            if tracking.name == "output" and result.status == "failed":
+                return
 
 
 def _kept(fitted: Fit, found: list[Fit]) -> Fit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sysconfig
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,12 +69,12 @@ def perform(check: Check[T], subject: T) -> CheckResult:
 
 def told(error: Exception) -> str:
     """An error in one line, with the innermost place outside this package and the installed ones."""
-    lines = str(error).strip().splitlines()
-    text = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
-    ours = str(Path(vis_bench.__file__).parent)
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    text = f"{type(error).__name__}: {' '.join(lines[:2]) or 'no message'}"
+    elsewhere = (str(Path(vis_bench.__file__).parent), sysconfig.get_path("stdlib"), "<")
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((ours, "<")) and "site-packages" not in frame.filename
+        if not frame.filename.startswith(elsewhere) and "site-packages" not in frame.filename
     ]
     return f"{text} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else text

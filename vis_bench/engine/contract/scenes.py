@@ -87,6 +87,12 @@ def hidden_after(scene: Scene, frame: int) -> Scene:
     return Scene(pixels, masks, scene.labels)
 
 
+def followed_by(scene: Scene, frame: int, other: Scene) -> Scene:
+    """The pixels of `scene` before `frame`, then those of `other`; without truth, to be tracked only."""
+    pixels = np.concatenate([scene.pixels[:frame], other.pixels[frame:]])
+    return Scene(pixels, np.zeros((len(pixels), 0, *pixels.shape[1:3]), bool), np.zeros(0, np.int64))
+
+
 def first_frames(scene: Scene, frames: int) -> Scene:
     """The first `frames` frames."""
     return Scene(scene.pixels[:frames], scene.masks[:frames], scene.labels)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from vis_bench.engine.contract.bench import Bench, Tracked
-from vis_bench.engine.contract.result import Check, Outcome, broken, not_applicable, passed
+from vis_bench.engine.contract.result import Check, Outcome, broken, not_applicable, passed, told
 from vis_bench.engine.train import load_weights, save_weights
+from vis_bench.errors import MethodError
 from vis_bench.method import FrameDetection, FrameResult
 from vis_bench.types import Track
 
@@ -63,13 +64,15 @@ def online(bench: Bench) -> Outcome:
         return broken("`track` returned a list; an on-line method yields one result per frame")
     if whole.look_ahead_frames:
         return broken(f"a result was yielded after {whole.look_ahead_frames} later frames had been read")
-    for name, change in (("scene, then black", "later frames are black"), ("scene, cut", "the video ends")):
+    changes = {"scene, then other": "later frames show something else", "scene, cut": "the video ends"}
+    for name, change in changes.items():
         other = bench.track(bench.copy(), name)
         for one, two in zip(whole.results[: bench.kept_frames], other.results or (), strict=False):
             gap = _frame_difference(one, two)
             if gap:
                 return broken(
-                    f"frame {one.index} is another when {change} after frame {bench.kept_frames - 1}: {gap}"
+                    f"the result of frame {one.index} is another when {change} after frame "
+                    f"{bench.kept_frames - 1}: {gap}"
                 )
     return passed("no frame is read ahead, and later frames change nothing")
 
@@ -119,10 +122,11 @@ def _each(bench: Bench, names: tuple[str, ...]) -> Outcome:
     for name in names:
         try:
             bench.track(bench.copy(), name)
-        except Exception as error:
-            error.args = (f"video {name!r}: {error}",)
-            raise
-    return passed(", ".join(names))
+        except MethodError as error:
+            return broken(str(error))
+        except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is reported
+            return broken(f"video {name}: {told(error)}")
+    return passed("; ".join(names))
 
 
 def checkpoint(bench: Bench) -> Outcome:

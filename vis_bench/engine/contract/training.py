@@ -120,7 +120,7 @@ def batch_order(subject: Subject) -> Outcome:
         error = math.sqrt((variance(values) + variance(others)) / ORDER_DRAWS)
         gap, scale = abs(fmean(values) - fmean(others)), abs(fmean(values))
         allowed = ORDER_ERRORS * error + ORDER_RELATIVE * scale + 1e-6
-        if gap > allowed:
+        if not gap <= allowed:
             return broken(
                 f"loss {name!r} is {fmean(values):.5g} for three clips and {fmean(others):.5g} in reversed "
                 f"order (allowed: {allowed:.2g})"
@@ -132,6 +132,40 @@ def batch_order(subject: Subject) -> Outcome:
         f"the same mean losses for three clips in reversed order; the method draws random numbers, so a "
         f"difference below {100 * blind:.1f} % would not be seen"
     )
+
+
+def phases(subject: Subject) -> Outcome:
+    """Each later phase keeps the names of the weights, trains something, and leaves frozen ones alone."""
+    if len(subject.phases) == 1:
+        return not_applicable("the method is trained in one phase")
+    model = subject.build()
+    names = set(model.state_dict())
+    for number, phase in enumerate(subject.phases[1:], start=1):
+        model.enter_phase(number)
+        odd = sorted(names ^ set(model.state_dict()))
+        if odd:
+            return broken(f"enter_phase({number}) added or removed {odd[0]}")
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            return broken(f"phase {number} has no parameter to train")
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        clip = subject.clip(seed=1, objects=2, frames=phase.sampling.frames)
+        take_steps(model, [clip], phase, SEED_STEPS)
+        changed = [name for name in _frozen(model) if not torch.equal(before[name], model.state_dict()[name])]
+        if changed:
+            return broken(f"phase {number} froze {changed[0]}, but training changes it")
+    return passed(f"{len(subject.phases)} phases train, and leave alone what they freeze")
+
+
+def _frozen(model: torch.nn.Module) -> list[str]:
+    """State names of parameters without gradient, and of buffers beside nothing but such parameters."""
+    found = []
+    for prefix, module in model.named_modules():
+        own = dict(module.named_parameters(recurse=False))
+        if own and not any(parameter.requires_grad for parameter in own.values()):
+            names = [*own, *(name for name, _ in module.named_buffers(recurse=False))]
+            found += [f"{prefix}.{name}" if prefix else name for name in names]
+    kept = set(model.state_dict())
+    return [name for name in found if name in kept]
 
 
 def _draws(model: torch.nn.Module, clips: Sequence[Clip], steps: range) -> dict[str, list[float]]:
@@ -196,6 +230,12 @@ TRAINING = (
         "batch order",
         "Reduce over the clips of a batch by sums or means, never by their position.",
         batch_order,
+    ),
+    Check(
+        "phases",
+        "In enter_phase set requires_grad and initialise, nothing else; override train() so that frozen "
+        "normalisation stays in evaluation mode.",
+        phases,
     ),
 )
 LEARNS = Check(

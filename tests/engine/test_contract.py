@@ -1,0 +1,160 @@
+"""`vis-bench methods check`: a good method passes, and every check fails the toy that breaks its promise."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from vis_bench.engine.contract.check import check_method
+from vis_bench.engine.contract.declaration import DECLARATION, light_import
+from vis_bench.engine.contract.subject import find_subject
+from vis_bench.engine.contract.tracking import TRACKING
+from vis_bench.engine.contract.training import LEARNS, TRAINING
+from vis_bench.plugins import method_names
+
+TOYS = Path(__file__).with_name("contract_toys.py")
+NAMES = [check.name for check in (*DECLARATION, *TRAINING, LEARNS, *TRACKING)]
+# every tracking comparison sees a method whose scores differ from pass to pass
+UNSTEADY = {"online", "resets", "repeats", "checkpoint"}
+BROKEN = {
+    "ChoiceOfNothing": {"specification"},
+    "NoLosses": {"build"},
+    "DoesNotBuild": {"build"},
+    "NanLoss": {"losses", "clips without objects", "clip sizes", "seed", "batch order", "learns"},
+    "NoGradient": {"losses", "clips without objects", "clip sizes", "seed", "learns"},
+    "NeverLearns": {"clip sizes", "learns"},
+    "NeedsObjects": {"clips without objects"},
+    "NanWithoutObjects": {"clips without objects"},
+    "OneSize": {"clip sizes"},
+    "BackbonePerClip": {"one backbone call"},
+    "UnseededStart": {"seed"},
+    "UnseededTraining": {"seed"},
+    "FirstClipCountsTwice": {"one backbone call", "batch order"},
+    "ThawsFrozenNorm": {"phases"},
+    "GrowsInPhases": {"phases", "checkpoint"},
+    "WrongMaskSize": {"output"},
+    "ScoresAboveOne": {"output"},
+    "OneIdentityForAll": {"output"},
+    "ReadsAhead": {"online"},
+    "KnowsTheLength": {"online"},
+    "OnlineOnPaper": {"online"},
+    "CountsThroughVideos": {"resets"},
+    "AdaptsItsWeights": {"resets"},
+    "RandomTracking": UNSTEADY,
+    "EvenSizesOnly": {"frame sizes"},
+    "NeedsTwoFrames": {"one frame"},
+    "NeedsDetections": {"blank frames"},
+    "HiddenState": {"checkpoint"},
+}
+
+
+def results_of(toy: str):
+    return list(check_method(find_subject(f"{TOYS}:{toy}", None)))
+
+
+@pytest.mark.parametrize("toy", ["Good", "Offline", "InPhases", "Random"])
+def test_a_method_that_keeps_its_promises_passes_every_check(toy):
+    results = results_of(toy)
+    assert [result.name for result in results] == NAMES
+    assert {result.name: result.detail for result in results if result.status == "failed"} == {}
+    absent = {result.name for result in results if result.status == "not applicable"}
+    expected = {"light import", "phases", "online"}
+    assert absent == expected - ({"phases"} if toy == "InPhases" else set()) - (
+        set() if toy == "Offline" else {"online"}
+    )
+
+
+@pytest.mark.parametrize(("toy", "expected"), BROKEN.items(), ids=BROKEN)
+def test_a_fault_fails_the_check_made_for_it_and_says_how_to_repair_it(toy, expected):
+    failed = {result.name: result for result in results_of(toy) if result.status == "failed"}
+    assert set(failed) == expected
+    assert all(result.detail and result.repair for result in failed.values())
+
+
+def test_every_check_has_a_toy_that_fails_it():
+    assert set().union(*BROKEN.values()) == set(NAMES) - {"light import"}
+
+
+def test_the_specification_of_an_installed_method_must_not_need_torch(tmp_path, monkeypatch):
+    for name, line in (("light_toy", "import numpy"), ("heavy_toy", "import torch")):
+        source = TOYS.read_text() if name == "heavy_toy" else _SPECIFICATION
+        (tmp_path / f"{name}.py").write_text(f"{line}\n" + source.replace("from __future__", "# from"))
+    record = tmp_path / "toys-1.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1\n")
+    (record / "entry_points.txt").write_text(
+        "[vis_bench.methods]\nlight_toy = light_toy:SPEC\nheavy_toy = heavy_toy:Good\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    light, heavy = (light_import(find_subject(name, None)) for name in ("light_toy", "heavy_toy"))
+    assert light.status == "ok"
+    assert heavy.status == "failed"
+    assert "torch" in heavy.detail
+
+
+_SPECIFICATION = """
+import dataclasses
+from vis_bench.method import MethodInfo, MethodSpec, TrainConfig
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    train: TrainConfig = dataclasses.field(default_factory=lambda: TrainConfig(1, 1, "sgd", 0.1))
+
+SPEC = MethodSpec(
+    MethodInfo("light_toy", "Light", "clip-level", False, "none", "Apache-2.0"), {"tiny": Config()}, (),
+    "somewhere:Model",
+)
+"""
+
+
+def test_the_command_prints_a_line_per_check_and_exits_4_when_one_failed(vis_bench):
+    code, out, err = vis_bench("methods", "check", f"{TOYS}:Good")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert len(lines) == len(NAMES)
+    assert sum(line.startswith("ok ") for line in lines) == len(NAMES) - 2
+    assert not any("nothing was predicted" in line for line in lines)
+
+    code, out, err = vis_bench("methods", "check", f"{TOYS}:CountsThroughVideos")
+    assert code == 4
+    (line,) = [line for line in out.splitlines() if line.startswith("FAILED")]
+    assert line.split()[1] == "resets"
+    assert "identity 0 and 10. Repair: Keep memory and identities in local variables" in line
+    assert f"fails 1 of {len(NAMES)} checks: resets." in err
+
+
+def test_json_holds_every_check_and_nothing_else_is_printed(vis_bench):
+    code, out, _ = vis_bench("methods", "check", f"{TOYS}:HiddenState", "--json")
+    facts = json.loads(out)
+    assert code == 4
+    assert (facts["method"], facts["config"], facts["ok"]) == ("good", "tiny", False)
+    assert [entry["name"] for entry in facts["checks"]] == NAMES
+    assert [entry["name"] for entry in facts["checks"] if entry["repair"]] == ["checkpoint"]
+    assert {entry["status"] for entry in facts["checks"]} == {"ok", "failed", "not applicable"}
+
+
+def test_unknown_methods_and_configurations_are_usage_errors(vis_bench):
+    assert vis_bench("methods", "check", "no_such_method")[0] == 2
+    code, _, err = vis_bench("methods", "check", f"{TOYS}:Good", "--config", "huge")
+    assert code == 2
+    assert "huge" in err
+
+
+def test_the_checks_leave_the_number_of_threads_as_it_was():
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        results_of("DoesNotBuild")
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", method_names())
+def test_every_installed_method_keeps_its_promises(name):
+    results = list(check_method(find_subject(name, None)))
+    assert {result.name: result.detail for result in results if result.status == "failed"} == {}
+    assert not any("nothing was predicted" in result.detail for result in results)
