@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -168,6 +168,8 @@ TINY = StcConfig(
     test_short_side=None,
 )
 
+QUICK = replace(TINY, train=replace(TINY.train, iterations=280, warmup_iterations=20))
+
 _BASELINE: Mapping[str, Any] = MappingProxyType(
     {"loss.tracking": "classification", "loss.bidirectional": False, "loss.consistency": False}
 )
@@ -195,7 +197,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 
-CONFIGS: Mapping[str, StcConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY})
+CONFIGS: Mapping[str, StcConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
 
 CHOICES = (
     Choice(
