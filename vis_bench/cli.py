@@ -94,6 +94,10 @@ def run(
         str | None, typer.Option(help="Folder of the report.  [default: OUT/report/DATASET-SPLIT-PROTOCOL]")
     ] = None,
     data_root: DataRoot = None,
+    extra_data: Annotated[
+        str | None,
+        typer.Option(metavar="coco:PATH", help="COCO images to train on too, by annotation file or folder."),
+    ] = None,
 ) -> None:
     """Train, track, score and tabulate methods on a dataset.
 
@@ -128,6 +132,7 @@ def run(
             dry_run,
             Path(report) if report else None,
             Path(data_root) if data_root else None,
+            extra_data,
         )
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,18 +28,35 @@ class Initialisation(_Strict):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class Extra(_Strict):
+    """Images mixed into the training videos as pseudo-clips; see vis_bench/data/pseudo_clips.py.
+
+    format: of the annotations. path: annotation file, or the dataset's folder; relative to the working
+    folder. images: folder of the images, None looks for it. share: of all clips; None is by dataset size,
+    images against labelled frames. smallest_crop, degrees: motion between the frames of a pseudo-clip.
+    """
+
+    path: str
+    format: Literal["coco"] = "coco"
+    images: str | None = None
+    share: float | None = Field(default=None, gt=0, lt=1)
+    smallest_crop: float = Field(default=0.6, gt=0, le=1)
+    degrees: float = Field(default=15.0, ge=0, le=45)
+
+
 class Training(_Strict):
     """Parts of the training that no paper states and that every method shares.
 
     ema_decay: weight of the old average per step in the exponential moving average that is evaluated; None
     evaluates the last weights. auxiliary: `module:callable` of an extra loss on the backbone's features,
-    called with (backbone channels, num_classes); None for no such loss.
+    called with (backbone channels, num_classes); None for no such loss. extra: more training data, or None.
     """
 
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     auxiliary: str | None = None
     auxiliary_weight: float = 1.0
     checkpoint_every_iterations: int = Field(default=200, ge=1)
+    extra: Extra | None = None
 
 
 class Protocol(_Strict):
@@ -62,9 +79,15 @@ class Protocol(_Strict):
     not_from_a_paper: str = ""
 
     def content_hash(self) -> str:
-        """SHA-256 of everything that can change a number (names and prose left out)."""
-        left_out = {"name", "about", "datasets", "not_from_a_paper"}
-        return config_hash(self.model_dump(mode="json", exclude=left_out))
+        """SHA-256 of everything that can change a number (names, prose and places on disk left out)."""
+        content = self.model_dump(mode="json", exclude={"name", "about", "datasets", "not_from_a_paper"})
+        # where the extra data lies differs between machines; what it is, is in the hash of the run
+        extra = content["training"].pop("extra")
+        if extra is not None:
+            content["training"]["extra"] = {
+                key: value for key, value in extra.items() if key not in ("path", "images")
+            }
+        return config_hash(content)
 
 
 def protocol_names() -> list[str]:

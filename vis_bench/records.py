@@ -70,6 +70,7 @@ class Record(_Strict):
     split: str
     data: DataIdentity
     train_data: DataIdentity | None
+    extra_data: DataIdentity | None = None
     protocol: str
     protocol_hash: str
     not_from_a_paper: str = ""

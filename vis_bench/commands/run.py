@@ -15,7 +15,7 @@ from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, plan
 from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, DataError, MethodError, UsageError
 from vis_bench.files import dump_json, require_writable, write_json
 from vis_bench.plugins import check_shadowing, expand_methods
-from vis_bench.protocol import Protocol, load_protocol, protocol_for_dataset, protocol_names
+from vis_bench.protocol import Extra, Protocol, load_protocol, protocol_for_dataset, protocol_names
 from vis_bench.records import Record
 from vis_bench.report.folder import write_run_report
 from vis_bench.report.rows import installed_protocols
@@ -45,6 +45,7 @@ class RunArguments:
     dry_run: bool
     report: Path | None
     data_root: Path | None
+    extra_data: str | None = None
 
 
 def run_command(arguments: RunArguments) -> None:
@@ -111,7 +112,7 @@ def _say(text: str) -> None:
 def _settings(arguments: RunArguments) -> Settings:
     if not arguments.train and arguments.weights is None:
         raise UsageError("--no-train needs --weights FILE: there is nothing to score without a checkpoint.")
-    protocol = _protocol(arguments)
+    protocol = _with_extra(_protocol(arguments), arguments.extra_data)
     split = arguments.split or catalog.default_split(arguments.dataset)
     if arguments.weights is not None and not arguments.weights.is_file():
         raise DataError(f"{arguments.weights}: no such checkpoint (--weights).")
@@ -142,10 +143,22 @@ def _protocol(arguments: RunArguments) -> Protocol:
     return load_protocol(f"{name}-quick")
 
 
+def _with_extra(protocol: Protocol, text: str | None) -> Protocol:
+    """The protocol with `FORMAT:PATH` as its extra data."""
+    if text is None:
+        return protocol
+    kind, separator, path = text.partition(":")
+    if kind != "coco" or not separator or not path:
+        raise UsageError(f"--extra-data {text!r}: expected coco:PATH, PATH an annotation file or its folder.")
+    training = protocol.training.model_copy(update={"extra": Extra(path=path)})
+    return protocol.model_copy(update={"training": training})
+
+
 def _print_plan(runs: list[RunSpec], data: OpenedData) -> None:
     evaluated = data.evaluated
     trained = (
-        f"trained on {data.train.name} {data.train.split} ({len(data.train.videos)} videos), "
+        f"trained on {data.train.name} {data.train.split} ({len(data.train.videos)} videos)"
+        f"{_extra_text(data)}, "
         if data.train
         else ""
     )
@@ -156,6 +169,13 @@ def _print_plan(runs: list[RunSpec], data: OpenedData) -> None:
     for run in runs:
         state = "cached" if run.finished_record() is not None else "to do"
         _say(f"{state:<10} {run.label}")
+
+
+def _extra_text(data: OpenedData) -> str:
+    if data.extra is None or data.train is None:
+        return ""
+    images, share = data.extra.dataset, float(data.extra.share_beside(data.train))
+    return f" and {images.name} {images.split} ({len(images.videos)} images, {share:.0%} of the clips)"
 
 
 def _require_torch(device: str) -> None:

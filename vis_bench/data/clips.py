@@ -69,7 +69,7 @@ class ClipSampler:
             if any(track.segmentations[frame] is not None for frame in chosen)
         ]
         frames, masks = apply_transform(
-            transform, self._read_frames(video, chosen), _decode_masks(tracks, video, chosen)
+            transform, self._read_frames(video, chosen), decode_masks(tracks, video, chosen)
         )
         boxes, visible = tight_boxes(masks)
         kept = visible.any(dim=0)
@@ -106,7 +106,7 @@ def choose_frames(sampling: ClipSampling, length: int, draws: Draws) -> list[int
     return sorted([key, *others]) if sampling.ordered else [key, *others]
 
 
-def _decode_masks(tracks: list[TruthTrack], video: Video, chosen: list[int]) -> torch.Tensor:
+def decode_masks(tracks: list[TruthTrack], video: Video, chosen: list[int]) -> torch.Tensor:
     """Masks [T, N, H, W] bool at the original size."""
     masks = np.zeros((len(chosen), len(tracks), video.height, video.width), dtype=bool)
     for t, frame in enumerate(chosen):

@@ -140,10 +140,7 @@ def _read_videos(records: list[Any], file: str) -> tuple[Video, ...]:
         if video_id in videos:
             raise DataError(f"{where}: the id occurs twice in `videos`. Ids must be unique.")
         width, height = require_int(record, "width", where), require_int(record, "height", where)
-        if not (0 < width <= _LONGEST_SIDE_PIXELS and 0 < height <= _LONGEST_SIDE_PIXELS):
-            raise DataError(
-                f"{where}: size {width}x{height} must lie within 1..{_LONGEST_SIDE_PIXELS} pixels a side."
-            )
+        check_size(width, height, where)
         names = require_list(record, "file_names", where)
         if not names:
             raise DataError(f"{where}: has no frames (`file_names` is empty). Remove the video.")
@@ -153,13 +150,22 @@ def _read_videos(records: list[Any], file: str) -> tuple[Video, ...]:
                 "Correct whichever is wrong."
             )
         for name in names:
-            _check_file_name(name, where)
+            check_file_name(name, where)
         folder = names[0].rpartition("/")[0]
         videos[video_id] = Video(video_id, folder or str(video_id), width, height, tuple(names))
     return tuple(videos.values())
 
 
-def _check_file_name(name: object, where: str) -> None:
+def check_size(width: int, height: int, where: str) -> None:
+    """Raise DataError for a size in pixels that no image can have."""
+    if not (0 < width <= _LONGEST_SIDE_PIXELS and 0 < height <= _LONGEST_SIDE_PIXELS):
+        raise DataError(
+            f"{where}: size {width}x{height} must lie within 1..{_LONGEST_SIDE_PIXELS} pixels a side."
+        )
+
+
+def check_file_name(name: object, where: str) -> None:
+    """Raise DataError for a frame name that is no text or leads outside the image folder."""
     if not isinstance(name, str) or not name:
         raise DataError(f"{where}: every entry of `file_names` must be text, found {name!r}.")
     if "\\" in name or "\0" in name:

@@ -101,6 +101,7 @@ def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any
         "split": data.evaluated.split,
         "data": identity(data.evaluated),
         "train_data": identity(data.train) if data.train else None,
+        "extra_data": identity(data.extra.dataset) if data.extra else None,
         "protocol": settings.protocol.name,
         "protocol_hash": settings.protocol.content_hash(),
         "not_from_a_paper": settings.protocol.not_from_a_paper.strip(),
@@ -189,6 +190,7 @@ def _prepare_weights(
         run.seed,
         settings.device,
         later_training=tuple(getattr(run.config, "later_training", ())),
+        extra=data.extra,
     )
     weights = train_method(model, job, run.train_dir, progress)
     model.load_state_dict(weights)

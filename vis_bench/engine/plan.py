@@ -12,13 +12,15 @@ import vis_bench
 from vis_bench import seeds as seed_axes
 from vis_bench.config import choose_config, config_hash, override, to_dict
 from vis_bench.data import catalog, splits
+from vis_bench.data.coco import open_coco
+from vis_bench.data.extra import ExtraImages, PseudoMotion
 from vis_bench.data.frames import require_frames
 from vis_bench.data.official import OFFICIAL
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
 from vis_bench.plugins import load_spec, split_variant
-from vis_bench.protocol import Protocol
+from vis_bench.protocol import Extra, Protocol
 from vis_bench.records import RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.types import Dataset
 
@@ -86,10 +88,11 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class OpenedData:
-    """Datasets of a sweep. train is None when nothing is trained."""
+    """Datasets of a sweep. train is None when nothing is trained; extra: images mixed in, or None."""
 
     evaluated: Dataset
     train: Dataset | None
+    extra: ExtraImages | None = None
 
 
 def open_data(settings: Settings) -> OpenedData:
@@ -111,7 +114,17 @@ def open_data(settings: Settings) -> OpenedData:
     )
     require_frames(trained_on)
     _require_a_fair_pair(trained_on, evaluated)
-    return OpenedData(evaluated, trained_on)
+    return OpenedData(evaluated, trained_on, _open_extra(settings.protocol.training.extra, trained_on))
+
+
+def _open_extra(extra: Extra | None, train: Dataset) -> ExtraImages | None:
+    """The images that the protocol mixes in, with the categories of the videos trained on."""
+    if extra is None:
+        return None
+    folder = Path(extra.images) if extra.images is not None else None
+    dataset = open_coco(Path(extra.path), train.categories, folder)
+    require_frames(dataset)
+    return ExtraImages(dataset, PseudoMotion(extra.smallest_crop, extra.degrees), extra.share)
 
 
 def _require_a_fair_pair(train: Dataset, evaluated: Dataset) -> None:
@@ -172,6 +185,8 @@ def plan_runs(
                 "seed": seed,
                 "code": code[variant],
             }
+            if data.extra is not None:
+                training["extra_data"] = identity(data.extra.dataset).model_dump()
             train_hash = config_hash(training)
             scored = {
                 "train": train_hash,

@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from vis_bench.data.clips import ClipSampler
+from vis_bench.data.extra import ExtraImages
+from vis_bench.data.mixed_clips import training_clips
 from vis_bench.engine.optimizer import MovingAverage, build_optimizer, learning_rate
 from vis_bench.engine.progress import Progress
 from vis_bench.engine.train_state import (
@@ -43,7 +44,8 @@ LOG_EVERY_ITERATIONS = 20
 class TrainJob:
     """Everything that decides the weights: what is trained, on what, from what, with which seed.
 
-    later_training: the phases after the first, in order; empty for a method that is trained in one.
+    extra: images mixed into the videos of `dataset`. later_training: the phases after the first, in order;
+    empty for a method that is trained in one.
     """
 
     train: TrainConfig
@@ -51,6 +53,7 @@ class TrainJob:
     protocol: Protocol
     seed: int
     device: str
+    extra: ExtraImages | None = None
     later_training: tuple[TrainConfig, ...] = ()
 
 
@@ -176,8 +179,9 @@ def _train_phase(
     average = MovingAverage(model, settings.ema_decay) if settings.ema_decay is not None else None
     if resumed is not None:
         restore(resumed, trained, optimizer, average)
-    sampler = ClipSampler(
+    sampler = training_clips(
         job.dataset,
+        job.extra,
         train.sampling,
         train.augmentation,
         order_seed=axis_seed(job.seed, "data order"),
