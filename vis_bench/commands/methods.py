@@ -14,19 +14,60 @@ from vis_bench.files import dump_json
 from vis_bench.method import MethodSpec
 from vis_bench.plugins import build_method, check_shadowing, load_spec, method_names, split_variant
 
+# of a terminal; a name longer than its column moves the rest of its line
+_LINE_COLUMNS = 80
+_NAME_COLUMNS = 32
+
 
 def list_command(every_config: bool) -> None:
-    """One line per method, or per configuration."""
+    """One line per method, or per configuration and variant."""
     check_shadowing()
     for name in method_names():
         spec = load_spec(name)
         info = spec.info
-        mode = "online" if info.online else "offline"
-        if not every_config:
-            typer.echo(f"{name:<18} {info.paradigm:<22} {mode:<8} {info.title}")
+        if every_config:
+            for config, about in described_configs(spec):
+                typer.echo(f"{name + '@' + config:<{_NAME_COLUMNS}} {about}")
             continue
-        for config in (*spec.configs, *spec.variants):
-            typer.echo(f"{name + '@' + config:<36} {info.paradigm:<22} {mode}")
+        mode = "online" if info.online else "offline"
+        typer.echo(f"{name:<16} {info.paradigm:<21} {mode:<7} {info.title}")
+
+
+def described_configs(spec: MethodSpec) -> list[tuple[str, str]]:
+    """Every configuration with its training, then every variant with the values that it changes.
+
+    What a variant sets to the value of the first configuration (the paper's) is left out where it sets more.
+    """
+    rows = []
+    first, base = next(iter(spec.configs.items()))
+    for name, config in spec.configs.items():
+        phases = (config.train, *getattr(config, "later_training", ()))
+        iterations = " + ".join(f"{phase.iterations:,}" for phase in phases)
+        rows.append((name, f"{iterations} iterations of {config.train.batch_size} clips"))
+    for name, values in spec.variants.items():
+        variant = override(base, values)
+        changed = {key: value for key, value in values.items() if _value(variant, key) != _value(base, key)}
+        parts = [f"{key}={_plain(value)}" for key, value in (changed or values).items()]
+        rows.append((name, _shortened(parts if changed else [*parts, f"as in {first}"])))
+    return rows
+
+
+def _plain(value: Any) -> str:
+    """A value as --set takes it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _shortened(parts: list[str]) -> str:
+    """As many parts as fit beside a name, and how many are left out (`methods show` has them all)."""
+    text = ""
+    for count in range(len(parts), 0, -1):
+        rest = [f"{len(parts) - count} more"] if count < len(parts) else []
+        text = ", ".join([*parts[:count], *rest])
+        if len(text) <= _LINE_COLUMNS - _NAME_COLUMNS - 1:
+            break
+    return text
 
 
 def show_command(
