@@ -1,7 +1,7 @@
 """InsPro-lite: InsPro's full head on key frames, one stage between them. Importing this imports no torch."""
 
-from methods.inspro_lite.config import CHOICES, CONFIGS, VARIANTS
-from vis_bench.method import MethodInfo, MethodSpec
+from methods.inspro_lite.config import CHOICES, CONFIGS, VARIANTS, frame_shares
+from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -17,4 +17,5 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.inspro_lite.model:InsProLite",
     variants=VARIANTS,
+    mac_count=MacCount(overrides={"presence_threshold": 0.0}, frame_shares=frame_shares),
 )

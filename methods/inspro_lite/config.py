@@ -98,6 +98,12 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 
+
+def frame_shares(config: InsProLiteConfig) -> tuple[float, float]:
+    """Shares of a key frame and of a frame after it in the mean cost of a frame."""
+    return 1 / config.key_interval, 1 - 1 / config.key_interval
+
+
 _OWN = (
     Choice(
         "-",

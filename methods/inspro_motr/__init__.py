@@ -1,7 +1,7 @@
 """InsPro's network with separate track and detect queries. Importing this imports no torch."""
 
 from methods.inspro_motr.config import CHOICES, CONFIGS, VARIANTS
-from vis_bench.method import MethodInfo, MethodSpec
+from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -17,4 +17,5 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.inspro_motr.model:InsProMotr",
     variants=VARIANTS,
+    mac_count=MacCount(overrides={"presence_threshold": 0.0}),
 )

@@ -1,7 +1,7 @@
 """Tracking by detection with InsPro's per-frame network. Importing this imports no torch."""
 
 from methods.inspro_tbd.config import CHOICES, CONFIGS, VARIANTS
-from vis_bench.method import MethodInfo, MethodSpec
+from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -17,4 +17,5 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.inspro_tbd.model:InsProTbd",
     variants=VARIANTS,
+    mac_count=MacCount(overrides={"score_threshold": 0.0}),
 )

@@ -1,7 +1,7 @@
 """MaskTrack R-CNN: Mask R-CNN with a tracking head and an identity bank. Importing this imports no torch."""
 
 from methods.masktrack_rcnn.config import CHOICES, CONFIGS, VARIANTS
-from vis_bench.method import MethodInfo, MethodSpec
+from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -16,4 +16,5 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.masktrack_rcnn.model:MaskTrackRcnn",
     variants=VARIANTS,
+    mac_count=MacCount(overrides={"score_threshold": 0.0}),
 )

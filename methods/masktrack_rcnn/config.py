@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from methods.layers.backbone_config import BackboneConfig
+from methods.layers.backbone_variants import RESNET101
 from methods.tracking.association import AssociationRule
 from vis_bench.errors import UsageError
 from vis_bench.method import Augmentation, Choice, ClipSampling, TrainConfig
@@ -213,6 +214,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "no-score-cue": {"association.score_weight": 0.0},
         "no-iou-cue": {"association.iou_weight": 0.0},
         "no-class-cue": {"association.label_weight": 0.0},
+        **RESNET101,
     }
 )
 

@@ -1,7 +1,7 @@
 """QueryTrack: QueryInst with a contrastive tracking head per stage. Importing this imports no torch."""
 
 from methods.querytrack.config import CHOICES, CONFIGS, VARIANTS
-from vis_bench.method import MethodInfo, MethodSpec
+from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -17,4 +17,5 @@ SPEC = MethodSpec(
     build="methods.querytrack.model:QueryTrack",
     convert_weights="methods.querytrack.checkpoint:from_queryinst",
     variants=VARIANTS,
+    mac_count=MacCount(overrides={"score_threshold": 0.0}),
 )
