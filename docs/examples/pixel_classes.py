@@ -73,34 +73,39 @@ class PixelClasses(nn.Module):
         self.classes = nn.Sequential(nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU())
         self.output = nn.Conv2d(64, num_classes, 1)
 
-    def _logits(self, frames: Tensor) -> Tensor:
-        """Class logits [n, C, H, W] of frames uint8 [n, 3, H, W]."""
-        images = normalise_and_pad(list(frames))
+    def _logits(self, frames: Sequence[Tensor]) -> Tensor:
+        """Class logits [n, C, H, W] of frames uint8 [3, H_i, W_i], padded right and bottom to one size."""
+        images = normalise_and_pad(frames)
         features = self.backbone(images)
         fine = self.fine(features["res2"])
         coarse = functional.interpolate(self.coarse(features["res4"]), fine.shape[-2:], mode="bilinear")
         logits = self.output(self.classes(fine + coarse))
-        logits = functional.interpolate(logits, images.shape[-2:], mode="bilinear")
-        return logits[..., : frames.shape[-2], : frames.shape[-1]]
+        return functional.interpolate(logits, images.shape[-2:], mode="bilinear")
 
     def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
-        """Binary cross-entropy against the union of the masks of each class."""
-        frames = torch.cat([clip.frames for clip in clips])
-        logits = self._logits(frames)
-        targets = []
+        """Binary cross-entropy against the union of the masks of each class, over all pixels."""
+        logits = self._logits([frame for clip in clips for frame in clip.frames])
+        target, inside = torch.zeros_like(logits), torch.zeros_like(logits)
+        first = 0
         for clip in clips:
-            target = logits.new_zeros(len(clip.frames), *logits.shape[1:])
+            length, (height, width) = len(clip.frames), clip.frames.shape[-2:]
+            rows = slice(first, first + length)
+            inside[rows, :, :height, :width] = 1
             for position, label in enumerate(clip.labels.tolist()):
-                target[:, label] = torch.maximum(target[:, label], clip.masks[:, position].float())
-            targets.append(target)
+                place = target[rows, label, :height, :width]
+                torch.maximum(place, clip.masks[:, position].float(), out=place)
+            first += length
         weight = logits.new_tensor(self.positive_weight)
-        loss = functional.binary_cross_entropy_with_logits(logits, torch.cat(targets), pos_weight=weight)
-        return {"pixels": loss}
+        loss = functional.binary_cross_entropy_with_logits(
+            logits, target, inside, pos_weight=weight, reduction="sum"
+        )
+        return {"pixels": loss / inside.sum()}
 
     def track(self, video: Video, frames: Iterator[Tensor]) -> Iterator[FrameResult]:
         """One detection per class that occurs; its identity is the class, so it is online by construction."""
         for index, frame in enumerate(frames):
-            probabilities = self._logits(frame[None])[0].sigmoid().cpu().numpy()
+            height, width = frame.shape[-2:]
+            probabilities = self._logits([frame])[0, :, :height, :width].sigmoid().cpu().numpy()
             found = []
             for label, probability in enumerate(probabilities):
                 mask = probability > self.threshold

@@ -14,6 +14,7 @@ from vis_bench.engine.contract.training import LEARNS, TRAINING
 from vis_bench.plugins import method_names
 
 TOYS = Path(__file__).with_name("contract_toys.py")
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "pixel_classes.py"
 NAMES = [check.name for check in (*DECLARATION, *TRAINING, LEARNS, *TRACKING)]
 # every tracking comparison sees a method whose scores differ from pass to pass
 UNSTEADY = {"online", "resets", "repeats", "checkpoint"}
@@ -153,8 +154,8 @@ def test_the_checks_leave_the_number_of_threads_as_it_was():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", method_names())
-def test_every_installed_method_keeps_its_promises(name):
+@pytest.mark.parametrize("name", [*method_names(), f"{EXAMPLE}:PixelClasses"])
+def test_every_installed_method_and_the_example_keep_their_promises(name):
     results = list(check_method(find_subject(name, None)))
     assert {result.name: result.detail for result in results if result.status == "failed"} == {}
     assert not any("nothing was predicted" in result.detail for result in results)
