@@ -22,7 +22,7 @@ def parameters(method, variant):
 R50, R101 = 23_508_032, 42_500_160
 
 
-@pytest.mark.parametrize("method", ["stc", "inspro", "mask2former_vis"])
+@pytest.mark.parametrize("method", ["stc", "inspro", "mask2former_vis", "masktrack_rcnn", "ifr"])
 def test_resnet101_changes_the_body_only(method):
     assert parameters(method, "r101") - parameters(method, None) == R101 - R50
 
@@ -40,6 +40,15 @@ def test_mask2former_vis_on_swin(variant, body, pixel_decoder, queries):
     """A further query has a feature and a position of 256 numbers each."""
     decoder = 14_469_161 + (queries - 100) * 2 * 256
     assert parameters("mask2former_vis", variant) == body + pixel_decoder + decoder
+
+
+def test_querytrack_on_the_swin_of_queryinst():
+    """Windows of 7: 360 fewer rows of bias for each of 564 pairs of block and head. The pyramid's lateral
+    convolutions read 192 to 1536 channels, not 256 to 2048; 200 queries more have 256 + 4 numbers each."""
+    swin_l = 195_201_204 - 360 * 564
+    lateral = 256 * (15 * 192 - 15 * 256)
+    difference = parameters("querytrack", "swin-l") - parameters("querytrack", None)
+    assert difference == swin_l - R50 + lateral + 200 * 260
 
 
 def test_swin_is_tested_at_480():
