@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import nms
 
 from methods.inspro.frames import boxes_to_original, encode_slots, prepare_frame
 from methods.inspro.losses import Targets, stack_targets
@@ -144,15 +145,18 @@ class InsProTbd(nn.Module):
     def detections(self, frame: Tensor) -> RawDetections:
         """Detections of one uint8 frame [3, H, W] before association, best first, in original pixels.
 
-        A query is one detection at most, with its best class; there is no non-maximum suppression.
+        A query is one detection at most, with its best class.
         """
         config = self.config
         given = prepare_frame(frame, config.test_short_side, config.test_max_long_side)
         pyramid = self.fpn(self.backbone(given.images))
         last = self.detect(pyramid, given.sizes)[-1]
         scores, labels = last.class_logits[0].sigmoid().max(dim=1)
-        order = scores.argsort(descending=True, stable=True)[: config.detections_per_frame]
-        kept = order[scores[order] > config.score_threshold]
+        kept = scores.argsort(descending=True, stable=True)
+        kept = kept[scores[kept] > config.score_threshold]
+        if config.nms_iou is not None:
+            kept = kept[nms(last.boxes[0, kept], scores[kept], config.nms_iou)]
+        kept = kept[: config.detections_per_frame]
         masks = encode_slots(self.mask_head, config.stages - 1, pyramid, last, kept, given)
         boxes = clip_boxes(last.boxes, given.sizes)[0, kept]
         embeddings = self.embed(pyramid, boxes, torch.zeros_like(kept))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from test_inspro_model import MICRO, VIDEO, make_frames, moving_squares
+from torchvision.ops import box_iou
 
 from methods.inspro.model import InsPro
 from methods.inspro_tbd import SPEC
@@ -26,6 +27,7 @@ SMALL = replace(
     embedding_hidden=12,
     embedding_width=6,
     score_threshold=0.0,
+    nms_iou=None,
 )
 
 
@@ -75,7 +77,7 @@ def test_choices_and_variants_name_configuration_values():
         for part in choice.key.split("."):
             value = getattr(value, part)
     for changes in SPEC.variants.values():
-        assert override(CONFIGS["paper"], changes) != CONFIGS["paper"]
+        assert override(CONFIGS["tiny"], changes) != CONFIGS["paper"]
 
 
 def test_wrong_configuration_values_are_refused():
@@ -83,6 +85,7 @@ def test_wrong_configuration_values_are_refused():
         "identity_samples": "all",
         "score_threshold": 1.5,
         "detections_per_frame": 0,
+        "nms_iou": 0.0,
         "heads": 3,
         "proposal_init": "gird",
     }.items():
@@ -164,6 +167,20 @@ def test_threshold_and_number_of_detections():
     assert build(score_threshold=middle).detections(make_frames(1)[0]).scores.min() > middle
     few = build(detections_per_frame=2).detections(make_frames(1)[0])
     np.testing.assert_allclose(few.scores, scores[:2])
+
+
+def test_suppression_leaves_the_best_of_overlapping_queries_whatever_their_classes():
+    assert CONFIGS["paper"].nms_iou is None
+    frame = make_frames(1)[0]
+    # with a gain of 0 the boxes are the grid's, whose neighbours overlap
+    everything = build(box_output_gain=0.0).detections(frame)
+    left = build(box_output_gain=0.0, nms_iou=0.1, detections_per_frame=3).detections(frame)
+    expected = []
+    for i, box in enumerate(torch.from_numpy(everything.boxes)):
+        if all(box_iou(box[None], torch.from_numpy(everything.boxes[k])[None]) <= 0.1 for k in expected):
+            expected.append(i)
+    assert 0 < len(expected) < len(everything)
+    np.testing.assert_allclose(left.scores, everything.scores[expected][:3])
 
 
 def test_a_frame_is_detected_on_its_own_and_linked_online():
