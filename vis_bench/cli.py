@@ -137,6 +137,46 @@ def run(
     )
 
 
+@app.command("explain")
+def explain(
+    predictions: Annotated[str, typer.Argument(metavar="PREDICTIONS.json[.gz]")],
+    truth: Annotated[str | None, typer.Option(help="Truth file (instances JSON, gzip or not).")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", "-d", help="Dataset by name or path.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split of the dataset.")] = None,
+    json_: Annotated[
+        str | None, typer.Option("--json", metavar="PATH", help="Write everything here (- = stdout).")
+    ] = None,
+    events: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Write every single error in time here (JSON).")
+    ] = None,
+    iou_type: Annotated[
+        str, typer.Option(help="segm: `segmentations`; bbox: `bboxes` (x, y, width, height).")
+    ] = "segm",
+    data_root: DataRoot = None,
+) -> None:
+    """Say why predictions score what they score: oracles, errors, slices, costly videos.
+
+    \b
+    Examples:
+      vis-bench explain results.json --dataset ytvis21
+      vis-bench explain results.json --truth instances_val.json --events events.json
+    """
+    from vis_bench.commands.explain import ExplainArguments, explain_command
+
+    explain_command(
+        ExplainArguments(
+            Path(predictions),
+            Path(truth) if truth else None,
+            dataset,
+            split,
+            json_,
+            Path(events) if events else None,
+            iou_type,
+            Path(data_root) if data_root else None,
+        )
+    )
+
+
 @app.command("eval")
 def eval_(
     predictions: Annotated[str, typer.Argument(metavar="PREDICTIONS.json[.gz]")],
@@ -155,6 +195,7 @@ def eval_(
     ignore_unknown_categories: Annotated[
         bool, typer.Option("--ignore-unknown-categories", help="Drop predictions of unknown categories.")
     ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the videos.")] = 1,
     data_root: DataRoot = None,
 ) -> None:
     """Score predictions in the YouTube-VIS results format. Needs no torch and no GPU.
@@ -177,6 +218,7 @@ def eval_(
             metrics,
             iou_type,
             ignore_unknown_categories,
+            jobs,
             Path(data_root) if data_root else None,
         )
     )

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from vis_bench.errors import DataError, UsageError, did_you_mean
+from vis_bench.measure import HOTA_SETTINGS, MOT_SETTINGS, comparison, measure_videos
 from vis_bench.metrics import decomposition, frame_ap, hota, mot, temporal_errors, video_ap
 from vis_bench.metrics.average_precision import ApStatistics, mean_of_defined
 from vis_bench.metrics.checks import check_tracks
@@ -17,10 +18,6 @@ from vis_bench.metrics.temporal_errors import TemporalError
 from vis_bench.types import Category, Dataset, IouType, Track
 
 METRICS = ("ap", "frame_ap", "mot", "hota", "errors")
-CLASS_MODES = {"class_agnostic": False, "class_aware": True}
-HOTA_THRESHOLDS = {"all": None, "0.3": 0.3}
-"""Score thresholds of HOTA by the name they have in the result; None keeps every prediction."""
-MOT_THRESHOLDS = {str(above): above for above in mot.SCORE_THRESHOLDS}
 COUNTS = {"mot": mot.COUNTS, "errors": temporal_errors.COUNTS}
 """What is a whole number, by the first key of the result."""
 ERROR_SETTING = ("class_agnostic", str(temporal_errors.SCORE_THRESHOLD))
@@ -51,19 +48,24 @@ def evaluate(
     tracks: Sequence[Track],
     metrics: Sequence[str] = METRICS,
     iou_type: IouType = "segm",
+    jobs: int = 1,
 ) -> dict[str, Any]:
     """Score `tracks` on every video of `dataset`, predicted or not.
 
     metrics: any of `ap` (keys video_ap, per_category), `frame_ap`, `mot`, `hota`, `errors`. iou_type: `segm`
     for masks (MOT on their tight boxes), `bbox` for the boxes of tracks and annotations, or the tight boxes
-    of masks where there are none. Returns nested dictionaries: Python floats in 0..1 at full precision (MOTA
-    may be negative), None where undefined, counts as ints. The order of `tracks` matters only between equal
-    scores. Inputs are not modified.
+    of masks where there are none. jobs: processes that share the videos. Returns nested dictionaries: Python
+    floats in 0..1 at full precision (MOTA may be negative), None where undefined, counts as ints. The order
+    of `tracks` matters only between equal scores. Inputs are not modified.
 
     Raises UsageError for an unknown metric or IoU type, DataError if the truth is hidden or a track does not
     fit its video.
     """
-    statistics = measure(dataset, tracks, metrics, iou_type)
+    return score(measure(dataset, tracks, metrics, iou_type, jobs))
+
+
+def score(statistics: Statistics) -> dict[str, Any]:
+    """The result of `evaluate`: every number with all videos weighted alike."""
     result: dict[str, Any] = {}
     for name, values in reduce(statistics, np.ones((1, len(statistics.video_ids)))).items():
         place = result
@@ -77,67 +79,50 @@ def evaluate(
     return result
 
 
+def video_costs(statistics: Statistics) -> dict[int, float]:
+    """What each video costs: AP without it minus AP, in -1..1, by video id; empty where AP is undefined.
+
+    A video whose removal leaves no category with truth has no cost. Raises ValueError if the statistics hold
+    no video AP.
+    """
+    if statistics.video_ap is None:
+        raise ValueError("the cost of a video needs video AP among the metrics")
+    count = len(statistics.video_ids)
+    weights = np.concatenate([np.ones((1, count)), 1.0 - np.eye(count)])
+    ap = video_ap.reduce(statistics.video_ap, weights)["AP"]
+    costs = ap[1:] - ap[0]
+    return {
+        video: float(cost) for video, cost in zip(statistics.video_ids, costs, strict=True) if cost == cost
+    }
+
+
 def measure(
     dataset: Dataset,
     tracks: Sequence[Track],
     metrics: Sequence[str] = METRICS,
     iou_type: IouType = "segm",
+    jobs: int = 1,
 ) -> Statistics:
     """Compare all tracks with the truth, one video at a time. Arguments and errors as `evaluate`."""
     _check_arguments(dataset, metrics, iou_type)
     check_tracks(dataset, tracks)
-    predictions: dict[int, list[Track]] = {video.id: [] for video in dataset.videos}
-    for track in tracks:
-        predictions[track.video_id].append(track)
-
-    only_ap = set(metrics) <= {"ap", "frame_ap"}
-    masks = sum(len(track.segmentations) for track in tracks)
-    video_matches, frame_matches = [], []
-    counts: dict[Setting, list[mot.MotCounts]] = {(m, t): [] for m in CLASS_MODES for t in MOT_THRESHOLDS}
-    sums: dict[Setting, list[hota.HotaStatistics]] = {
-        (m, t): [] for m in CLASS_MODES for t in HOTA_THRESHOLDS
-    }
-    error_counts: list[temporal_errors.ErrorCounts] = []
-    videos = sorted(dataset.videos, key=lambda video: video.id)
-    for video in videos:
-        truth, predicted = dataset.tracks_by_video[video.id], predictions[video.id]
-        if set(metrics) - {"mot"}:
-            overlap = video_overlap(
-                video.id,
-                video.length,
-                truth,
-                predicted,
-                iou_type,
-                within_categories=only_ap,
-                masks_in_all=masks,
-            )
-            if "ap" in metrics:
-                video_matches.append(video_ap.per_video(overlap))
-            if "frame_ap" in metrics:
-                frame_matches.append(frame_ap.per_video(overlap))
-            if "errors" in metrics:
-                error_counts.append(temporal_errors.per_video(overlap))
-            if "hota" in metrics:
-                for (mode, name), found in sums.items():
-                    found.append(
-                        hota.per_video(overlap, class_aware=CLASS_MODES[mode], above=HOTA_THRESHOLDS[name])
-                    )
-        if "mot" in metrics:
-            distances = mot.box_distances(video.length, truth, predicted, iou_type)
-            for (mode, name), counted in counts.items():
-                counted.append(
-                    mot.per_video(distances, class_aware=CLASS_MODES[mode], above=MOT_THRESHOLDS[name])
-                )
-
-    category_ids = [category.id for category in dataset.categories]
+    videos = measure_videos(comparison(dataset, tracks, metrics, iou_type), jobs)
+    ids = [category.id for category in dataset.categories]
+    wants = set(metrics).__contains__
     return Statistics(
-        video_ids=tuple(video.id for video in videos),
+        video_ids=tuple(sorted(video.id for video in dataset.videos)),
         categories=dataset.categories,
-        video_ap=video_ap.gather(video_matches, category_ids) if "ap" in metrics else None,
-        frame_ap=frame_ap.gather(frame_matches, category_ids) if "frame_ap" in metrics else None,
-        mot={key: mot.gather(found) for key, found in counts.items()} if "mot" in metrics else {},
-        hota={key: hota.gather(found) for key, found in sums.items()} if "hota" in metrics else {},
-        errors=temporal_errors.gather(error_counts) if "errors" in metrics else None,
+        video_ap=video_ap.gather([v.video_ap for v in videos if v.video_ap], ids) if wants("ap") else None,
+        frame_ap=frame_ap.gather([v.frame_ap for v in videos if v.frame_ap], ids)
+        if wants("frame_ap")
+        else None,
+        mot={key: mot.gather([v.mot[k] for v in videos]) for k, key in enumerate(MOT_SETTINGS)}
+        if wants("mot")
+        else {},
+        hota={key: hota.gather([v.hota[k] for v in videos]) for k, key in enumerate(HOTA_SETTINGS)}
+        if wants("hota")
+        else {},
+        errors=temporal_errors.gather([v.errors for v in videos if v.errors]) if wants("errors") else None,
     )
 
 

@@ -202,7 +202,7 @@ def plan_runs(
 def scoring_hash() -> str:
     """SHA-256 of the sources that turn predictions into numbers: a mended metric is computed again."""
     home = Path(vis_bench.__file__).parent
-    sources = [*sorted((home / "metrics").glob("*.py")), home / "evaluate.py", home / "rle.py"]
+    sources = [*sorted((home / "metrics").glob("*.py")), home / "evaluate.py", home / "measure.py", home / "rle.py"]
     return sha256(b"".join(path.read_bytes() for path in sources))
 
 

@@ -1,0 +1,87 @@
+"""`vis-bench explain`: the text within 80 columns, the JSON, the events, and bad input."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def results(squares: Path, tmp_path: Path) -> Path:
+    """Video 0 of `val` is followed perfectly, video 1 is lost after two frames."""
+    truth = json.loads((squares / "val" / "instances_val.json").read_text())
+    tracks = [
+        {"video_id": one["video_id"], "category_id": 0, "score": 0.9, "segmentations": one["segmentations"]}
+        for one in truth["annotations"]
+    ]
+    tracks[1]["segmentations"] = [*tracks[1]["segmentations"][:2], None, None]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(tracks))
+    return path
+
+
+def truth_of(squares: Path) -> Path:
+    return squares / "val" / "instances_val.json"
+
+
+def test_text(vis_bench, squares, results):
+    code, out, _ = vis_bench("explain", results, "--truth", truth_of(squares))
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    lines = {line.split("  ")[0]: line.split() for line in out.splitlines() if line}
+    # video 1 is found in half of its pixels: right at IoU 0.5 only; AP = (1 + 9 * 51 / 101) / 10
+    assert lines["as predicted"][2:] == ["55.4", "100.0"]
+    assert lines["early death"][2:] == ["2", "25.00"]
+    assert "val1 (id 1)" in out
+
+
+def test_json_and_events(vis_bench, squares, results, tmp_path):
+    code, out, _ = vis_bench(
+        "explain", results, "--truth", truth_of(squares), "--json", "-", "--events", tmp_path / "events.json"
+    )
+    assert code == 0
+    content = json.loads(out)
+    assert set(content) == {"oracles", "decomposition", "errors", "slices", "costly_videos"}
+    assert [one["video"] for one in content["costly_videos"]] == [1]
+    events = json.loads((tmp_path / "events.json").read_text())
+    assert [(e["kind"], e["video"], e["frame"], e["objects"], e["tracks"]) for e in events] == [
+        ("early_death", 1, 2, [1], [1]),
+        ("early_death", 1, 3, [1], [1]),
+    ]
+
+
+def test_eval_names_the_costly_video(vis_bench, squares, results):
+    code, out, _ = vis_bench("eval", results, "--truth", truth_of(squares), "--jobs", "2")
+    assert code == 0
+    assert "val1 (id 1)" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--iou-type", "mask"], 2, "segm"),
+        (["--dataset", "shapes"], 2, "--truth"),
+        (["--iou-type", "bbox"], 3, "bboxes"),
+    ],
+)
+def test_bad_input(vis_bench, squares, results, arguments, code, message):
+    got, out, err = vis_bench("explain", results, "--truth", truth_of(squares), *arguments)
+    assert (got, out) == (code, "")
+    assert message in err
+
+
+def test_a_perfect_result_costs_nothing(vis_bench, squares, tmp_path):
+    truth = json.loads(truth_of(squares).read_text())
+    path = tmp_path / "perfect.json"
+    path.write_text(
+        json.dumps(
+            [
+                {**{k: one[k] for k in ("video_id", "category_id", "segmentations")}, "score": 1.0}
+                for one in truth["annotations"]
+            ]
+        )
+    )
+    code, out, _ = vis_bench("explain", path, "--truth", truth_of(squares))
+    assert code == 0
+    assert "No video costs AP" in out
