@@ -125,6 +125,14 @@ class Random(Good):
         return logits + 0.1 * torch.randn_like(logits)
 
 
+class WithUnusedPart(Good):
+    """Keeps its promises and has a layer that nothing uses."""
+
+    def __init__(self, config, num_classes):
+        super().__init__(config, num_classes)
+        self.unused = nn.Linear(2, 2)
+
+
 # faults of the declaration
 
 

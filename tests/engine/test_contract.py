@@ -73,6 +73,12 @@ def test_a_fault_fails_the_check_made_for_it_and_says_how_to_repair_it(toy, expe
     assert all(result.detail and result.repair for result in failed.values())
 
 
+def test_parts_that_are_never_trained_are_named_but_no_fault():
+    results = {result.name: result for result in results_of("WithUnusedPart")}
+    assert {result.status for result in results.values()} == {"ok", "not applicable"}
+    assert results["learns"].detail.endswith("; 2 tensors got no gradient, first unused.weight")
+
+
 def test_every_check_has_a_toy_that_fails_it():
     assert set().union(*BROKEN.values()) == set(NAMES) - {"light import"}
 

@@ -88,29 +88,40 @@ def seeded_losses(model: Any, clips: Sequence[Clip], step: int) -> dict[str, Ten
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A model after a few steps on one clip, and the total loss of each step of the first phase."""
+    """A model after a few steps on one clip.
+
+    totals: total loss of each step of the first phase. unreached: parameters that were to be trained and got
+    no gradient in any step of any phase.
+    """
 
     model: Any
     totals: tuple[float, ...]
+    unreached: tuple[str, ...]
 
 
 def fit(subject: Subject, steps: int = STEPS) -> Fit:
     """Train a new model on one clip for a few steps, in each of its phases; returns it in training mode."""
     model = subject.build()
     totals: list[float] = []
+    wanted: dict[str, None] = {}
+    reached: set[str] = set()
     for number, phase in enumerate(subject.phases):
         if number > 0:
             model.enter_phase(number)
         clip = subject.clip(seed=1, objects=2, frames=phase.sampling.frames)
-        found = take_steps(model, [clip], phase, steps if number == 0 else WARMUP_STEPS)
+        wanted |= {name: None for name, p in model.named_parameters() if p.requires_grad}
+        found = take_steps(model, [clip], phase, steps if number == 0 else WARMUP_STEPS, reached)
         totals = totals or found
-    return Fit(model, tuple(totals))
+    return Fit(model, tuple(totals), tuple(name for name in wanted if name not in reached))
 
 
-def take_steps(model: Any, clips: Sequence[Clip], phase: TrainConfig, steps: int) -> list[float]:
+def take_steps(
+    model: Any, clips: Sequence[Clip], phase: TrainConfig, steps: int, reached: set[str] | None = None
+) -> list[float]:
     """Optimiser steps on the same clips with the phase's own optimiser; returns the total of each.
 
-    Raises FloatingPointError as soon as a total is not finite.
+    reached: takes up the names of the parameters that got a gradient. Raises FloatingPointError as soon as a
+    total is not finite.
     """
     train = dataclasses.replace(
         phase, iterations=steps, warmup_iterations=min(WARMUP_STEPS, phase.warmup_iterations), lr_steps=()
@@ -126,6 +137,8 @@ def take_steps(model: Any, clips: Sequence[Clip], phase: TrainConfig, steps: int
             raise FloatingPointError(f"the loss is {total.item()} at step {step} of {steps} on one clip")
         optimizer.zero_grad(set_to_none=True)
         total.backward()
+        if reached is not None:
+            reached |= {name for name, p in model.named_parameters() if p.grad is not None}
         if train.grad_clip_norm is not None:
             nn.utils.clip_grad_norm_(model.parameters(), train.grad_clip_norm)
         optimizer.step()
