@@ -1,6 +1,8 @@
 """`vis-bench methods check`: a good method passes, and every check fails the toy that breaks its promise."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -140,6 +142,16 @@ def test_json_holds_every_check_and_nothing_else_is_printed(vis_bench):
     assert [entry["name"] for entry in facts["checks"]] == NAMES
     assert [entry["name"] for entry in facts["checks"] if entry["repair"]] == ["checkpoint"]
     assert {entry["status"] for entry in facts["checks"]} == {"ok", "failed", "not applicable"}
+
+
+def test_without_torch_the_command_says_what_to_install():
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.argv = ['vis-bench', 'methods', 'check', 'stc'];"
+        "from vis_bench.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "pip install 'vis-bench[methods]'" in done.stderr
 
 
 def test_unknown_methods_and_configurations_are_usage_errors(vis_bench):

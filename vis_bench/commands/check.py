@@ -20,6 +20,8 @@ def check_command(name: str, config: str | None, as_json: bool) -> None:
         from vis_bench.engine.contract.check import check_method
         from vis_bench.engine.contract.subject import find_subject
     except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"torch", "safetensors"}:
+            raise
         raise MethodError(
             f"Checking a method needs {error.name}. Install it with: pip install 'vis-bench[methods]'"
         ) from None
