@@ -26,7 +26,7 @@ PAPER = replace(
 )
 PAPER_R50 = replace(PAPER, backbone=BackboneConfig(name="resnet50"))
 TINY = inspro.TINY
-QUICK = replace(TINY, train=replace(TINY.train, iterations=300))
+QUICK = replace(TINY, train=replace(TINY.train, iterations=280))
 
 CONFIGS: Mapping[str, InsProConfig] = MappingProxyType(
     {"paper": PAPER, "paper-r50": PAPER_R50, "tiny": TINY, "quick": QUICK}
