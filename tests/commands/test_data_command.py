@@ -106,3 +106,16 @@ def test_methods_show_suggests(vis_bench):
     code, _, err = vis_bench("methods", "show", "insprop")
     assert code == 2
     assert "Did you mean 'inspro'" in err
+
+
+def test_the_model_that_is_counted_is_always_the_same():
+    import torch
+
+    from vis_bench.commands.methods import _build_to_count
+    from vis_bench.plugins import load_spec
+
+    spec = load_spec("stc")
+    before = torch.random.get_rng_state()
+    one, other = (_build_to_count(spec, spec.configs["tiny"], 5).state_dict() for _ in range(2))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert torch.equal(torch.random.get_rng_state(), before)

@@ -123,7 +123,9 @@ def _build_to_count(spec: MethodSpec, config: Any, num_classes: int) -> Any:
         return build_method(spec, config, num_classes)
     from vis_bench.complexity import counted_config
 
-    with torch.inference_mode():
+    # the same weights every time: what survives a suppression of overlaps depends on them
+    with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
         return build_method(spec, counted_config(config, spec.mac_count), num_classes)
 
 
