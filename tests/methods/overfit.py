@@ -112,7 +112,7 @@ def overfit(
     spec = load_spec(name)
     config = override(spec.configs["tiny"] if config is None else config, dict(changes or {}))
     length = frames or max(2, config.train.sampling.frames)
-    first, *later = _shortened((config.train, *getattr(config, "later_training", ())), iterations)
+    first, *later = shortened((config.train, *getattr(config, "later_training", ())), iterations)
     config = dataclasses.replace(config, train=first)
     dataset = one_video(folder, length)
 
@@ -144,7 +144,7 @@ def overfit(
     )
 
 
-def _shortened(phases: Sequence[TrainConfig], iterations: int) -> list[TrainConfig]:
+def shortened(phases: Sequence[TrainConfig], iterations: int) -> list[TrainConfig]:
     """The training phases with so many iterations in all, in their proportion, without augmentation."""
     total = sum(phase.iterations for phase in phases)
     ends = [sum(p.iterations for p in phases[: n + 1]) * iterations // total for n in range(len(phases))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 from overfit import assert_overfit, ceiling_ap, one_video, overfit
 from torch import Tensor
 
@@ -17,11 +16,9 @@ def through_stride_4(masks: Tensor) -> Tensor:
     return aligned_upsample(stride4_masks(masks).float(), 4) > 0.5
 
 
-def test_the_ceiling_is_below_one_but_near_it(tmp_path: Path) -> None:
+def test_stride_4_loses_little(tmp_path: Path) -> None:
     dataset = one_video(tmp_path, frames=2)
-    assert ceiling_ap(dataset, lambda masks: masks) == pytest.approx(1.0)
-    assert ceiling_ap(dataset, torch.zeros_like) == 0.0
-    assert 0.5 < ceiling_ap(dataset, through_stride_4) < 1.0
+    assert 0.75 < ceiling_ap(dataset, through_stride_4) < 1.0
 
 
 @pytest.mark.slow
