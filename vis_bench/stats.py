@@ -1,4 +1,4 @@
-"""Is A better than B, by how much, and would it hold on other videos and other seeds: pure functions on arrays.
+"""Is A better than B, by how much, and would it hold on other videos and seeds: pure functions on arrays.
 
 The default interval is a t interval on the variance between seeds plus the variance over videos of a paired
 bootstrap, with Satterthwaite's degrees of freedom. Definitions and reasons: docs/studies.md.
@@ -95,7 +95,7 @@ def satterthwaite(variances: Sequence[float], degrees: Sequence[int]) -> float:
 def mean_interval(
     values: np.ndarray, draws: np.ndarray, videos: int, level: float = LEVEL
 ) -> tuple[float, float, float]:
-    """(mean, low, high) of one method: values [n] per seed, draws [n, R]; as `paired_difference` against 0."""
+    """(mean, low, high) of one method, as `paired_difference` against 0: values [n] per seed, draws [n, R]."""
     zeros = np.zeros_like(np.asarray(draws, dtype=float))
     found = paired_difference(values, np.zeros(len(values)), draws, zeros, videos, level)
     return found.mean, found.low, found.high
