@@ -95,7 +95,7 @@ def satterthwaite(variances: Sequence[float], degrees: Sequence[int]) -> float:
 def mean_interval(
     values: np.ndarray, draws: np.ndarray, videos: int, level: float = LEVEL
 ) -> tuple[float, float, float]:
-    """(mean, low, high) of one method, as `paired_difference` against 0: values [n] per seed, draws [n, R]."""
+    """(mean, low, high) of one method, as `paired_difference` against 0: values [n], draws [n, R]."""
     zeros = np.zeros_like(np.asarray(draws, dtype=float))
     found = paired_difference(values, np.zeros(len(values)), draws, zeros, videos, level)
     return found.mean, found.low, found.high

@@ -1,0 +1,165 @@
+"""Intervals, verdicts and adjusted p values against numbers worked out by hand or by scipy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from vis_bench.stats import (
+    Difference,
+    holm,
+    mean_interval,
+    minimum_detectable,
+    paired_difference,
+    probability_of_improvement,
+    satterthwaite,
+    seeds_to_decide,
+    verdict,
+    win_tie_loss,
+)
+
+NO_DRAWS = np.zeros((3, 1))
+
+
+def difference(mean: float, reach: float, seeds: int = 3, seed_variance: float = 1.0) -> Difference:
+    return Difference(
+        seeds=(mean,) * seeds,
+        mean=mean,
+        low=mean - reach,
+        high=mean + reach,
+        p=0.5,
+        seed_variance=seed_variance,
+        video_variance=0.0,
+        degrees=seeds - 1,
+        videos=60,
+    )
+
+
+def test_without_video_variance_it_is_the_paired_t_test() -> None:
+    a, b = np.array([3.0, 5.0, 4.0]), np.array([1.0, 2.0, 3.0])
+    found = paired_difference(a, b, NO_DRAWS, NO_DRAWS, videos=60)
+    expected = scipy_stats.ttest_rel(a, b)
+    low, high = expected.confidence_interval(0.95)
+    assert (found.mean, found.degrees) == (2.0, pytest.approx(2.0))
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_both_variances_by_hand() -> None:
+    """Differences 1 and 3: mean 2, variance 2, over 2 seeds 1. Draws of the mean difference 1, 2, 3: variance 1.
+
+    The squared error is 2; degrees (1 + 1)^2 / (1 / 1 + 1 / 10) = 4 / 1.1.
+    """
+    a, b = np.array([1.0, 3.0]), np.zeros(2)
+    draws = np.array([[0.0, 2.0, 3.0], [2.0, 2.0, 3.0]])
+    found = paired_difference(a, b, draws, np.zeros((2, 3)), videos=11)
+    assert (found.seed_variance, found.video_variance) == (1.0, 1.0)
+    assert found.degrees == pytest.approx(4 / 1.1)
+    reach = scipy_stats.t.ppf(0.975, 4 / 1.1) * math.sqrt(2)
+    assert (found.low, found.high) == (pytest.approx(2 - reach), pytest.approx(2 + reach))
+    assert found.standard_error == pytest.approx(math.sqrt(2))
+
+
+def test_the_videos_are_paired() -> None:
+    """Both methods rise and fall together over the draws, so the videos add no uncertainty."""
+    shared = np.random.default_rng(0).normal(size=(3, 200))
+    found = paired_difference(np.full(3, 2.0), np.full(3, 1.0), shared + 1, shared, videos=60)
+    assert found.video_variance == pytest.approx(0.0, abs=1e-20)
+    assert found.mean == 1.0
+
+
+def test_one_seed_covers_the_videos_only() -> None:
+    found = paired_difference(np.array([2.0]), np.array([1.0]), np.array([[0.0, 2.0]]), np.zeros((1, 2)), 60)
+    assert (found.seed_variance, found.video_variance, found.degrees) == (0.0, 2.0, pytest.approx(59))
+
+
+def test_nothing_varies() -> None:
+    same = paired_difference(np.ones(3), np.ones(3), NO_DRAWS, NO_DRAWS, 60)
+    assert (same.low, same.mean, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
+    apart = paired_difference(np.ones(3), np.zeros(3), NO_DRAWS, NO_DRAWS, 60)
+    assert (apart.low, apart.high, apart.p) == (1.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("a", "draws"),
+    [([1.0, 2.0], NO_DRAWS), ([[1.0]], NO_DRAWS), ([math.nan, 1.0, 1.0], NO_DRAWS), ([], np.zeros((0, 1)))],
+)
+def test_wrong_shapes_and_numbers_are_refused(a, draws) -> None:
+    with pytest.raises(ValueError, match="shapes|finite"):
+        paired_difference(np.array(a), np.array(a), draws, draws, 60)
+
+
+def test_interval_of_one_method_is_the_t_interval() -> None:
+    values = np.array([1.0, 2.0, 6.0])
+    low, high = scipy_stats.t.interval(0.95, 2, 3.0, values.std(ddof=1) / math.sqrt(3))
+    assert mean_interval(values, NO_DRAWS, 60) == (3.0, pytest.approx(low), pytest.approx(high))
+
+
+def test_satterthwaite() -> None:
+    assert satterthwaite((2.0, 0.0), (4, 59)) == pytest.approx(4)
+    assert satterthwaite((1.0, 1.0), (5, 5)) == pytest.approx(10)
+    assert satterthwaite((0.0, 0.0), (4, 59)) == math.inf
+
+
+def test_holm_by_hand() -> None:
+    """0.01 x 3, 0.02 x 2, 0.04 x 1, each at least as large as the one before, at most 1."""
+    assert holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
+    assert holm([0.5, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_keeps_the_order_and_never_lowers(p: list[float]) -> None:
+    adjusted = holm(p)
+    assert all(0 <= before <= after <= 1 for before, after in zip(p, adjusted, strict=True))
+    order = np.argsort(p, kind="stable")
+    assert (np.diff(np.array(adjusted)[order]) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("mean", "reach", "p", "expected"),
+    [
+        (2.0, 1.0, 0.01, "better"),
+        (-2.0, 1.0, 0.01, "worse"),
+        (2.0, 1.0, 0.06, "undecided"),
+        (0.1, 0.3, 0.5, "equivalent"),
+        (0.3, 0.1, 0.001, "equivalent"),
+        (0.1, 0.4, 0.5, "undecided"),
+        (0.2, 5.0, 0.9, "undecided"),
+    ],
+)
+def test_verdicts(mean: float, reach: float, p: float, expected: str) -> None:
+    assert verdict(difference(mean, reach), p, margin=0.5) == expected
+
+
+def test_minimum_detectable_difference_by_hand() -> None:
+    """sd 2 over 4 seeds: standard error 1, 3 degrees: t 3.182 + 0.978."""
+    assert minimum_detectable(2.0, 0.0, 4, 60) == pytest.approx(3.18245 + 0.97847, abs=1e-4)
+    assert minimum_detectable(2.0, 0.0, 16, 60) < minimum_detectable(2.0, 0.0, 4, 60)
+
+
+def test_seeds_to_decide_is_the_first_number_that_is_enough() -> None:
+    seen = difference(2.0, 1.0, seeds=3, seed_variance=4.0 / 3)  # sd 2 between seeds
+    needed = seeds_to_decide(seen)
+    assert needed is not None
+    assert minimum_detectable(2.0, 0.0, needed, 60) <= 2.0 < minimum_detectable(2.0, 0.0, needed - 1, 60)
+
+
+def test_no_number_of_seeds_helps_against_too_few_videos() -> None:
+    few = Difference((1.0, 1.2), 1.1, -1, 3, 0.5, 0.01, 4.0, 50, 60)
+    assert seeds_to_decide(few) is None
+    assert seeds_to_decide(difference(1.0, 1.0, seeds=1)) is None
+
+
+def test_probability_of_improvement_by_hand() -> None:
+    """Pairs (1, 1) tie, (1, 2) lose, (3, 1) and (3, 2) win: (0.5 + 0 + 1 + 1) / 4."""
+    assert probability_of_improvement(np.array([1.0, 3.0]), np.array([1.0, 2.0])) == 0.625
+
+
+def test_win_tie_loss_leaves_undefined_videos_out() -> None:
+    assert win_tie_loss(np.array([1.0, 2.0, 3.0, np.nan]), np.array([0.0, 2.0, 5.0, 1.0])) == (1, 1, 1)
