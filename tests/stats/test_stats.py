@@ -51,7 +51,7 @@ def test_without_video_variance_it_is_the_paired_t_test() -> None:
 
 
 def test_both_variances_by_hand() -> None:
-    """Differences 1 and 3: mean 2, variance 2, over 2 seeds 1. Draws of the mean difference 1, 2, 3: variance 1.
+    """Differences 1 and 3: mean 2, variance 2, over 2 seeds 1. Draws of their mean 1, 2, 3: variance 1.
 
     The squared error is 2; degrees (1 + 1)^2 / (1 / 1 + 1 / 10) = 4 / 1.1.
     """
@@ -90,7 +90,7 @@ def test_nothing_varies() -> None:
     [([1.0, 2.0], NO_DRAWS), ([[1.0]], NO_DRAWS), ([math.nan, 1.0, 1.0], NO_DRAWS), ([], np.zeros((0, 1)))],
 )
 def test_wrong_shapes_and_numbers_are_refused(a, draws) -> None:
-    with pytest.raises(ValueError, match="shapes|finite"):
+    with pytest.raises(ValueError, match=r"shapes|finite"):
         paired_difference(np.array(a), np.array(a), draws, draws, 60)
 
 
