@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,17 @@ from vis_bench.plugins import load_spec, split_variant
 from vis_bench.protocol import Extra, Protocol
 from vis_bench.records import RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.types import Dataset
+
+
+# what decides the weights and the tracks besides the method; plans, reports and messages do not
+TRAINING_SOURCES = (
+    "method.py",
+    "seeds.py",
+    *(f"engine/{name}.py" for name in ("execute", "optimizer", "track", "train")),
+    *(f"data/{name}.py" for name in ("augment", "clips", "draws", "frames", "mixed_clips", "pseudo_clips")),
+    *(f"data/{name}.py" for name in ("rle_check", "segmentations", "ytvis")),
+)
+SCORING_SOURCES = ("evaluate.py", "measure.py", "rle.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,18 +214,17 @@ def plan_runs(
 def scoring_hash() -> str:
     """SHA-256 of the sources that turn predictions into numbers: a mended metric is computed again."""
     home = Path(vis_bench.__file__).parent
-    sources = [*sorted((home / "metrics").glob("*.py")), home / "evaluate.py", home / "measure.py", home / "rle.py"]
+    sources = [*sorted((home / "metrics").glob("*.py")), *(home / name for name in SCORING_SOURCES)]
     return sha256(b"".join(path.read_bytes() for path in sources))
 
 
 def code_hash(method: str, spec: MethodSpec) -> str:
-    """SHA-256 of the sources that can change what a method computes: its package (or file) and the engine.
+    """SHA-256 of the sources that can change what a method computes: its own, and those of the harness.
 
     A changed method is run again instead of being answered from an old record.
     """
     home = Path(vis_bench.__file__).parent
-    sources = {home / "method.py", home / "seeds.py", *(home / "engine").glob("*.py")}
-    sources |= set((home / "data").glob("*.py"))
+    sources = {home / name for name in TRAINING_SOURCES}
     if ".py:" in method:
         sources.add(Path(method.rpartition(":")[0]))
     elif isinstance(spec.build, str):
@@ -225,15 +236,23 @@ def code_hash(method: str, spec: MethodSpec) -> str:
 
 
 def _shared_and_own(package: Path, build: str) -> list[Path]:
-    """Python files of the method's own folder and of folders that are no method (no SPEC of their own)."""
+    """Python files of the method's folder, of method folders that it imports from, and of shared folders.
+
+    A folder with a SPEC is a method; every other one is shared.
+    """
     parts = build.partition(":")[0].split(".")
     own = package.joinpath(*parts[1:-1]) if len(parts) > 2 else package
-    shared = [
-        folder
-        for folder in package.iterdir()
-        if folder.is_dir() and (init := folder / "__init__.py").exists() and "SPEC" not in init.read_text()
-    ]
-    return [path for folder in {own, *shared} for path in folder.rglob("*.py")]
+    folders = {path.parent.name: path.parent for path in package.glob("*/__init__.py")}
+    methods = {name for name, folder in folders.items() if "SPEC" in (folder / "__init__.py").read_text()}
+    wanted = {own, *(folder for name, folder in folders.items() if name not in methods)}
+    waiting = list(wanted)
+    while waiting:
+        text = "".join(path.read_text(encoding="utf-8") for path in waiting.pop().rglob("*.py"))
+        for name in re.findall(rf"^\s*(?:from|import) {package.name}\.(\w+)", text, flags=re.MULTILINE):
+            if name in folders and folders[name] not in wanted:
+                wanted.add(folders[name])
+                waiting.append(folders[name])
+    return [path for folder in wanted for path in folder.rglob("*.py")]
 
 
 def axis_seeds(master: int) -> dict[str, int]:
