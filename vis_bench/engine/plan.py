@@ -25,12 +25,11 @@ from vis_bench.protocol import Extra, Protocol
 from vis_bench.records import RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.types import Dataset
 
-
 # what decides the weights and the tracks besides the method; plans, reports and messages do not
 TRAINING_SOURCES = (
     "method.py",
     "seeds.py",
-    *(f"engine/{name}.py" for name in ("execute", "optimizer", "track", "train")),
+    *(f"engine/{name}.py" for name in ("execute", "optimizer", "track", "train", "train_state")),
     *(f"data/{name}.py" for name in ("augment", "clips", "draws", "frames", "mixed_clips", "pseudo_clips")),
     *(f"data/{name}.py" for name in ("rle_check", "segmentations", "ytvis")),
 )
