@@ -51,8 +51,11 @@ def paired_difference(
 
     a, b: [n] metric per seed. a_draws, b_draws: [n, R] the same under R weightings of the videos, the same
     ones for all. videos: how many were drawn from. Draws in which either is NaN must have been left out.
+    The variance of the draws is multiplied by V / (V - 1), which a bootstrap of V videos is too small by.
+    What varies between seeds and videos at once is in both parts, so the interval errs to the wide side.
     Raises ValueError for shapes that do not fit or numbers that are not finite.
-    Source: Satterthwaite, An approximate distribution of estimates of variance components, 1946.
+    Source: Satterthwaite, An approximate distribution of estimates of variance components, 1946; V / (V - 1):
+    Davison and Hinkley, Bootstrap Methods and their Application, 1997, 2.3.
     """
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     draws = np.asarray(a_draws, dtype=float) - np.asarray(b_draws, dtype=float)
@@ -63,7 +66,8 @@ def paired_difference(
     seeds = a - b
     n = len(seeds)
     seed_variance = float(seeds.var(ddof=1) / n) if n > 1 else 0.0
-    video_variance = float(draws.mean(axis=0).var(ddof=1)) if draws.shape[1] > 1 else 0.0
+    drawn = draws.shape[1] > 1 and videos > 1
+    video_variance = float(draws.mean(axis=0).var(ddof=1)) * videos / (videos - 1) if drawn else 0.0
     degrees = satterthwaite((seed_variance, video_variance), (n - 1, videos - 1))
     error = float(np.sqrt(seed_variance + video_variance))
     mean = float(seeds.mean())
@@ -142,19 +146,24 @@ def minimum_detectable(
     return reach * float(np.sqrt(seed_variance + video_variance))
 
 
-def seeds_to_decide(difference: Difference, level: float = LEVEL, power: float = POWER) -> int | None:
-    """How many seeds would find a true difference as large as the one seen; None: no number of seeds would.
+def seeds_to_decide(
+    difference: Difference, margin: float = 0.0, level: float = LEVEL, power: float = POWER
+) -> int | None:
+    """How many seeds would decide if the true difference is the one seen; None: no number of seeds would.
 
-    None with one seed as well, since nothing is known about the variation between seeds.
+    Deciding is finding the difference, or showing that it is inside +- margin, whichever takes fewer seeds.
+    The variance over videos stays as it is. None with one seed as well, since nothing is known about the
+    variation between seeds.
     """
     n = len(difference.seeds)
-    if n < 2 or difference.mean == 0:
+    target = max(abs(difference.mean), margin - abs(difference.mean))
+    if n < 2 or target <= 0:
         return None
     seed_sd = float(np.sqrt(difference.seed_variance * n))
 
     def enough(seeds: int) -> bool:
-        reach = minimum_detectable(seed_sd, difference.video_variance, seeds, difference.videos, level, power)
-        return reach <= abs(difference.mean)
+        variance, videos = difference.video_variance, difference.videos
+        return minimum_detectable(seed_sd, variance, seeds, videos, level, power) <= target
 
     if not enough(MOST_SEEDS):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -53,16 +54,17 @@ def test_without_video_variance_it_is_the_paired_t_test() -> None:
 def test_both_variances_by_hand() -> None:
     """Differences 1 and 3: mean 2, variance 2, over 2 seeds 1. Draws of their mean 1, 2, 3: variance 1.
 
-    The squared error is 2; degrees (1 + 1)^2 / (1 / 1 + 1 / 10) = 4 / 1.1.
+    Times 11 / 10 that is 1.1; the squared error is 2.1; degrees 2.1^2 / (1^2 / 1 + 1.1^2 / 10).
     """
     a, b = np.array([1.0, 3.0]), np.zeros(2)
     draws = np.array([[0.0, 2.0, 3.0], [2.0, 2.0, 3.0]])
     found = paired_difference(a, b, draws, np.zeros((2, 3)), videos=11)
-    assert (found.seed_variance, found.video_variance) == (1.0, 1.0)
-    assert found.degrees == pytest.approx(4 / 1.1)
-    reach = scipy_stats.t.ppf(0.975, 4 / 1.1) * math.sqrt(2)
+    assert (found.seed_variance, found.video_variance) == (1.0, pytest.approx(1.1))
+    degrees = 2.1**2 / (1 + 1.1**2 / 10)
+    assert found.degrees == pytest.approx(degrees)
+    reach = scipy_stats.t.ppf(0.975, degrees) * math.sqrt(2.1)
     assert (found.low, found.high) == (pytest.approx(2 - reach), pytest.approx(2 + reach))
-    assert found.standard_error == pytest.approx(math.sqrt(2))
+    assert found.standard_error == pytest.approx(math.sqrt(2.1))
 
 
 def test_the_videos_are_paired() -> None:
@@ -75,7 +77,20 @@ def test_the_videos_are_paired() -> None:
 
 def test_one_seed_covers_the_videos_only() -> None:
     found = paired_difference(np.array([2.0]), np.array([1.0]), np.array([[0.0, 2.0]]), np.zeros((1, 2)), 60)
-    assert (found.seed_variance, found.video_variance, found.degrees) == (0.0, 2.0, pytest.approx(59))
+    assert (found.seed_variance, found.degrees) == (0.0, pytest.approx(59))
+    assert found.video_variance == pytest.approx(2.0 * 60 / 59)
+
+
+def test_with_one_seed_and_a_mean_over_videos_it_is_the_t_test_over_videos() -> None:
+    """All 4^4 resamples of four videos: the variance of their means is s^2 / 4 exactly, after V / (V - 1)."""
+    gap = np.array([1.0, 4.0, -2.0, 3.0])
+    picks = np.array(list(itertools.product(range(4), repeat=4)))
+    draws = gap[picks].mean(axis=1)[None]
+    found = paired_difference(gap.mean()[None], np.zeros(1), draws, np.zeros_like(draws), 4)
+    expected = scipy_stats.ttest_1samp(gap, 0.0)
+    # the sample variance of the 256 draws has the divisor 255
+    assert found.video_variance * 255 / 256 == pytest.approx(gap.var(ddof=1) / 4)
+    assert found.p == pytest.approx(expected.pvalue, abs=2e-3)
 
 
 def test_nothing_varies() -> None:
@@ -151,9 +166,21 @@ def test_seeds_to_decide_is_the_first_number_that_is_enough() -> None:
 
 
 def test_no_number_of_seeds_helps_against_too_few_videos() -> None:
+    """A video variance of 4 is a standard error of 2, whatever the number of seeds."""
     few = Difference((1.0, 1.2), 1.1, -1, 3, 0.5, 0.01, 4.0, 50, 60)
     assert seeds_to_decide(few) is None
     assert seeds_to_decide(difference(1.0, 1.0, seeds=1)) is None
+
+
+def test_a_difference_inside_the_margin_is_decided_by_showing_that() -> None:
+    """0.1 with margin 0.5: reaching 0.4 takes fewer seeds than reaching 0.1."""
+    seen = difference(0.1, 1.0, seeds=3, seed_variance=0.04 / 3)  # sd 0.2 between seeds
+    alone, within = seeds_to_decide(seen), seeds_to_decide(seen, margin=0.5)
+    assert alone is not None
+    assert within is not None
+    assert minimum_detectable(0.2, 0.0, alone, 60) <= 0.1
+    assert minimum_detectable(0.2, 0.0, within, 60) <= 0.4 < minimum_detectable(0.2, 0.0, within - 1, 60)
+    assert seeds_to_decide(difference(0.0, 1.0)) is None
 
 
 def test_probability_of_improvement_by_hand() -> None:
