@@ -1,0 +1,128 @@
+"""One way of scoring a results file, alone in this process: prints CPU seconds, memory and scores as JSON.
+
+    python scoring_cost.py WAY TRUTH RESULTS
+
+Ways: ours-ap, ours-all, trackeval-ap, trackeval-all, motmetrics. Time is CPU time of everything from the
+files on, imports included. VIS_BENCH_FAST=0 keeps `ours` to the plain install.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def ours(truth: Path, results: Path, metrics: tuple[str, ...]) -> dict[str, float]:
+    from vis_bench.data.predictions import read_results
+    from vis_bench.data.ytvis import read_dataset
+    from vis_bench.evaluate import evaluate
+
+    dataset = read_dataset(truth, None, "official size", "truth")
+    found = evaluate(dataset, read_results(results, dataset), metrics)
+    scores = {"AP": found["video_ap"]["AP"]}
+    if "mot" in found:
+        scores["IDF1"] = found["mot"]["class_agnostic"]["0.0"]["IDF1"]
+        scores["HOTA"] = found["hota"]["class_aware"]["all"]["HOTA"]
+    return scores
+
+
+def with_trackeval(truth: Path, results: Path, all_metrics: bool) -> dict[str, float]:
+    import trackeval
+
+    with tempfile.TemporaryDirectory() as folder:
+        gt = Path(folder) / "gt" / "youtube_vis_val"
+        found = Path(folder) / "trackers" / "youtube_vis_val" / "method" / "data"
+        gt.mkdir(parents=True)
+        found.mkdir(parents=True)
+        (gt / "truth.json").symlink_to(truth.resolve())
+        (found / "results.json").symlink_to(results.resolve())
+        quiet = {"PRINT_CONFIG": False, "PRINT_RESULTS": False, "TIME_PROGRESS": False}
+        quiet |= {
+            "OUTPUT_SUMMARY": False,
+            "OUTPUT_DETAILED": False,
+            "PLOT_CURVES": False,
+            "LOG_ON_ERROR": None,
+        }
+        places = {
+            "GT_FOLDER": f"{gt.parent}/",
+            "TRACKERS_FOLDER": f"{found.parents[2]}/",
+            "PRINT_CONFIG": False,
+        }
+        places |= {"SPLIT_TO_EVAL": "val", "TRACKER_SUB_FOLDER": "data"}
+        with contextlib.redirect_stdout(io.StringIO()):
+            # the ranges of YouTube-VIS; by default it has others, and ranges of time as well
+            areas = [[0, 128**2], [128**2, 256**2], [256**2, 1e10]]
+            judges = [trackeval.metrics.TrackMAP({"USE_TIME_RANGES": False, "AREA_RANGES": areas})]
+            if all_metrics:
+                judges += [trackeval.metrics.HOTA(), trackeval.metrics.CLEAR(), trackeval.metrics.Identity()]
+            data = trackeval.datasets.YouTubeVIS(places)
+            outcome, _ = trackeval.Evaluator(quiet).evaluate([data], judges)
+    combined = outcome["YouTubeVIS"]["method"]["COMBINED_SEQ"]
+    return {"AP": float(combined["cls_comb_cls_av"]["TrackMAP"]["AP_all"].mean())}
+
+
+def with_motmetrics(truth: Path, results: Path) -> dict[str, float]:
+    """All thresholds and both class modes that `ours-all` computes."""
+    import motmetrics
+    import numpy as np
+
+    from vis_bench.data.predictions import read_results
+    from vis_bench.data.ytvis import read_dataset
+    from vis_bench.measure import MOT_SETTINGS, MOT_THRESHOLDS
+    from vis_bench.metrics.mot import box_distances
+
+    dataset = read_dataset(truth, None, "official size", "truth")
+    tracks = read_results(results, dataset)
+    names = ["idf1", "idp", "idr", "mota", "num_switches", "num_false_positives", "num_misses"]
+    names += ["mostly_tracked", "mostly_lost", "num_fragmentations"]
+    scores: dict[str, float] = {}
+    boxes = {
+        video.id: box_distances(
+            video.length, dataset.tracks_by_video[video.id], [t for t in tracks if t.video_id == video.id]
+        )
+        for video in dataset.videos
+    }
+    for mode, threshold in MOT_SETTINGS:
+        accumulators = []
+        for found in boxes.values():
+            accumulator = motmetrics.MOTAccumulator()
+            kept = found.scores > MOT_THRESHOLDS[threshold]
+            other = found.truth_categories[:, None] != found.categories[None, :]
+            for t in range(len(found.distance)):
+                g, d = np.flatnonzero(found.present_truth[t]), np.flatnonzero(found.present[t] & kept)
+                distance = found.distance[t][np.ix_(g, d)].copy()
+                if mode == "class_aware":
+                    distance[other[np.ix_(g, d)]] = np.nan
+                accumulator.update(g, d, distance, frameid=t)
+            accumulators.append(accumulator)
+        host = motmetrics.metrics.create()
+        table = host.compute_many(accumulators, metrics=names, generate_overall=True)
+        if (mode, threshold) == ("class_agnostic", "0.0"):
+            scores["IDF1"] = float(table.loc["OVERALL", "idf1"])
+    return scores
+
+
+WAYS = {
+    "ours-ap": lambda truth, results: ours(truth, results, ("ap",)),
+    "ours-all": lambda truth, results: ours(truth, results, ("ap", "mot", "hota", "errors")),
+    "trackeval-ap": lambda truth, results: with_trackeval(truth, results, False),
+    "trackeval-all": lambda truth, results: with_trackeval(truth, results, True),
+    "motmetrics": with_motmetrics,
+}
+
+
+def main() -> None:
+    way, truth, results = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    scores = WAYS[way](truth, results)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"cpu_seconds": time.process_time(), "peak_memory_bytes": peak, "scores": scores}))
+
+
+if __name__ == "__main__":
+    main()

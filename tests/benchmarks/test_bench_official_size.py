@@ -1,0 +1,131 @@
+"""Scoring at the size of YouTube-VIS 2021 against the tools that a researcher would use: one table of ratios.
+
+    pytest tests/benchmarks/test_bench_official_size.py --benchmark-enable -s
+
+Every way of scoring runs in a process of its own, from the files on, on one thread; five minutes in all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from official_size import Corpus, write_official_size
+
+from vis_bench.data.predictions import read_results
+from vis_bench.data.ytvis import read_dataset
+from vis_bench.evaluate import measure
+from vis_bench.metrics import video_ap
+
+SCRIPT = Path(__file__).with_name("scoring_cost.py")
+PLAIN, FAST = {"VIS_BENCH_FAST": "0"}, {"VIS_BENCH_FAST": "1"}
+MOST_MEMORY_BYTES = 1.3e9
+
+
+@dataclass(frozen=True)
+class Cost:
+    cpu_seconds: float
+    peak_memory_bytes: int
+    scores: dict[str, float]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Corpus:
+    if request.config.getoption("benchmark_disable"):
+        pytest.skip("benchmarks are not enabled")
+    return write_official_size(tmp_path_factory.mktemp("official"))
+
+
+def cost(way: str, files: Corpus, switch: dict[str, str] = PLAIN) -> Cost:
+    environment = {**os.environ, **switch, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, str(SCRIPT), way, str(files.truth), str(files.results)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return Cost(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def median_cost(way: str, files: Corpus, switch: dict[str, str] = PLAIN, repeats: int = 3) -> Cost:
+    """The run of median CPU time; the first compiled run is not counted, it may compile."""
+    runs = sorted((cost(way, files, switch) for _ in range(repeats)), key=lambda one: one.cpu_seconds)
+    return runs[len(runs) // 2]
+
+
+def show(capsys: pytest.CaptureFixture[str], title: str, rows: list[tuple[str, Cost, float | None]]) -> None:
+    with capsys.disabled():
+        print(f"\n{title:<44}{'CPU s':>8}{'ratio':>8}{'GB':>7}")
+        for name, one, ratio in rows:
+            shown = "" if ratio is None else f"{ratio:.1f}"
+            print(f"{name:<44}{one.cpu_seconds:>8.2f}{shown:>8}{one.peak_memory_bytes / 1e9:>7.2f}")
+
+
+def test_ap_against_trackeval(corpus: Corpus, capsys: pytest.CaptureFixture[str]) -> None:
+    cost("ours-ap", corpus, FAST)
+    plain, fast = median_cost("ours-ap", corpus), median_cost("ours-ap", corpus, FAST)
+    peer = median_cost("trackeval-ap", corpus)
+    rows = [("TrackEval TrackMAP", peer, None)]
+    rows += [
+        (name, one, peer.cpu_seconds / one.cpu_seconds) for name, one in (("plain", plain), ("fast", fast))
+    ]
+    show(capsys, f"AP, {corpus.masks} masks", rows)
+    assert plain.scores == fast.scores
+    assert plain.scores["AP"] == pytest.approx(peer.scores["AP"], abs=1e-9)
+    assert rows[1][2] >= 2
+    assert rows[2][2] >= 4
+
+
+def test_all_metrics_against_trackeval_and_motmetrics(corpus: Corpus, capsys) -> None:
+    cost("ours-all", corpus, FAST)
+    plain, fast = cost("ours-all", corpus), cost("ours-all", corpus, FAST)
+    first, second = cost("trackeval-all", corpus), cost("motmetrics", corpus)
+    peers = first.cpu_seconds + second.cpu_seconds
+    rows = [("TrackEval, four metrics", first, None), ("motmetrics, eight settings", second, None)]
+    rows += [(name, one, peers / one.cpu_seconds) for name, one in (("plain", plain), ("fast", fast))]
+    show(capsys, "AP + MOT + HOTA + errors", rows)
+    assert plain.scores == fast.scores
+    assert plain.scores["IDF1"] == pytest.approx(second.scores["IDF1"], abs=1e-12)
+    assert rows[2][2] >= 5
+    assert max(plain.peak_memory_bytes, fast.peak_memory_bytes) < MOST_MEMORY_BYTES
+
+
+def test_dense_videos(corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dense = write_official_size(tmp_path, videos=60, predictions=60, categories=2)
+    cost("ours-ap", dense, FAST)
+    plain, fast, peer = (
+        cost(way, dense, s) for way, s in (("ours-ap", PLAIN), ("ours-ap", FAST), ("trackeval-ap", PLAIN))
+    )
+    rows = [("TrackEval TrackMAP", peer, None)]
+    rows += [
+        (name, one, peer.cpu_seconds / one.cpu_seconds) for name, one in (("plain", plain), ("fast", fast))
+    ]
+    show(capsys, "dense: 60 videos x 60 predictions, 2 classes", rows)
+    assert rows[2][2] >= 4
+
+
+def test_time_grows_linearly_and_jobs_share_the_videos(corpus: Corpus, tmp_path: Path, capsys) -> None:
+    costs = []
+    for factor in (1, 2, 4, 8):
+        part = write_official_size(tmp_path / str(factor), videos=50 * factor)
+        costs.append((f"{50 * factor} videos", cost("ours-all", part, FAST), None))
+    show(capsys, "AP + MOT + HOTA + errors, fast", costs)
+    seconds = [one.cpu_seconds for _, one, _ in costs]
+    # the fixed part is the same in all; doubling the videos at most doubles the rest
+    assert seconds[3] - seconds[2] < 2.6 * (seconds[2] - seconds[1])
+
+
+def test_a_thousand_bootstrap_replicates(corpus: Corpus, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = read_dataset(corpus.truth, None, "official size", "truth")
+    statistics = measure(dataset, read_results(corpus.results, dataset), ("ap",))
+    count = len(statistics.video_ids)
+    weights = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), 1000).astype(float)
+    begin = time.process_time()
+    found = video_ap.reduce(statistics.video_ap, weights)["AP"]
+    seconds = time.process_time() - begin
+    with capsys.disabled():
+        print(f"\n1,000 bootstrap replicates of AP: {seconds:.2f} CPU s, sd {100 * found.std():.2f} AP")
+    assert seconds < 3
