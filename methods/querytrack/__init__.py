@@ -18,4 +18,6 @@ SPEC = MethodSpec(
     convert_weights="methods.querytrack.checkpoint:from_queryinst",
     variants=VARIANTS,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
+    associate="methods.querytrack.association:associate",
+    summarise="methods.querytrack.association:summarise",
 )

@@ -22,14 +22,15 @@ class QueryTrackRule:
 
     init_threshold: detection confidence from which a candidate without identity starts a new one.
     similarity_gate: smallest cosine of the raw embeddings of a match, -1 switches it off. factor_floor:
-    smallest F of a match. losers: what happens to a candidate that could have matched but whose identities
-    all went to others: the rule for new objects, or it is not put out. refresh_label: a match overwrites the
-    stored class.
+    smallest F of a match; F falls as the bank grows, since all identities share a row of Eq 9, so a floor
+    above 0 can turn known objects into new identities, which fill the bank further. losers: what happens to
+    a candidate that could have matched but whose identities all went to others: the rule for new objects, or
+    it is not put out. refresh_label: a match overwrites the stored class.
     """
 
     init_threshold: float = 0.05
     similarity_gate: float = 0.0
-    factor_floor: float = 0.2
+    factor_floor: float = 0.0
     losers: Literal["new", "discard"] = "new"
     refresh_label: bool = True
 
@@ -57,9 +58,13 @@ def bidirectional_similarity(candidates: np.ndarray, identities: np.ndarray) -> 
 def matching_factor(detections: RawDetections, bank: Bank) -> np.ndarray:
     """F = S (1 + IoU) / 2 (1 + confidence) / 2 delta(class) of Eq 8: [M, N] in 0..1, 0 between classes.
 
-    All identities of the bank take part in S, those of other classes too.
+    All identities of the bank take part in S, those of other classes too. Embeddings of width 0 say nothing:
+    S is 1 for every pair, since a softmax over equal values would say how many objects there are.
     """
-    similarity = bidirectional_similarity(detections.embeddings, bank.embeddings)
+    if detections.embeddings.shape[1]:
+        similarity = bidirectional_similarity(detections.embeddings, bank.embeddings)
+    else:
+        similarity = np.ones((len(detections), len(bank)))
     iou = box_iou(detections.boxes, bank.boxes)
     same = detections.labels[:, None] == bank.labels[None]
     confidence = detections.scores[:, None]
@@ -106,11 +111,9 @@ def associate_queries(
     embedding, box and class. Source: QueryTrack, Sec 2.3; specification 2.4 and D1 for what it leaves out.
     """
     factors = matching_factor(detections, bank)
-    eligible = (
-        (factors > 0)
-        & (factors >= rule.factor_floor)
-        & (cosine(detections.embeddings, bank.embeddings) >= rule.similarity_gate)
-    )
+    eligible = (factors > 0) & (factors >= rule.factor_floor)
+    if detections.embeddings.shape[1]:
+        eligible &= cosine(detections.embeddings, bank.embeddings) >= rule.similarity_gate
     rows = greedy_rows(factors, eligible, detections.scores, rule)
     after, identities = remember(bank, detections, rows, frame, rule.refresh_label)
     return identities, after

@@ -98,7 +98,7 @@ def test_large_products_stay_finite():
 def test_another_class_never_matches_even_without_a_floor():
     bank = bank_of((0.9, 0, LEFT, (1.0, 1.0)))
     other = detections((0.9, 1, LEFT, (1.0, 1.0)))
-    for floor in (0.0, 0.2):
+    for floor in (0.0, 0.2):  # F is 0 between classes, which a floor of 0 alone would let through
         assert associate_queries(other, bank, replace(RULE, factor_floor=floor), 1)[0].tolist() == [1]
 
 
@@ -126,8 +126,7 @@ def test_two_candidates_for_one_identity_the_larger_factor_wins_and_the_other_is
 def test_a_loser_may_take_its_second_choice():
     bank = bank_of((0.9, 0, LEFT, (1.0, 0.0)), (0.9, 0, RIGHT, (0.9, 0.1)))
     frame = detections((0.9, 0, LEFT, (1.0, 0.0)), (0.4, 0, LEFT, (1.0, 0.0)))
-    no_floor = replace(RULE, factor_floor=0.0)
-    assert associate_queries(frame, bank, no_floor, 1)[0].tolist() == [0, 1]
+    assert associate_queries(frame, bank, RULE, 1)[0].tolist() == [0, 1]
 
 
 def test_below_the_start_threshold_nothing_begins_but_a_known_object_goes_on():
@@ -140,7 +139,20 @@ def test_a_floor_refuses_weak_pairs():
     bank = bank_of((0.9, 0, LEFT, (2.0, 0.0)))
     frame = detections((0.2, 0, FAR, (2.0, 0.0)))  # F = 1 * 0.5 * 0.6
     assert associate_queries(frame, bank, RULE, 1)[0].tolist() == [0]
+    assert associate_queries(frame, bank, replace(RULE, factor_floor=0.29), 1)[0].tolist() == [0]
     assert associate_queries(frame, bank, replace(RULE, factor_floor=0.31), 1)[0].tolist() == [1]
+
+
+def test_a_floor_on_the_factor_runs_away_when_queries_repeat_an_object():
+    """Five queries on one object share the rows and columns of Eq 9: S is 0.2 for every pair."""
+    frame = detections(*[(0.5, 0, LEFT, (1.2, 0.0))] * 5)
+    bank = associate_queries(frame, empty_bank(2), RULE, 0)[1]
+    assert matching_factor(frame, bank) == pytest.approx(np.full((5, 5), 0.2 * 0.75))
+    assert len(associate_queries(frame, bank, RULE, 1)[1]) == 5
+    floor = replace(RULE, factor_floor=0.2)
+    for t in range(1, 4):
+        identities, bank = associate_queries(frame, bank, floor, t)
+        assert identities.tolist() == list(range(5 * t, 5 * t + 5))
 
 
 def test_numbers_are_not_reused_and_lost_objects_are_found_again():

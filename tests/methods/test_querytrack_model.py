@@ -116,7 +116,7 @@ def test_paper_values():
     assert (rule.init_threshold, rule.similarity_gate, rule.factor_floor, rule.losers) == (
         0.05,
         0.0,
-        0.2,
+        0.0,
         "new",
     )
 
