@@ -98,6 +98,9 @@ def run(
         str | None,
         typer.Option(metavar="coco:PATH", help="COCO images to train on too, by annotation file or folder."),
     ] = None,
+    keep_frames: Annotated[
+        bool, typer.Option("--keep-frames", help="Store the detections of every frame (for reassociate).")
+    ] = False,
 ) -> None:
     """Train, track, score and tabulate methods on a dataset.
 
@@ -133,6 +136,7 @@ def run(
             Path(report) if report else None,
             Path(data_root) if data_root else None,
             extra_data,
+            keep_frames,
         )
     )
 

@@ -144,11 +144,35 @@ class FrameDetection:
 
 
 @dataclass(frozen=True, slots=True)
+class RawDetections:
+    """The detections of one frame before association.
+
+    scores: [n] float64 in 0..1. labels: [n] int64 in 0..C-1. boxes: [n, 4] float64 (x1, y1, x2, y2), original
+    pixels. embeddings: [n, D] float64, D = 0 where there is no appearance to compare. segmentations: n masks
+    at the original size, None where a mask is empty.
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray
+    boxes: np.ndarray
+    embeddings: np.ndarray
+    segmentations: tuple[Rle | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True, slots=True)
 class FrameResult:
-    """All detections of frame `index` (0-based)."""
+    """All detections of frame `index` (0-based).
+
+    candidates: what a method that detects first and associates then had before association, None for any
+    other. It is stored with `vis-bench run --keep-frames`.
+    """
 
     index: int
     detections: tuple[FrameDetection, ...]
+    candidates: RawDetections | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +241,11 @@ class MethodSpec:
     protocol's configuration, NAME@CONFIG+VARIANT to that one. build: `module:callable` or the callable,
     called as `callable(config, num_classes)`. choices: the open points of the paper. convert_weights:
     `module:callable` that maps a published checkpoint's state dict onto this method's names, or None.
-    mac_count: how the method's cost per frame is counted.
+    mac_count: how the method's cost per frame is counted. associate, summarise: for a method that detects
+    first and associates then, `module:callable` of its association alone, importable without torch, so that
+    stored frame predictions of any method can be associated under its rule. Called as `associate(config,
+    frames, num_classes) -> Iterator[FrameResult]` with the RawDetections of the frames of one video, and as
+    `summarise(config, results, length) -> list[VideoInstance]`; both or neither.
     """
 
     info: MethodInfo
@@ -227,3 +255,5 @@ class MethodSpec:
     convert_weights: str | None = None
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     mac_count: MacCount = field(default_factory=MacCount)
+    associate: str | None = None
+    summarise: str | None = None

@@ -18,4 +18,6 @@ SPEC = MethodSpec(
     build="methods.inspro_tbd.model:InsProTbd",
     variants=VARIANTS,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
+    associate="methods.inspro_tbd.association:associate",
+    summarise="methods.inspro_tbd.association:summarise",
 )

@@ -17,6 +17,7 @@ from methods.inspro.masks import MaskHead
 from methods.inspro.matching import empty_table, match_frame
 from methods.inspro.parts import initial_boxes, initial_queries, query_stages
 from methods.inspro.supervision import weighted_losses
+from methods.inspro_tbd.association import associate, summarise
 from methods.inspro_tbd.config import InsProTbdConfig
 from methods.inspro_tbd.identity import clip_identity_loss
 from methods.layers.backbone import build_backbone
@@ -26,9 +27,7 @@ from methods.layers.fpn import Fpn
 from methods.layers.images import normalise_and_pad
 from methods.layers.query_stage import StageOutput
 from methods.layers.roi import pyramid_roi_align
-from methods.tracking.association import track_detections
 from methods.tracking.bank import RawDetections
-from methods.tracking.sequence import summarise_tracks
 from vis_bench.errors import MethodError
 from vis_bench.method import Clip, FrameResult, VideoInstance
 from vis_bench.types import Video
@@ -170,9 +169,8 @@ class InsProTbd(nn.Module):
 
     def track(self, video: Video, frames: Iterator[Tensor]) -> Iterator[FrameResult]:
         """Online: the result of frame t is yielded before frame t + 1 is asked for."""
-        detections = (self.detections(frame) for frame in frames)
-        yield from track_detections(detections, self.config.association, self.num_classes)
+        yield from associate(self.config, (self.detections(frame) for frame in frames), self.num_classes)
 
     def summarise(self, video: Video, results: Sequence[FrameResult]) -> list[VideoInstance]:
         """Mean of the frame scores, majority vote over the classes."""
-        return summarise_tracks(results, video.length)
+        return summarise(self.config, results, video.length)

@@ -17,4 +17,6 @@ SPEC = MethodSpec(
     build="methods.masktrack_rcnn.model:MaskTrackRcnn",
     variants=VARIANTS,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
+    associate="methods.masktrack_rcnn.association:associate",
+    summarise="methods.masktrack_rcnn.association:summarise",
 )

@@ -17,6 +17,7 @@ from methods.layers.images import normalise_and_pad, resize_frame
 from methods.layers.mask_targets import crop_mask_targets
 from methods.layers.paste import paste_masks
 from methods.layers.roi import pyramid_roi_align
+from methods.masktrack_rcnn.association import associate, summarise
 from methods.masktrack_rcnn.config import MaskTrackConfig
 from methods.masktrack_rcnn.heads import BoxHead, MaskHead
 from methods.masktrack_rcnn.inference import select_detections
@@ -29,9 +30,7 @@ from methods.masktrack_rcnn.losses import (
     usable_objects,
 )
 from methods.masktrack_rcnn.rpn import Rpn, rpn_losses, select_proposals
-from methods.tracking.association import track_detections
 from methods.tracking.bank import RawDetections
-from methods.tracking.sequence import summarise_tracks
 from vis_bench.method import Clip, FrameResult, VideoInstance
 from vis_bench.rle import encode_or_none
 from vis_bench.types import Video
@@ -173,9 +172,8 @@ class MaskTrackRcnn(nn.Module):
 
     def track(self, video: Video, frames: Iterator[Tensor]) -> Iterator[FrameResult]:
         """Online: the result of frame t is yielded before frame t + 1 is asked for."""
-        detections = (self.detect(frame) for frame in frames)
-        yield from track_detections(detections, self.config.association, self.num_classes)
+        yield from associate(self.config, (self.detect(frame) for frame in frames), self.num_classes)
 
     def summarise(self, video: Video, results: Sequence[FrameResult]) -> list[VideoInstance]:
         """Mean of the frame scores, majority vote over the classes."""
-        return summarise_tracks(results, video.length)
+        return summarise(self.config, results, video.length)

@@ -1,4 +1,4 @@
-"""The association of QueryTrack alone: what `vis-bench reassociate` runs over stored detections. Imports no torch."""
+"""The association of QueryTrack alone, for `vis-bench reassociate`. Imports no torch."""
 
 from __future__ import annotations
 

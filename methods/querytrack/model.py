@@ -18,15 +18,13 @@ from methods.layers.fpn import Fpn
 from methods.layers.images import normalise_and_pad
 from methods.layers.query_stage import QueryStage, QueryStageConfig, StageOutput
 from methods.layers.roi import pyramid_roi_align
+from methods.querytrack.association import associate, summarise
 from methods.querytrack.config import QueryTrackConfig
 from methods.querytrack.inference import detect_frame
 from methods.querytrack.losses import detection_losses, mask_loss, matched_entries, track_loss
 from methods.querytrack.targets import Targets, flatten_targets, match_queries
 from methods.querytrack.track_head import TrackHead
-from methods.tracking.association import track_with
 from methods.tracking.bank import RawDetections
-from methods.tracking.querytrack_association import associate_queries
-from methods.tracking.sequence import summarise_tracks
 from vis_bench.errors import MethodError
 from vis_bench.method import Clip, FrameResult, VideoInstance
 from vis_bench.types import Video
@@ -190,16 +188,11 @@ class QueryTrack(nn.Module):
 
     def track(self, video: Video, frames: Iterator[Tensor]) -> Iterator[FrameResult]:
         """Online: the result of frame t is yielded before frame t + 1 is asked for."""
-        rule = self.config.association
-        yield from track_with(
-            (self.detect(frame) for frame in frames),
-            lambda detections, bank, index: associate_queries(detections, bank, rule, index),
-            self.num_classes,
-        )
+        yield from associate(self.config, (self.detect(frame) for frame in frames), self.num_classes)
 
     def summarise(self, video: Video, results: Sequence[FrameResult]) -> list[VideoInstance]:
         """Mean of the frame scores, majority vote over the classes."""
-        return summarise_tracks(results, video.length)
+        return summarise(self.config, results, video.length)
 
 
 def _with_truth(boxes: Tensor, image: Tensor, truth: Tensor) -> Tensor:

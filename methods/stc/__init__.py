@@ -17,4 +17,6 @@ SPEC = MethodSpec(
     build="methods.stc.model:Stc",
     variants=VARIANTS,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
+    associate="methods.stc.association:associate",
+    summarise="methods.stc.association:summarise",
 )

@@ -16,13 +16,12 @@ from methods.layers.condmask import MaskBranch, num_dynamic_parameters
 from methods.layers.fcos import FcosHead, conv_tower, flatten_levels, make_grid, output_conv
 from methods.layers.fpn import Fpn, level_stride
 from methods.layers.images import normalise_and_pad
+from methods.stc.association import associate, summarise
 from methods.stc.config import StcConfig
 from methods.stc.inference import detect_frame
 from methods.stc.losses import stc_losses
 from methods.stc.outputs import StcOutputs
-from methods.tracking.association import track_detections
 from methods.tracking.bank import RawDetections
-from methods.tracking.sequence import summarise_tracks
 from vis_bench.method import Clip, FrameResult, VideoInstance
 from vis_bench.types import Video
 
@@ -125,9 +124,8 @@ class Stc(nn.Module):
 
     def track(self, video: Video, frames: Iterator[Tensor]) -> Iterator[FrameResult]:
         """Online: the result of frame t is yielded before frame t + 1 is asked for."""
-        detections = (self.detect(frame) for frame in frames)
-        yield from track_detections(detections, self.config.association, self.num_classes)
+        yield from associate(self.config, (self.detect(frame) for frame in frames), self.num_classes)
 
     def summarise(self, video: Video, results: Sequence[FrameResult]) -> list[VideoInstance]:
         """Mean of the frame scores, majority vote over the classes."""
-        return summarise_tracks(results, video.length)
+        return summarise(self.config, results, video.length)

@@ -149,6 +149,7 @@ def track_with(
                 for i, identity in enumerate(identities)
                 if identity >= 0
             ),
+            detections,
         )
 
 

@@ -6,25 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.types import Rle
+from vis_bench.method import RawDetections
 
-
-@dataclass(frozen=True, slots=True)
-class RawDetections:
-    """The detections of one frame before association.
-
-    scores: [n] float in 0..1. labels: [n] int64 in 0..C-1. boxes: [n, 4] float (x1, y1, x2, y2), original
-    pixels. embeddings: [n, D] float. segmentations: n masks at the original size, None where a mask is empty.
-    """
-
-    scores: np.ndarray
-    labels: np.ndarray
-    boxes: np.ndarray
-    embeddings: np.ndarray
-    segmentations: tuple[Rle | None, ...]
-
-    def __len__(self) -> int:
-        return len(self.scores)
+__all__ = ["Bank", "RawDetections", "empty_bank", "forget", "remember"]
 
 
 @dataclass(frozen=True, slots=True)

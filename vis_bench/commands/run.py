@@ -46,6 +46,7 @@ class RunArguments:
     report: Path | None
     data_root: Path | None
     extra_data: str | None = None
+    keep_frames: bool = False
 
 
 def run_command(arguments: RunArguments) -> None:
@@ -128,6 +129,7 @@ def _settings(arguments: RunArguments) -> Settings:
         limit=arguments.limit,
         fresh=arguments.fresh,
         overrides=tuple(parse_assignment(text) for text in arguments.assignments),
+        keep_frames=arguments.keep_frames,
     )
 
 

@@ -137,6 +137,7 @@ def _run(
         progress,
         run.seed,
         spec.info.iou_type,
+        settings.keep_frames,
     )
     if spec.info.online and look_ahead > 0:
         notes.append(f"declared online, but reads {look_ahead} frames ahead")

@@ -17,6 +17,7 @@ from vis_bench.data.coco import open_coco
 from vis_bench.data.extra import ExtraImages, PseudoMotion
 from vis_bench.data.frames import require_frames
 from vis_bench.data.official import OFFICIAL
+from vis_bench.engine.frame_store import has_frames
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
@@ -38,7 +39,10 @@ SCORING_SOURCES = ("evaluate.py", "measure.py", "rle.py")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What all runs of a sweep share. data_root, cache_root: None = environment or default."""
+    """What all runs of a sweep share. data_root, cache_root: None = environment or default.
+
+    keep_frames: store the detections of every frame. It changes no number, so it is no part of a run's hash.
+    """
 
     dataset: str
     split: str
@@ -52,6 +56,7 @@ class Settings:
     limit: int | None = None
     fresh: bool = False
     overrides: tuple[tuple[str, str], ...] = ()
+    keep_frames: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +94,14 @@ class RunSpec:
         return self.settings.out / "trained" / f"{self._folder}-{self.train_hash[:8]}"
 
     def finished_record(self) -> Record | None:
-        """The record of an earlier identical run that ended well, or None."""
+        """The record of an earlier identical run that ended well and kept what is to be kept, or None."""
         path = self.run_dir / RECORD_NAME
         if not path.exists():
             return None
         record = read_record(path)
+        # whole tracks have no frames to keep
+        if self.settings.keep_frames and record.online and not has_frames(self.run_dir):
+            return None
         return record if record.status in ("done", "not scored") else None
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from vis_bench.boxes import is_usable
 from vis_bench.data.frames import load_video_frame
 from vis_bench.data.predictions import any_mask, parse_results, result_record, write_results
+from vis_bench.engine.frame_store import FrameStore
 from vis_bench.engine.progress import Progress
 from vis_bench.errors import MethodError
 from vis_bench.method import FrameResult, VideoInstance
@@ -42,11 +43,16 @@ class FrameFeed(Iterator[torch.Tensor]):
 
 @dataclass(frozen=True, slots=True)
 class VideoOutcome:
-    """Tracks of one video, look-ahead in frames, wall-clock seconds including frame decoding."""
+    """Tracks of one video, look-ahead in frames, wall-clock seconds including frame decoding.
+
+    results: what an online method put out frame by frame; None for a method that returns whole tracks, and
+    once the video is on disk.
+    """
 
     tracks: tuple[Track, ...]
     look_ahead_frames: int
     seconds: float
+    results: tuple[FrameResult, ...] | None = None
 
 
 @torch.inference_mode()
@@ -61,13 +67,15 @@ def track_video(
     feed = FrameFeed(dataset, video, device)
     begin = time.perf_counter()
     output = method.track(video, feed)
+    results: list[FrameResult] | None = None
     if isinstance(output, list):
         instances, look_ahead = output, max(0, feed.handed - 1)
     else:
         results, look_ahead = _drain(output, feed, video)
         instances = method.summarise(video, results)
     tracks = tuple(_to_track(instance, dataset, video, iou_type) for instance in instances)
-    return VideoOutcome(tracks, look_ahead, time.perf_counter() - begin)
+    seconds = time.perf_counter() - begin
+    return VideoOutcome(tracks, look_ahead, seconds, None if results is None else tuple(results))
 
 
 def _drain(output: Iterator[FrameResult], feed: FrameFeed, video: Video) -> tuple[list[FrameResult], int]:
@@ -130,21 +138,30 @@ def track_dataset(
     progress: Progress,
     seed: int,
     iou_type: IouType,
+    keep_frames: bool = False,
 ) -> tuple[list[Track], int, float]:
     """Track every video; finished videos are kept on disk at once, so a killed run goes on from there.
 
-    Returns (tracks, largest look-ahead in frames, seconds), and writes `predictions`. Raises MethodError as
-    `track_video`, and when a method of masks returned boxes and not one mask.
+    keep_frames: write the detections of every frame too, into `directory`, unless the method returns whole
+    tracks. Returns (tracks, largest look-ahead in frames, seconds), and writes `predictions`. Raises
+    MethodError as `track_video`, when a method of masks returned boxes and not one mask, and when frame
+    detections to be kept have arrays that do not fit together.
     """
     method.eval()
     partial = directory / PARTIAL_NAME
     finished = _read_partial(partial, dataset)
+    store = FrameStore(directory, dataset, iou_type) if keep_frames else None
+    if store is not None:
+        finished = {video: outcome for video, outcome in finished.items() if video in store.finished}
     for done, video in enumerate(dataset.videos):
         if video.id not in finished:
             # a method that draws random numbers gives the same result wherever a killed run goes on
             torch.manual_seed(axis_seed(seed, "augmentation", video.id))
             outcome = track_video(method, dataset, video, device, iou_type)
-            finished[video.id] = outcome
+            if store is not None:
+                # before the tracks, so that a video with tracks on disk has its frames there too
+                store.append(video, outcome.results)
+            finished[video.id] = replace(outcome, results=None)
             _append_partial(partial, video, outcome)
         progress("track", done + 1, len(dataset.videos))
     outcomes = [finished[video.id] for video in dataset.videos]
@@ -152,6 +169,8 @@ def track_dataset(
     if iou_type == "segm" and tracks and all(t.boxes and not any_mask(t.segmentations) for t in tracks):
         raise MethodError("the method says iou_type 'segm', but its tracks hold boxes and not one mask")
     write_results(predictions, tracks)
+    if store is not None:
+        store.finish()
     partial.unlink(missing_ok=True)
     look_ahead = max((outcome.look_ahead_frames for outcome in outcomes), default=0)
     return tracks, look_ahead, sum(outcome.seconds for outcome in outcomes)
