@@ -212,7 +212,7 @@ CHOICES = (
         "association.factor_floor",
         "ours",
         "No floor on F of Eq 8: all identities of the bank share a row of Eq 9, so F of a right match falls "
-        "as the bank grows. A floor then turns known objects into new identities, which fill the bank further.",
+        "as the bank grows. A floor turns known objects into new identities, which fill the bank further.",
     ),
     Choice(
         "D1",
