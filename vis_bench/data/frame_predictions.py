@@ -21,7 +21,7 @@ from vis_bench.data.segmentations import SegmentationBatch
 from vis_bench.data.ytvis import rle_record
 from vis_bench.errors import DataError, MethodError
 from vis_bench.files import read_bytes
-from vis_bench.method import FrameResult, RawDetections
+from vis_bench.method import FrameDetection, FrameResult, RawDetections
 from vis_bench.rle import tight_box
 from vis_bench.types import Dataset, IouType, Video
 
@@ -44,11 +44,15 @@ def emitted(result: FrameResult, iou_type: IouType) -> RawDetections:
     Score and label are those of the best class; the box is the predicted one, else the tight box of the mask.
     An object that counts as absent (without mask, for `bbox` without box) is left out.
     """
-    found = [d for d in result.detections if (d.box if iou_type == "bbox" else d.segmentation) is not None]
-    corners = []
-    for detection in found:
-        x, y, width, height = detection.box or tight_box(detection.segmentation or {})
-        corners.append((x, y, x + width, y + height))
+    found: list[FrameDetection] = []
+    corners: list[tuple[float, ...]] = []
+    for detection in result.detections:
+        mask, box = detection.segmentation, detection.box
+        if box is None and iou_type == "segm" and mask is not None:
+            box = tight_box(mask)
+        if box is not None and (mask is not None or iou_type == "bbox"):
+            found.append(detection)
+            corners.append((box[0], box[1], box[0] + box[2], box[1] + box[3]))
     return RawDetections(
         scores=np.array([float(d.class_scores.max()) for d in found]),
         labels=np.array([int(d.class_scores.argmax()) for d in found], dtype=np.int64),
