@@ -257,6 +257,98 @@ def report(
     )
 
 
+@app.command()
+def reproduce(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[PAPER[:TABLE]]", help="e.g. inspro:1, stc:4, ifr:figure4.")
+    ] = None,
+    records: Annotated[
+        str | None, typer.Option(help="Folder of records to compare with.  [default: runs]")
+    ] = None,
+    on: Annotated[
+        str | None, typer.Option(metavar="DATASET", help="Take measured numbers from this data set only.")
+    ] = None,
+    conflicts: Annotated[
+        bool, typer.Option("--conflicts", help="List the contradictions between and inside the papers.")
+    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    format_: Annotated[str, typer.Option("--format", help="text, markdown or latex (booktabs).")] = "text",
+    threshold: Annotated[
+        str, typer.Option(help="Score from which tracks count in tracking metrics: 0.0, 0.1, 0.3, 0.5.")
+    ] = "0.3",
+) -> None:
+    """Print the papers' tables beside what was measured, and say of every row whether it is reproduced.
+
+    \b
+    Examples:
+      vis-bench reproduce
+      vis-bench reproduce inspro:1 --records results
+      vis-bench reproduce ifr:3 --on shapes
+      vis-bench reproduce --conflicts
+    """
+    from vis_bench.commands.reproduce import ReproduceArguments, reproduce_command
+
+    reproduce_command(
+        ReproduceArguments(
+            target, Path(records) if records else None, on, conflicts, json_, format_, threshold
+        )
+    )
+
+
+@app.command()
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="A B [C...]", help="Methods as tables name them, or run directories."),
+    ],
+    metric: Annotated[str, typer.Option(help="AP, AP50, AR10, fAP, IDF1, MOTA, HOTA, ... as in tables.")] = "AP",
+    records: Annotated[
+        list[str] | None, typer.Option(help="Folder of the runs; may be given again.  [default: runs]")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Which dataset, or where the videos of a path are.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Which split.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Which protocol.")] = None,
+    margin: Annotated[float, typer.Option(help="Points within which methods count as equivalent.")] = 0.5,
+    all_pairs: Annotated[
+        bool, typer.Option("--all-pairs", help="Every pair instead of A with each other one.")
+    ] = False,
+    json_: Annotated[
+        str | None, typer.Option("--json", metavar="PATH", help="Write the numbers here (- = stdout).")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that share the videos.")] = 1,
+    data_root: DataRoot = None,
+) -> None:
+    """Say which method is better, by how much, and whether other seeds and videos would agree.
+
+    Scores the predictions of the runs again under resampled videos. Needs no torch.
+
+    \b
+    Examples:
+      vis-bench compare stc inspro
+      vis-bench compare inspro inspro@A inspro@B --metric AP50
+      vis-bench compare runs-old/stc runs-new/stc --margin 1
+    """
+    from vis_bench.commands.compare import CompareArguments, compare_command
+
+    compare_command(
+        CompareArguments(
+            tuple(names),
+            metric,
+            tuple(Path(place) for place in records or ["runs"]),
+            dataset,
+            split,
+            protocol,
+            margin,
+            all_pairs,
+            json_,
+            jobs,
+            Path(data_root) if data_root else None,
+        )
+    )
+
+
 @data_app.command("ls")
 def data_ls(data_root: DataRoot = None) -> None:
     """List the known datasets and where they were found."""
