@@ -82,8 +82,8 @@ TINY = _lite(
 )
 QUICK = replace(
     TINY,
-    train=replace(TINY.train, iterations=230, warmup_iterations=20),
-    non_key_training=replace(TINY.non_key_training, iterations=70),
+    train=replace(TINY.train, iterations=205, warmup_iterations=20),
+    non_key_training=replace(TINY.non_key_training, iterations=150),
 )
 
 CONFIGS: Mapping[str, InsProLiteConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
