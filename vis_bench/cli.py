@@ -301,7 +301,9 @@ def compare(
         list[str],
         typer.Argument(metavar="A B [C...]", help="Methods as tables name them, or run directories."),
     ],
-    metric: Annotated[str, typer.Option(help="AP, AP50, AR10, fAP, IDF1, MOTA, HOTA, ... as in tables.")] = "AP",
+    metric: Annotated[
+        str, typer.Option(help="AP, AP50, AR10, fAP, IDF1, MOTA, HOTA, ... as in tables.")
+    ] = "AP",
     records: Annotated[
         list[str] | None, typer.Option(help="Folder of the runs; may be given again.  [default: runs]")
     ] = None,

@@ -1,7 +1,7 @@
 """Is A better than B, by how much, and would it hold on other videos and seeds: pure functions on arrays.
 
 The default interval is a t interval on the variance between seeds plus the variance over videos of a paired
-bootstrap, with Satterthwaite's degrees of freedom. Definitions and reasons: docs/studies.md.
+bootstrap, with Cochran's critical value. Definitions and reasons: docs/studies.md.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.optimize import brentq
+from scipy.special import stdtr, stdtrit
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 LEVEL = 0.95
@@ -24,8 +25,8 @@ class Difference:
     """A minus B over n paired seeds, in the unit of the metric.
 
     seeds: [n] differences per seed. mean, low, high: difference and its interval. seed_variance and
-    video_variance: the two parts of the squared standard error. degrees: Satterthwaite's. p: two-sided. With
-    one seed the interval covers the choice of videos only.
+    video_variance: the two parts of the squared standard error. critical: how many standard errors the
+    interval reaches. p: two-sided. With one seed the interval covers the choice of videos only.
     """
 
     seeds: tuple[float, ...]
@@ -35,7 +36,7 @@ class Difference:
     p: float
     seed_variance: float
     video_variance: float
-    degrees: float
+    critical: float
     videos: int
 
     @property
@@ -52,10 +53,10 @@ def paired_difference(
     a, b: [n] metric per seed. a_draws, b_draws: [n, R] the same under R weightings of the videos, the same
     ones for all. videos: how many were drawn from. Draws in which either is NaN must have been left out.
     The variance of the draws is multiplied by V / (V - 1), which a bootstrap of V videos is too small by.
-    What varies between seeds and videos at once is in both parts, so the interval errs to the wide side.
+    What a seed does on single videos alone varies between seeds and over draws; it counts as seed variance,
+    and is taken out of the draws so that it does not count twice.
     Raises ValueError for shapes that do not fit or numbers that are not finite.
-    Source: Satterthwaite, An approximate distribution of estimates of variance components, 1946; V / (V - 1):
-    Davison and Hinkley, Bootstrap Methods and their Application, 1997, 2.3.
+    Source: V / (V - 1): Davison and Hinkley, Bootstrap Methods and their Application, 1997, 2.3.
     """
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     draws = np.asarray(a_draws, dtype=float) - np.asarray(b_draws, dtype=float)
@@ -66,13 +67,13 @@ def paired_difference(
     seeds = a - b
     n = len(seeds)
     seed_variance = float(seeds.var(ddof=1) / n) if n > 1 else 0.0
-    drawn = draws.shape[1] > 1 and videos > 1
-    video_variance = float(draws.mean(axis=0).var(ddof=1)) * videos / (videos - 1) if drawn else 0.0
-    degrees = satterthwaite((seed_variance, video_variance), (n - 1, videos - 1))
-    error = float(np.sqrt(seed_variance + video_variance))
+    video_variance = _video_variance(draws) * videos / (videos - 1) if videos > 1 else 0.0
+    parts, degrees = (seed_variance, video_variance), (n - 1, videos - 1)
+    error = float(np.sqrt(sum(parts)))
     mean = float(seeds.mean())
-    reach = float(stats.t.ppf(0.5 + level / 2, degrees)) * error if error else 0.0
-    p = float(2 * stats.t.sf(abs(mean) / error, degrees)) if error else float(mean == 0)
+    critical = critical_value(0.5 + level / 2, parts, degrees)
+    reach = critical * error
+    p = two_sided_p(mean / error, parts, degrees) if error else float(mean == 0)
     return Difference(
         seeds=tuple(map(float, seeds)),
         mean=mean,
@@ -81,19 +82,49 @@ def paired_difference(
         p=p,
         seed_variance=seed_variance,
         video_variance=video_variance,
-        degrees=degrees,
+        critical=critical,
         videos=videos,
     )
 
 
-def satterthwaite(variances: Sequence[float], degrees: Sequence[int]) -> float:
-    """Degrees of freedom of a sum of independent variance estimates; infinite where nothing varies.
+def _video_variance(draws: np.ndarray) -> float:
+    """Variance over draws [n, R] of what the n seeds have in common: two-way analysis of variance."""
+    n, replicates = draws.shape
+    if replicates < 2:
+        return 0.0
+    mean = draws.mean(axis=0)
+    of_the_mean = float(mean.var(ddof=1))
+    if n == 1:
+        return of_the_mean
+    own = float((draws - mean).var(axis=1, ddof=1).sum()) / (n - 1)
+    return max(0.0, of_the_mean - own / n)
 
-    Source: Satterthwaite 1946, equation 17.
+
+def critical_value(quantile: float, variances: Sequence[float], degrees: Sequence[int]) -> float:
+    """Quantile of a difference over its standard error, whose square is a sum of variance estimates.
+
+    The t quantiles of the parts, weighted by the parts; 0 where nothing varies. variances: >= 0, each with
+    its degrees of freedom, at least 1 where the variance is not 0.
+    Source: Cochran, Approximate significance levels of the Behrens-Fisher test, Biometrics 20, 1964.
     """
-    total = sum(variances)
-    below = sum(v * v / d for v, d in zip(variances, degrees, strict=True) if v > 0 and d > 0)
-    return total * total / below if below > 0 else float("inf")
+    parts = [(v, d) for v, d in zip(variances, degrees, strict=True) if v > 0]
+    total = sum(v for v, _ in parts)
+    return float(sum(v * stdtrit(d, quantile) for v, d in parts) / total) if parts else 0.0
+
+
+def two_sided_p(t: float, variances: Sequence[float], degrees: Sequence[int]) -> float:
+    """The p at which `critical_value` is |t|: smaller than alpha just where the interval leaves out 0."""
+    parts = [(v, d) for v, d in zip(variances, degrees, strict=True) if v > 0]
+    # with the degrees of freedom of one part alone p is at one of these bounds
+    bounds = sorted(max(2 * float(stdtr(d, -abs(t))), 1e-300) for _, d in parts)
+    if t == 0 or bounds[0] == bounds[-1]:
+        return bounds[-1]
+
+    def gap(log_p: float) -> float:
+        return -critical_value(float(np.exp(log_p)) / 2, variances, degrees) - abs(t)
+
+    low, high = np.log(bounds[0]) - 1e-9, min(np.log(bounds[-1]) + 1e-9, 0.0)
+    return float(np.exp(brentq(gap, low, high)))
 
 
 def mean_interval(
@@ -140,10 +171,9 @@ def minimum_detectable(
     seed_sd: standard deviation of the paired difference between seeds. video_variance: as in `Difference`.
     Source: the usual approximation (t_{1-a/2} + t_{power}) * standard error.
     """
-    seed_variance = seed_sd**2 / seeds
-    degrees = satterthwaite((seed_variance, video_variance), (seeds - 1, videos - 1))
-    reach = float(stats.t.ppf(0.5 + level / 2, degrees) + stats.t.ppf(power, degrees))
-    return reach * float(np.sqrt(seed_variance + video_variance))
+    parts, degrees = (seed_sd**2 / seeds, video_variance), (seeds - 1, videos - 1)
+    reach = critical_value(0.5 + level / 2, parts, degrees) + critical_value(power, parts, degrees)
+    return reach * float(np.sqrt(sum(parts)))
 
 
 def seeds_to_decide(

@@ -1,8 +1,8 @@
-"""How often intervals contain the true difference, by simulation: `pytest -s tests/benchmarks/test_bench_coverage.py`.
+"""How often intervals contain the true difference, by simulation; prints the table of docs/studies.md.
 
-Every replicate is a study of two methods: n seeds each, 60 shared videos, a value per run and video that is the
-sum of a video effect (the same for both methods), what a method finds easy or hard about a video, a seed effect
-and a rest. The score is the mean over the videos. The intervals are over other seeds and other videos.
+Every replicate is a study of two methods: n seeds each, 60 shared videos, a value per run and video that is
+the sum of a video effect (the same for both methods), what a method finds easy or hard about a video, a seed
+effect and a rest. The score is the mean over the videos. The intervals are over other seeds and videos.
 """
 
 from __future__ import annotations
@@ -19,12 +19,18 @@ VIDEOS = 60
 TRUE_DIFFERENCE = 1.0
 SEED_NUMBERS = (2, 3, 4, 5)
 INTERVALS = ("default", "percentile over seeds", "t over seeds only", "videos only")
-# The shares of the squared standard error at three seeds: between seeds, over videos, and the rest of each run.
+# shares of the squared standard error at three seeds: between seeds, over videos, and the rest of each run
 REGIMES = {
-    "seed-dominated": (0.85, 0.10, 0.05),
+    "seed-dominated": (0.97, 0.02, 0.01),
     "balanced": (0.475, 0.475, 0.05),
-    "video-dominated": (0.10, 0.85, 0.05),
+    "video-dominated": (0.02, 0.97, 0.01),
+    "mostly seeds": (0.80, 0.15, 0.05),
+    "mostly videos": (0.15, 0.80, 0.05),
+    "mostly rest": (0.15, 0.15, 0.70),
 }
+# Cochran's critical value is on the safe side; with two seeds most of all where a fifth of the variance is
+# between them (0.979 were the bootstrap exact), so chance alone may lift these over 0.98
+MOST = {"mostly seeds": 0.985, "mostly videos": 0.985}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +61,9 @@ def intervals(study: Study, weights: np.ndarray, picks: np.ndarray) -> dict[str,
     reach = scipy_stats.t.ppf(0.975, len(gap) - 1) * np.sqrt(found.seed_variance)
     normal = 1.959964 * np.sqrt(found.video_variance)
     low, high = np.quantile(gap[picks].mean(axis=1), [0.025, 0.975])
-    mean = found.mean
-    both = ((found.low, found.high), (low, high), (mean - reach, mean + reach), (mean - normal, mean + normal))
-    return dict(zip(INTERVALS, both, strict=True))
+    m = found.mean
+    ends = ((found.low, found.high), (low, high), (m - reach, m + reach), (m - normal, m + normal))
+    return dict(zip(INTERVALS, ends, strict=True))
 
 
 def coverage(regime: str, seeds: int, replicates: int, resamples: int) -> dict[str, float]:
@@ -82,9 +88,9 @@ def test_coverage_of_few_replicates() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("regime", REGIMES)
 def test_coverage(regime: str) -> None:
-    """The default interval covers 0.92 to 0.98 in every regime; each of the others fails in one at least."""
+    """The default interval covers 0.92 to 0.98; the percentile bootstrap over seeds does so nowhere."""
     for seeds in SEED_NUMBERS:
         found = coverage(regime, seeds, replicates=2000, resamples=300)
         print(f"| {regime} | {seeds} | " + " | ".join(f"{found[name]:.3f}" for name in INTERVALS) + " |")
-        assert 0.92 <= found["default"] <= 0.98, (regime, seeds, found)
+        assert 0.92 <= found["default"] <= MOST.get(regime, 0.98), (regime, seeds, found)
         assert found["percentile over seeds"] < 0.9, (regime, seeds, found)

@@ -13,13 +13,14 @@ from scipy import stats as scipy_stats
 
 from vis_bench.stats import (
     Difference,
+    critical_value,
     holm,
     mean_interval,
     minimum_detectable,
     paired_difference,
     probability_of_improvement,
-    satterthwaite,
     seeds_to_decide,
+    two_sided_p,
     verdict,
     win_tie_loss,
 )
@@ -36,7 +37,7 @@ def difference(mean: float, reach: float, seeds: int = 3, seed_variance: float =
         p=0.5,
         seed_variance=seed_variance,
         video_variance=0.0,
-        degrees=seeds - 1,
+        critical=2.0,
         videos=60,
     )
 
@@ -46,7 +47,7 @@ def test_without_video_variance_it_is_the_paired_t_test() -> None:
     found = paired_difference(a, b, NO_DRAWS, NO_DRAWS, videos=60)
     expected = scipy_stats.ttest_rel(a, b)
     low, high = expected.confidence_interval(0.95)
-    assert (found.mean, found.degrees) == (2.0, pytest.approx(2.0))
+    assert (found.mean, found.critical) == (2.0, pytest.approx(4.302653))
     assert found.p == pytest.approx(expected.pvalue)
     assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
@@ -54,17 +55,19 @@ def test_without_video_variance_it_is_the_paired_t_test() -> None:
 def test_both_variances_by_hand() -> None:
     """Differences 1 and 3: mean 2, variance 2, over 2 seeds 1. Draws of their mean 1, 2, 3: variance 1.
 
-    Times 11 / 10 that is 1.1; the squared error is 2.1; degrees 2.1^2 / (1^2 / 1 + 1.1^2 / 10).
+    The seeds differ from it by -1, 0, 0 and 1, 0, 0: variances 1/3 and 1/3, over 2 x 1 is 1/3. What the
+    seeds share is 1 - 1/3, times 11 / 10 that is 11/15. t of 1 and of 10 degrees are weighted with 1, 11/15.
     """
     a, b = np.array([1.0, 3.0]), np.zeros(2)
     draws = np.array([[0.0, 2.0, 3.0], [2.0, 2.0, 3.0]])
     found = paired_difference(a, b, draws, np.zeros((2, 3)), videos=11)
-    assert (found.seed_variance, found.video_variance) == (1.0, pytest.approx(1.1))
-    degrees = 2.1**2 / (1 + 1.1**2 / 10)
-    assert found.degrees == pytest.approx(degrees)
-    reach = scipy_stats.t.ppf(0.975, degrees) * math.sqrt(2.1)
+    assert (found.seed_variance, found.video_variance) == (1.0, pytest.approx(11 / 15))
+    squared = 1 + 11 / 15
+    critical = (1.0 * 12.706205 + 11 / 15 * 2.228139) / squared
+    assert found.critical == pytest.approx(critical)
+    reach = critical * math.sqrt(squared)
     assert (found.low, found.high) == (pytest.approx(2 - reach), pytest.approx(2 + reach))
-    assert found.standard_error == pytest.approx(math.sqrt(2.1))
+    assert found.standard_error == pytest.approx(math.sqrt(squared))
 
 
 def test_the_videos_are_paired() -> None:
@@ -75,9 +78,16 @@ def test_the_videos_are_paired() -> None:
     assert found.mean == 1.0
 
 
+def test_what_a_seed_does_alone_does_not_count_as_video_variance() -> None:
+    """Independent draws of each seed: the variance of their mean is all their own, up to chance."""
+    own = np.random.default_rng(0).normal(size=(4, 20000))
+    found = paired_difference(np.arange(4.0), np.zeros(4), own, np.zeros_like(own), videos=60)
+    assert found.video_variance < 0.01  # 0.25 were it not taken out
+
+
 def test_one_seed_covers_the_videos_only() -> None:
     found = paired_difference(np.array([2.0]), np.array([1.0]), np.array([[0.0, 2.0]]), np.zeros((1, 2)), 60)
-    assert (found.seed_variance, found.degrees) == (0.0, pytest.approx(59))
+    assert (found.seed_variance, found.critical) == (0.0, pytest.approx(2.000995, abs=1e-6))
     assert found.video_variance == pytest.approx(2.0 * 60 / 59)
 
 
@@ -115,10 +125,26 @@ def test_interval_of_one_method_is_the_t_interval() -> None:
     assert mean_interval(values, NO_DRAWS, 60) == (3.0, pytest.approx(low), pytest.approx(high))
 
 
-def test_satterthwaite() -> None:
-    assert satterthwaite((2.0, 0.0), (4, 59)) == pytest.approx(4)
-    assert satterthwaite((1.0, 1.0), (5, 5)) == pytest.approx(10)
-    assert satterthwaite((0.0, 0.0), (4, 59)) == math.inf
+def test_critical_value_by_hand() -> None:
+    """t of 2 degrees is 4.303, of 59 degrees 2.001; three parts to one."""
+    assert critical_value(0.975, (3.0, 1.0), (2, 59)) == pytest.approx((3 * 4.302653 + 2.000995) / 4)
+    assert critical_value(0.975, (0.0, 1.0), (0, 59)) == pytest.approx(2.000995)
+    assert critical_value(0.975, (0.0, 0.0), (2, 59)) == 0.0
+
+
+@given(
+    st.floats(0.01, 50), st.floats(0.001, 10), st.floats(0.001, 10), st.integers(1, 9), st.integers(1, 500)
+)
+def test_p_is_where_the_interval_ends_at_zero(t: float, v: float, w: float, n: int, videos: int) -> None:
+    p = two_sided_p(t, (v, w), (n, videos))
+    assert 0 < p < 1
+    assert critical_value(1 - p / 2, (v, w), (n, videos)) == pytest.approx(t, rel=1e-3) or p < 1e-9
+    assert two_sided_p(-t, (v, w), (n, videos)) == p
+
+
+def test_p_of_nothing_and_of_much() -> None:
+    assert two_sided_p(0.0, (1.0, 1.0), (2, 59)) == pytest.approx(1.0)
+    assert 0 <= two_sided_p(1e9, (1e-9, 1.0), (2, 59)) < 1e-9
 
 
 def test_holm_by_hand() -> None:
@@ -167,7 +193,7 @@ def test_seeds_to_decide_is_the_first_number_that_is_enough() -> None:
 
 def test_no_number_of_seeds_helps_against_too_few_videos() -> None:
     """A video variance of 4 is a standard error of 2, whatever the number of seeds."""
-    few = Difference((1.0, 1.2), 1.1, -1, 3, 0.5, 0.01, 4.0, 50, 60)
+    few = Difference((1.0, 1.2), 1.1, -1, 3, 0.5, 0.01, 4.0, 2.0, 60)
     assert seeds_to_decide(few) is None
     assert seeds_to_decide(difference(1.0, 1.0, seeds=1)) is None
 

@@ -165,12 +165,13 @@ def build_blocks(records: Sequence[Record], protocols: Protocols = MappingProxyT
     groups: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
     for position, record in enumerate(records):
         check_record(record, position)
-        groups[_comparable(record)].append(record)
+        groups[comparable_key(record)].append(record)
     blocks = [_block(group, protocols) for group in groups.values()]
     return tuple(sorted(blocks, key=lambda block: block.iou_type != "segm"))
 
 
-def _comparable(record: Record) -> tuple[Any, ...]:
+def comparable_key(record: Record) -> tuple[str, ...]:
+    """What records of one table share: data set, split, protocol hash, two data hashes, kind of region."""
     data = record["data"]
     hashes = (record["protocol_hash"], data["annotation_hash"], data["split_hash"])
     return (record["dataset"], record["split"], *hashes, record["iou_type"])

@@ -1,0 +1,216 @@
+"""Methods over the same seeds and videos: scores under resampled videos, and every comparison between them.
+
+Works on the statistics of `vis_bench.evaluate`, so that score, interval and win count are one function.
+Definitions and reasons: docs/studies.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from vis_bench import stats
+from vis_bench.errors import DataError
+from vis_bench.evaluate import Name, Statistics, reduce
+from vis_bench.metrics import video_ap
+
+REPLICATES = 1000
+RESAMPLING_SEED = 0
+MARGIN_POINTS = 0.5
+POINTS = 100.0
+# batches of resamples drawn in search of ones that keep every category; fewer such ones are not enough
+_MOST_BATCHES = 20
+_FEWEST_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Resamples:
+    """Bootstrap weights of the videos, the same for every method and seed.
+
+    weights: [R, V] multiplicities. drawn: how many resamples were drawn. lost: in how many of them a category
+    lost all its truth. class_set_fixed: whether those were left out.
+    """
+
+    weights: np.ndarray
+    drawn: int
+    lost: int
+    class_set_fixed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """One method. values: [n] metric per seed; draws: [n, R] under the resamples; videos: [V] the metric of
+    each video alone, averaged over the seeds, NaN where undefined. All in points, 100 times the fraction.
+    """
+
+    name: str
+    values: np.ndarray
+    draws: np.ndarray
+    videos: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """a minus b. p: after Holm. detectable: the smallest true difference found with 80 % probability by as
+    many seeds and videos. seeds_needed: None where no number would decide, or one seed tells nothing.
+    probability: that a run of a beats a run of b, None with one seed. wins, ties, losses: videos of a.
+    """
+
+    a: str
+    b: str
+    difference: stats.Difference
+    p: float
+    verdict: stats.Verdict
+    detectable: float
+    seeds_needed: int | None
+    probability: float | None
+    wins: int
+    ties: int
+    losses: int
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Everything that `vis-bench compare` says. Numbers in points; intervals: (mean, low, high) by method.
+
+    resamples_drawn, _lost, _used: drawn in all; with a category that lost its truth; behind the intervals.
+    """
+
+    metric: str
+    dataset: str
+    split: str
+    protocol: str
+    iou_type: str
+    videos: int
+    seeds: tuple[int, ...]
+    margin: float
+    resamples_drawn: int
+    resamples_lost: int
+    resamples_used: int
+    class_set_fixed: bool
+    methods: tuple[Scores, ...]
+    intervals: tuple[tuple[float, float, float], ...]
+    comparisons: tuple[Comparison, ...]
+    notes: tuple[str, ...]
+
+
+def resample_videos(
+    statistics: Statistics, path: Name, replicates: int = REPLICATES, seed: int = RESAMPLING_SEED
+) -> Resamples:
+    """Draw V of V videos with replacement, `replicates` times; equal seeds give equal resamples.
+
+    path: the metric as in `vis_bench.evaluate.reduce`. For a mean over categories the set of categories is
+    kept: resamples in which one loses all its truth are drawn again. Where nearly all do, they are kept, and
+    each is a mean over the categories that it has. Raises DataError for fewer than two videos.
+    """
+    count = len(statistics.video_ids)
+    if count < 2:
+        raise DataError("A comparison needs at least two videos: one says nothing about others.")
+    rng = np.random.default_rng(seed)
+    has_truth = _truth_by_category(statistics, path)
+    first = rng.multinomial(count, np.full(count, 1 / count), size=replicates).astype(float)
+    batch, kept, drawn, lost = first, np.zeros((0, count)), 0, 0
+    for number in range(_MOST_BATCHES):
+        if number:
+            batch = rng.multinomial(count, np.full(count, 1 / count), size=replicates).astype(float)
+        whole = (batch @ has_truth > 0).all(axis=1)
+        drawn, lost = drawn + replicates, lost + int((~whole).sum())
+        kept = np.concatenate([kept, batch[whole]])
+        if len(kept) >= replicates:
+            break
+    if len(kept) < min(_FEWEST_KEPT, replicates):
+        return Resamples(first, drawn, lost, class_set_fixed=False)
+    return Resamples(kept[:replicates], drawn, lost, class_set_fixed=True)
+
+
+def _truth_by_category(statistics: Statistics, path: Name) -> np.ndarray:
+    """[V, K] number of objects that count for the metric, of the categories that have any."""
+    area = 0
+    if path[0] == "video_ap" and statistics.video_ap is not None:
+        area = next(summary.area for summary in video_ap.SUMMARIES if summary.name == path[-1])
+        counts = statistics.video_ap.truth_count
+    elif path[0] == "frame_ap" and statistics.frame_ap is not None:
+        counts = statistics.frame_ap.truth_count
+    else:
+        return np.zeros((len(statistics.video_ids), 0))
+    truth = counts[:, :, area]
+    return truth[:, truth.any(axis=0)]
+
+
+def score_runs(name: str, runs: Sequence[Statistics], path: Name, resamples: Resamples) -> Scores:
+    """The metric of every seed of a method: as it is, under the resamples, and on each video alone.
+
+    Raises DataError where the metric is undefined on the whole data set.
+    """
+    count = len(runs[0].video_ids)
+    weights = np.concatenate([np.ones((1, count)), np.eye(count), resamples.weights])
+    rows = POINTS * np.stack([reduce(run, weights)[path] for run in runs])
+    if np.isnan(rows[:, 0]).any():
+        raise DataError(f"{name}: {path[-1]} is undefined on these videos. Choose another --metric.")
+    return Scores(name, rows[:, 0], rows[:, 1 + count :], rows[:, 1 : 1 + count].mean(axis=0))
+
+
+def defined_everywhere(methods: Sequence[Scores]) -> np.ndarray:
+    """[R] which resamples give a number for every method and seed; only those are used."""
+    return ~np.isnan(np.concatenate([one.draws for one in methods])).any(axis=0)
+
+
+def mean_interval(method: Scores, kept: np.ndarray) -> tuple[float, float, float]:
+    """(mean, low, high) of one method over its seeds and videos, in points; kept: [R]."""
+    return stats.mean_interval(method.values, method.draws[:, kept], len(method.videos))
+
+
+def compare_all(
+    methods: Sequence[Scores], margin: float = MARGIN_POINTS, all_pairs: bool = False
+) -> tuple[Comparison, ...]:
+    """The first method against each other one, or every pair; p adjusted over these comparisons.
+
+    margin: points within which two methods count as equivalent.
+    """
+    pairs = list(combinations(methods, 2))
+    if not all_pairs:
+        pairs = [pair for pair in pairs if pair[0] is methods[0]]
+    kept = defined_everywhere(methods)
+    differences = [
+        stats.paired_difference(a.values, b.values, a.draws[:, kept], b.draws[:, kept], len(a.videos))
+        for a, b in pairs
+    ]
+    adjusted = stats.holm([difference.p for difference in differences])
+    # what a comparison has to reach beside the others, by the first and strictest step of Holm
+    level = 1 - (1 - stats.LEVEL) / max(1, len(pairs))
+    return tuple(
+        _comparison(a, b, difference, p, margin, level)
+        for (a, b), difference, p in zip(pairs, differences, adjusted, strict=True)
+    )
+
+
+def _comparison(
+    a: Scores, b: Scores, difference: stats.Difference, p: float, margin: float, level: float
+) -> Comparison:
+    wins, ties, losses = stats.win_tie_loss(a.videos, b.videos)
+    return Comparison(
+        a=a.name,
+        b=b.name,
+        difference=difference,
+        p=p,
+        verdict=stats.verdict(difference, p, margin),
+        detectable=detectable(difference, len(a.values), level),
+        seeds_needed=stats.seeds_to_decide(difference, margin, level),
+        probability=stats.probability_of_improvement(a.values, b.values) if len(a.values) > 1 else None,
+        wins=wins,
+        ties=ties,
+        losses=losses,
+    )
+
+
+def detectable(difference: stats.Difference, seeds: int, level: float = stats.LEVEL) -> float:
+    """Minimum detectable effect of a study like this one with another number of seeds.
+
+    One seed: of the fixed checkpoints, the variation between trainings left out.
+    """
+    n = len(difference.seeds)
+    seed_sd = float(np.sqrt(difference.seed_variance * n)) if seeds > 1 else 0.0
+    return stats.minimum_detectable(seed_sd, difference.video_variance, seeds, difference.videos, level)
