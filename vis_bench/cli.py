@@ -228,6 +228,55 @@ def eval_(
     )
 
 
+@app.command("reassociate")
+def reassociate(
+    frames: Annotated[
+        str,
+        typer.Argument(metavar="FRAMES", help="frames.jsonl.gz of a run with --keep-frames, or its folder."),
+    ],
+    method: Annotated[
+        str, typer.Option("--method", "-m", help="Whose association rule: NAME[@VARIANT],... or `all`.")
+    ],
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Dataset that the run was evaluated on.")],
+    split: Annotated[str | None, typer.Option(help="Split of the dataset.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a configuration value.")
+    ] = None,
+    json_: Annotated[
+        str | None,
+        typer.Option("--json", metavar="PATH", help="Write the metrics by rule here (- = stdout)."),
+    ] = None,
+    predictions: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Write the tracks here (one rule), results format.")
+    ] = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Track the stored detections of one run under the association rule of another method.
+
+    Needs no torch and no GPU.
+
+    \b
+    Examples:
+      vis-bench run --methods stc --dataset shapes --keep-frames
+      vis-bench reassociate runs/shapes-test/shapes/stc@tiny-seed-0-... -m all -d shapes
+      vis-bench reassociate frames.jsonl.gz -m stc -d shapes --set association.iou_weight=0
+    """
+    from vis_bench.commands.reassociate import ReassociateArguments, reassociate_command
+
+    reassociate_command(
+        ReassociateArguments(
+            Path(frames),
+            method,
+            dataset,
+            split,
+            tuple(set_ or ()),
+            json_,
+            Path(predictions) if predictions else None,
+            Path(data_root) if data_root else None,
+        )
+    )
+
+
 @app.command()
 def report(
     places: Annotated[list[str], typer.Argument(metavar="RUNS...", help="Run directories or record files.")],
