@@ -173,7 +173,10 @@ TINY = MaskTrackConfig(
         iterations=700,
         batch_size=4,
         optimizer="adamw",
-        lr=2e-3,
+        # at twice the rate the wide layers without normalisation overshoot, the tracking loss first
+        lr=1e-3,
+        # at the rate that the new heads need, the backbone loses what it was pretrained for
+        backbone_lr_factor=0.1,
         weight_decay=1e-4,
         schedule="cosine",
         warmup_iterations=50,
@@ -186,6 +189,8 @@ TINY = MaskTrackConfig(
     # square anchors of 16, 32, 64 and 128 px for objects of about 10 to 60 px
     rpn=RpnConfig(levels=PYRAMID, scale=4.0, candidates_per_level=60, proposals=60),
     roi=RoiConfig(
+        # a cell of a region is at most two cells of the map wide, so one sample is enough
+        sampling_ratio=1,
         canonical_size_px=112.0,
         fc_width=128,
         embed_width=128,
@@ -196,7 +201,7 @@ TINY = MaskTrackConfig(
     test_short_side=None,
 )
 
-QUICK = replace(TINY, train=replace(TINY.train, iterations=300))
+QUICK = replace(TINY, train=replace(TINY.train, iterations=250))
 
 CONFIGS: Mapping[str, MaskTrackConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
 
