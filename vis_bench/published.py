@@ -152,7 +152,7 @@ class NamedDataset:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """datasets, backbones: from the papers' words to ours. backbone_variants: those that swap the backbone."""
+    """datasets, backbones: from the papers' words to ours. backbone_variants: those that swap it."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _FORBID
     datasets: dict[str, NamedDataset]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -49,7 +50,7 @@ def reproduce_command(arguments: ReproduceArguments) -> None:
     if arguments.conflicts:
         _print_conflicts(library, arguments.target, arguments.as_json)
     elif table is not None:
-        comparison = _comparison(library, papers[0], table, arguments)
+        comparison = _comparison(library, papers[0], table, _checked_records(arguments), arguments)
         if arguments.as_json:
             typer.echo(dump_json(as_json(comparison), indent=1))
         else:
@@ -68,27 +69,41 @@ def _chosen(library: Library, target: str | None) -> tuple[tuple[PublishedPaper,
     return (paper,), paper.table(number) if colon else None
 
 
-def _blocks(table: PublishedTable, arguments: ReproduceArguments) -> tuple[Block, ...]:
-    """Records of the methods of a table, grouped into comparable runs."""
-    folder = arguments.records
+def _read_records(folder: Path | None) -> list[dict[str, Any]]:
+    """All records of a folder; none where there is no folder `runs` and no other was named."""
     if folder is None:
         folder = Path(DEFAULT_RECORDS)
         if not folder.is_dir():
-            return ()
+            return []
+    return [read_record(path).model_dump(mode="json") for path in find_records([folder])]
+
+
+def _checked_records(arguments: ReproduceArguments) -> list[dict[str, Any]]:
+    """The records, once --on is known to be a data set: by name, in the records or as a path."""
+    records = _read_records(arguments.records)
+    on = arguments.on
+    known = {*known_datasets(), *(record["dataset"] for record in records)}
+    if on is not None and on not in known and not Path(on).exists():
+        raise UsageError(f"--on {on!r}: no such data set.{did_you_mean(on, known)}")
+    return records
+
+
+def _blocks(table: PublishedTable, records: list[dict[str, Any]]) -> tuple[Block, ...]:
+    """Records of the methods of a table, grouped into comparable runs."""
     wanted = measuring_methods(table)
-    records = [read_record(path).model_dump(mode="json") for path in find_records([folder])]
-    return build_blocks([record for record in records if record["method"] in wanted], installed_protocols())
+    chosen = [record for record in records if record["method"] in wanted]
+    return build_blocks(chosen, installed_protocols()) if chosen else ()
 
 
 def _comparison(
-    library: Library, paper: PublishedPaper, table: PublishedTable, arguments: ReproduceArguments
+    library: Library,
+    paper: PublishedPaper,
+    table: PublishedTable,
+    records: list[dict[str, Any]],
+    arguments: ReproduceArguments,
 ) -> Comparison:
-    blocks = _blocks(table, arguments)
     on = arguments.on
-    known = {*known_datasets(), *(block.dataset for block in blocks)}
-    if on is not None and on not in known and not Path(on).exists():
-        raise UsageError(f"--on {on!r}: no such data set.{did_you_mean(on, known)}")
-    rows = compare(library, paper, table, blocks, on, arguments.threshold)
+    rows = compare(library, paper, table, _blocks(table, records), on, arguments.threshold)
     out = str(arguments.records or DEFAULT_RECORDS)
     commands = run_commands(library.terms, paper, table, rows, on, out)
     return Comparison(library, paper, table, rows, tuple(commands))
@@ -96,8 +111,9 @@ def _comparison(
 
 def _print_all(library: Library, papers: tuple[PublishedPaper, ...], arguments: ReproduceArguments) -> None:
     """Every table as JSON; figures, whose numbers are not printed, are asked for by name."""
+    records = _checked_records(arguments)
     found = [
-        as_json(_comparison(library, paper, table, arguments))
+        as_json(_comparison(library, paper, table, records, arguments))
         for paper in papers
         for table in paper.tables
         if not table.is_figure

@@ -145,8 +145,8 @@ def _compare_row(
     source = _closest(library.terms, table, row, blocks)
     cells = tuple(_cell(row, metric, source, threshold) for metric in row.published)
     statuses = [cell.status for cell in cells]
-    order: tuple[CellStatus, ...] = ("not comparable", "differs", "reproduced", "not measured")
-    status = next((status for status in order if status in statuses), "not measured")
+    order: tuple[CellStatus, ...] = ("not comparable", "differs", "reproduced")
+    status: CellStatus = next((name for name in order if name in statuses), "not measured")
     if all(cell.published is None for cell in cells) and source is not None:
         status = "not comparable"
     why: tuple[str, ...] = ()

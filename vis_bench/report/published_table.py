@@ -266,8 +266,9 @@ def as_markdown(comparison: Comparison) -> str:
     body = []
     for row in comparison.rows:
         cells = [
-            escape(f"{published} / {measured}" if measured else published)
+            escape(published)
             + (f"<sup>{note}</sup>" if note else "")
+            + (f" / {measured}" if measured else "")
             for published, note, measured in _flat(comparison, row, letters)
         ]
         body.append([escape(_title(comparison, row)), *cells, escape(status_text(row))])
