@@ -61,6 +61,7 @@ def run_command(arguments: RunArguments) -> None:
         runs = with_fresh(runs)
     _print_plan(runs, data)
     if arguments.dry_run:
+        _print_forecast(runs, data, arguments.jobs)
         return
     _require_torch(arguments.device)
     folder = arguments.report or _report_folder(arguments, settings)
@@ -171,6 +172,47 @@ def _print_plan(runs: list[RunSpec], data: OpenedData) -> None:
     for run in runs:
         state = "cached" if run.finished_record() is not None else "to do"
         _say(f"{state:<10} {run.label}")
+
+
+def _print_forecast(runs: list[RunSpec], data: OpenedData, jobs: int | None) -> None:
+    """Time, disk and the smallest difference that can be found, from the runs that lie in the same folder."""
+    from vis_bench.engine.forecast import detectable_difference, earlier_records, expected_cost
+    from vis_bench.engine.sweep import default_jobs
+
+    settings = runs[0].settings
+    earlier = earlier_records(settings.out)
+    side_by_side = jobs or default_jobs(settings.device, settings.protocol.threads_per_job)
+    cost = expected_cost(runs, data, earlier, side_by_side)
+    if cost.known:
+        _say(
+            f"time       about {_duration(cost.seconds)}, {side_by_side} side by side; "
+            f"disk about {cost.disk_bytes / 1e6:.0f} MB (both from earlier runs below {settings.out})"
+        )
+    if cost.unknown:
+        _say(f"unknown    no earlier run to tell time and disk of: {', '.join(cost.unknown)}")
+    found = detectable_difference(runs, data, earlier)
+    if found is None:
+        _say(
+            "finds      unknown; needs earlier runs of two methods on these videos under this protocol, with "
+            "two shared seeds"
+        )
+        return
+    study = (
+        f"{found.seeds} seeds" if found.seeds > 1 else "one seed (fixed checkpoints, no claim on training)"
+    )
+    _say(
+        f"finds      differences from {found.points:.1f} AP points on, in 80 % of studies, with {study} and "
+        f"{found.videos} videos; from {' and '.join(found.methods)}, "
+        f"seeds {', '.join(map(str, found.earlier_seeds))}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Two units at most: `45 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _extra_text(data: OpenedData) -> str:

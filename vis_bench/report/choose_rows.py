@@ -158,7 +158,8 @@ def _what_differs(names: Sequence[str], keys: Sequence[Mapping[tuple[str, ...], 
     ]
     return (
         f"{names[first]} and {names[other]} are not comparable: they differ in "
-        f"{', '.join(fields) or 'data'}. Numbers are compared only on the same videos under the same protocol; run both again alike."
+        f"{', '.join(fields) or 'data'}. Numbers are compared only "
+        "on the same videos under the same protocol; run both again alike."
     )
 
 
