@@ -92,13 +92,16 @@ def expected_cost(runs: Sequence[RunSpec], data: OpenedData, earlier: Earlier, j
     return Cost(len(seconds), _makespan(seconds, jobs), round(size), tuple(dict.fromkeys(unknown)))
 
 
-def detectable_difference(seeds: int, data: OpenedData, protocol: str, earlier: Earlier) -> Detectable | None:
-    """What a comparison of `seeds` seeds can find on these videos; None without two methods to learn from.
+def detectable_difference(runs: Sequence[RunSpec], data: OpenedData, earlier: Earlier) -> Detectable | None:
+    """What a comparison of as many seeds as the runs have can find; None without two methods to learn from.
 
     Needs earlier runs of two methods with at least two shared seeds on the same videos under one version of
-    the protocol, with their predictions, which are scored again. The pair with most shared seeds is taken.
+    the protocol, with their predictions, which are scored again. The pair with most methods that are to be
+    run now is taken, and of these the one with most shared seeds.
     """
-    wanted = identity(data.evaluated)
+    wanted, protocol = identity(data.evaluated), runs[0].settings.protocol.name
+    seeds = len({run.seed for run in runs})
+    planned = {f"{load_spec(run.method).info.name}@{run.config_name}" for run in runs}
     found: dict[tuple[str, str], dict[int, Path]] = defaultdict(dict)
     for record, folder in earlier:
         same = (record.data, record.protocol, record.iou_type) == (wanted, protocol, "segm")
