@@ -190,17 +190,21 @@ def _candidates(
         run = parse_run(text)
         for block in blocks:
             for measured in block.rows:
-                if (measured.status == DONE) == done and _is_run(run, row, measured):
+                if (measured.status == DONE) == done and _is_run(table, run, row, measured):
                     reasons = tuple(_reasons(terms, table, row, run, block, measured))
                     rank = _rank(terms, table, row, run, block, measured)
                     found.append(((*rank, position, len(reasons)), Source(block, measured, reasons)))
     return [source for _, source in sorted(found, key=lambda pair: pair[0])]
 
 
-def _is_run(run: WantedRun, row: PublishedRow, measured: Row) -> bool:
+def _is_run(table: PublishedTable, run: WantedRun, row: PublishedRow, measured: Row) -> bool:
     if measured.method != run.method or measured.config.partition("+")[2] != run.variant:
         return False
     if any(_plain(measured.overrides.get(key)) != _plain(value) for key, value in run.values):
+        return False
+    # a value that tells rows of this table apart makes the record one of another row
+    telling = {key for other in table.rows for text in other.runs for key, _ in parse_run(text).values}
+    if telling & (set(measured.overrides) - {key for key, _ in run.values}):
         return False
     return (measured.records[0].get("extra_data") is not None) == row.extra_data
 
