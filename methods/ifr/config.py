@@ -256,8 +256,8 @@ CHOICES: tuple[Choice, ...] = (
         "-",
         "loss.class_weight",
         "paper",
-        "lambda_c = 2 (Section 4.1), starting from COCO weights. `tiny` takes 6: at 2, from a random start, it "
-        "had learned no class after 300 iterations.",
+        "lambda_c = 2 (Section 4.1), starting from COCO weights. `tiny` takes 6: at 2, from a random start,"
+        " it had learned no class after 300 iterations.",
     ),
     Choice(
         "-",
