@@ -128,6 +128,21 @@ def test_table_3_of_ifr_on_shapes(vis_bench: Call, tmp_path: Path) -> None:
     assert str(records) in command
 
 
+def test_a_data_set_may_be_given_by_path(vis_bench: Call, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "ovis").mkdir()
+    records = write(
+        tmp_path / "records",
+        make_record("ifr", 0.3, dataset="mine"),
+        make_record("ifr", 0.4, dataset="path:ovis"),
+    )
+    for place, wanted in (("mine", 30.0), ("ovis", None), ("./ovis", 40.0)):
+        out = vis_bench("reproduce", "ifr:4", "--on", place, "--records", records, "--json")[1]
+        found = [row["measured"]["AP"] for row in json.loads(out)["rows"] if row["measured"]]
+        # `ifr` stands for the rows of whole videos without more resolutions, one per year
+        assert found == ([] if wanted is None else pytest.approx([wanted] * 2))
+
+
 def test_no_torch_is_imported(vis_bench: Call) -> None:
     before = "torch" in sys.modules
     vis_bench("reproduce", "inspro:1")

@@ -88,6 +88,15 @@ def _checked_records(arguments: ReproduceArguments) -> list[dict[str, Any]]:
     return records
 
 
+def _name_in_records(on: str) -> str:
+    """What records call a data set that is given by name or by path, see catalog.open_dataset."""
+    path = Path(on)
+    if on in known_datasets() or not path.exists():
+        return on
+    name = path.name.removesuffix(".gz").removesuffix(".json") if path.is_file() else path.resolve().name
+    return f"path:{name}" if name in known_datasets() else name
+
+
 def _blocks(table: PublishedTable, records: list[dict[str, Any]]) -> tuple[Block, ...]:
     """Records of the methods of a table, grouped into comparable runs."""
     wanted = measuring_methods(table)
@@ -103,7 +112,8 @@ def _comparison(
     arguments: ReproduceArguments,
 ) -> Comparison:
     on = arguments.on
-    rows = compare(library, paper, table, _blocks(table, records), on, arguments.threshold)
+    measured_on = None if on is None else _name_in_records(on)
+    rows = compare(library, paper, table, _blocks(table, records), measured_on, arguments.threshold)
     out = str(arguments.records or DEFAULT_RECORDS)
     commands = run_commands(library.terms, paper, table, rows, on, out)
     return Comparison(library, paper, table, rows, tuple(commands))
