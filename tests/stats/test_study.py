@@ -1,0 +1,87 @@
+"""Resampled videos, and what is done where a resample loses a category."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from vis_bench.errors import DataError
+from vis_bench.study import MARGIN_POINTS, Scores, compare_all, resample_videos
+
+AP = ("video_ap", "AP")
+
+
+def statistics(truth: np.ndarray) -> SimpleNamespace:
+    """Only what resampling reads: [V, K] objects per video and category, the same in all four area ranges."""
+    counts = np.repeat(truth[:, :, None], 4, axis=2)
+    return SimpleNamespace(
+        video_ids=tuple(range(len(truth))), video_ap=SimpleNamespace(truth_count=counts), frame_ap=None
+    )
+
+
+def test_resamples_have_as_many_videos_and_are_the_same_each_time() -> None:
+    found = resample_videos(statistics(np.ones((20, 1))), AP)
+    assert found.weights.shape == (1000, 20)
+    assert (found.weights.sum(axis=1) == 20).all()
+    assert (found.drawn, found.lost, found.class_set_fixed) == (1000, 0, True)
+    assert (found.weights == resample_videos(statistics(np.ones((20, 1))), AP).weights).all()
+    assert (found.weights != resample_videos(statistics(np.ones((20, 1))), AP, seed=1).weights).any()
+
+
+def test_resamples_that_lose_a_category_are_drawn_again_and_counted() -> None:
+    """One of 20 videos holds the second category: 0.95^20 = 36 % of all resamples lose it."""
+    truth = np.zeros((20, 3))
+    truth[:, 0], truth[7, 1] = 1, 2  # the third category has no truth anywhere, so none can be lost
+    found = resample_videos(statistics(truth), AP)
+    assert found.class_set_fixed
+    assert len(found.weights) == 1000
+    assert (found.weights[:, 7] > 0).all()
+    assert found.lost / found.drawn == pytest.approx(0.358, abs=0.03)
+
+
+def test_tracking_metrics_have_no_categories_to_lose() -> None:
+    truth = np.zeros((20, 1))
+    truth[7] = 1
+    assert resample_videos(statistics(truth), ("mot", "class_agnostic", "0.3", "IDF1")).lost == 0
+
+
+def test_where_nearly_all_resamples_lose_a_category_they_are_kept() -> None:
+    """Twelve videos with a category each: 12! / 12^12 = 0.005 % of all resamples keep all."""
+    found = resample_videos(statistics(np.eye(12)), AP)
+    assert not found.class_set_fixed
+    assert found.weights.shape == (1000, 12)
+    assert found.lost > 0.99 * found.drawn
+
+
+def test_one_video_says_nothing() -> None:
+    with pytest.raises(DataError, match="two videos"):
+        resample_videos(statistics(np.ones((1, 1))), AP)
+
+
+def scores(name: str, values: list[float], draws: np.ndarray) -> Scores:
+    return Scores(name, np.array(values), draws, np.array(values[:1] * 60))
+
+
+def test_undefined_resamples_are_left_out_for_all_methods() -> None:
+    """Draws of a: 1, 2, NaN, of b: 0, 0, 5. Only the first two count: variance 0.5, times 60 / 59."""
+    a = scores("a", [1.0], np.array([[1.0, 2.0, np.nan]]))
+    b = scores("b", [0.0], np.array([[0.0, 0.0, 5.0]]))
+    (one,) = compare_all([a, b])
+    assert one.difference.video_variance == pytest.approx(0.5 * 60 / 59)
+
+
+def test_an_undecided_comparison_needs_more_seeds_than_it_has() -> None:
+    """Also beside others, where each has to reach the stricter level of the first step of Holm."""
+    rng = np.random.default_rng(3)
+    draws = np.zeros((3, 2))
+    seen = 0
+    for _ in range(200):
+        methods = [scores(str(k), list(rng.normal(k, 1, 3)), draws) for k in range(4)]
+        for one in compare_all(methods, MARGIN_POINTS, all_pairs=True):
+            if one.verdict == "undecided":
+                seen += 1
+                assert one.seeds_needed is None or one.seeds_needed > 3
+                assert one.detectable > abs(one.difference.mean)
+    assert seen > 100
