@@ -15,7 +15,7 @@ from vis_bench.types import Track
 
 
 def store_run(out: Path, videos: Path, method: str, seed: int, found: Collection[int], **fields: Any) -> Path:
-    """A run on split `val` of `videos` that finds exactly the objects of the videos `found`, and nothing else.
+    """A run on split `val` of `videos` that finds exactly the objects of the videos `found`.
 
     fields: of the record, instead of the usual ones. Returns the run directory.
     """
