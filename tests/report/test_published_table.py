@@ -11,14 +11,8 @@ from record_samples import make_record
 from vis_bench.published import published_library
 from vis_bench.report.published_cells import compare
 from vis_bench.report.published_commands import run_commands
-from vis_bench.report.published_table import (
-    Comparison,
-    as_json,
-    as_latex,
-    as_markdown,
-    as_text,
-    latex_escape,
-)
+from vis_bench.report.published_markup import as_latex, as_markdown, latex_escape
+from vis_bench.report.published_table import Comparison, as_json, as_text
 from vis_bench.report.rows import build_blocks
 from vis_bench.report.text import display_width
 

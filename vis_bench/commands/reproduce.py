@@ -15,8 +15,9 @@ from vis_bench.published import Library, PublishedPaper, PublishedTable, publish
 from vis_bench.records import find_records, read_record
 from vis_bench.report.published_cells import compare, measuring_methods
 from vis_bench.report.published_commands import run_commands
+from vis_bench.report.published_markup import as_latex, as_markdown
 from vis_bench.report.published_notes import conflict_text
-from vis_bench.report.published_table import Comparison, as_json, as_latex, as_markdown, as_text
+from vis_bench.report.published_table import Comparison, as_json, as_text
 from vis_bench.report.rows import Block, build_blocks, installed_protocols
 from vis_bench.report.table import TERMINAL_WIDTH
 from vis_bench.report.text import cut_end, wrap

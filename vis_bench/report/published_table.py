@@ -1,14 +1,12 @@
-"""A published table beside what was measured: text for a terminal, Markdown, LaTeX (booktabs) and JSON."""
+"""A published table beside what was measured: text for a terminal, and JSON."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vis_bench.published import Library, PublishedPaper, PublishedTable
-from vis_bench.report.pipe_table import escape, pipe_table
 from vis_bench.report.published_cells import TOLERANCE, ComparedCell, ComparedRow
 from vis_bench.report.published_notes import cell_marks, conflict_text, footnotes, marks, number
 from vis_bench.report.table import TERMINAL_WIDTH
@@ -98,13 +96,13 @@ def as_text(comparison: Comparison) -> str:
     """Text of at most 80 columns; a longer command goes on behind a backslash, as a shell takes it."""
     lines = [
         *wrap(f"{comparison.where}  {comparison.table.caption}", TERMINAL_WIDTH),
-        *_about(comparison),
+        *about_lines(comparison),
         "",
     ]
     lines += _grid(comparison)
     for letter, text in footnotes(comparison.library, comparison.rows, comparison.where):
         lines += wrap(f"{letter} {text}", TERMINAL_WIDTH, "  ")
-    lines += ["", *wrap(_legend(), TERMINAL_WIDTH)]
+    lines += ["", *wrap(legend(), TERMINAL_WIDTH)]
     for note in comparison.table.notes:
         lines += wrap(f"Note: {note}", TERMINAL_WIDTH, "  ")
     lines += ["Done otherwise here:"]
@@ -120,7 +118,8 @@ def _shell(command: str) -> list[str]:
     return [f"  {line}" + (" \\" if position < len(lines) else "") for position, line in enumerate(lines, 1)]
 
 
-def _about(comparison: Comparison) -> list[str]:
+def about_lines(comparison: Comparison) -> list[str]:
+    """Title of the paper, table, split and what all rows share, as lines."""
     shared = _shared(comparison)
     text = f"{comparison.paper.title}, {comparison.name}; split: {comparison.table.split}."
     if shared:
@@ -136,7 +135,8 @@ def _shared(comparison: Comparison) -> list[str]:
     ]
 
 
-def _title(comparison: Comparison, row: ComparedRow) -> str:
+def row_title(comparison: Comparison, row: ComparedRow) -> str:
+    """Method, with backbone, data set and setting where rows differ in them."""
     several_backbones = len({other.row.backbone for other in comparison.rows}) > 1
     several_datasets = len({other.dataset for other in comparison.rows}) > 1
     parts = [row.row.method]
@@ -147,47 +147,52 @@ def _title(comparison: Comparison, row: ComparedRow) -> str:
     return ", ".join([*parts, *([row.row.setting] if row.row.setting else [])])
 
 
-def _legend() -> str:
+def legend() -> str:
+    """What counts as reproduced."""
     return (
         f"reproduced: same data set, split and backbone, and at most {TOLERANCE} points (or half the 95 % "
         f"interval over seeds) away; of millions and counts {TOLERANCE} %."
     )
 
 
-def _published(row: ComparedRow, metric: str) -> str:
+def published_text(row: ComparedRow, metric: str) -> str:
+    """A printed number, `<20` for a bound, empty where the row has no such metric."""
     if metric not in row.row.published:
         return ""
     bound = row.row.published.get(_BOUND) if metric == "FPS" else None
     return f"<{number(bound)}" if bound is not None else number(row.row.published[metric])
 
 
-def _marks(row: ComparedRow, metric: str, letters: dict[str, str]) -> str:
+def letters_of(row: ComparedRow, metric: str, letters: dict[str, str]) -> str:
+    """Letters of the contradictions of a cell, those of a bound with those of the speed."""
     names = [metric, *([_BOUND] if metric == "FPS" else [])]
     return "".join(dict.fromkeys(cell_marks(row, name, letters) for name in names))
 
 
-def _value(cell: ComparedCell | None, value: float | None) -> str:
+def value_text(cell: ComparedCell | None, value: float | None) -> str:
+    """A measured number with one decimal, counts whole; empty for None."""
     if cell is None or value is None:
         return ""
     return f"{value:.0f}" if cell.metric in _COUNTS and value == round(value) else f"{value:.1f}"
 
 
-def _cells(row: ComparedRow) -> dict[str, ComparedCell]:
+def cells_by_metric(row: ComparedRow) -> dict[str, ComparedCell]:
+    """The cells of a row by metric."""
     return {cell.metric: cell for cell in row.cells}
 
 
 def _row_lines(comparison: Comparison, row: ComparedRow) -> list[tuple[str, list[str]]]:
     """(label, texts per column) of a row: published, spread, measured, spread; empty lines left out."""
-    cells, columns = _cells(row), comparison.columns
-    lines = [("published", [_published(row, metric) for metric in columns])]
+    cells, columns = cells_by_metric(row), comparison.columns
+    lines = [("published", [published_text(row, metric) for metric in columns])]
     if row.row.std:
         lines.append(("  printed ±", [number(row.row.std[m]) if m in row.row.std else "" for m in columns]))
     if row.source is not None:
         seeds = len(row.source.row.done_seeds)
-        measured = [_value(cells.get(m), cells[m].measured if m in cells else None) for m in columns]
+        measured = [value_text(cells.get(m), cells[m].measured if m in cells else None) for m in columns]
         if any(measured):
             lines.append((f"measured, {seeds} seed{'s' * (seeds > 1)}", measured))
-        spread = [_value(cells.get(m), cells[m].sd if m in cells else None) for m in columns]
+        spread = [value_text(cells.get(m), cells[m].sd if m in cells else None) for m in columns]
         if any(spread):
             lines.append(("  sd over seeds", spread))
     return lines
@@ -222,7 +227,7 @@ def _grid(comparison: Comparison) -> list[str]:
     for position, metric in enumerate(columns):
         texts = [texts[position] for _, lines in blocks for _, texts in lines]
         widths.append(max(display_width(text) for text in [*texts, metric]))
-        mark_widths.append(max((len(_marks(row, metric, letters)) for row, _ in blocks), default=0))
+        mark_widths.append(max((len(letters_of(row, metric, letters)) for row, _ in blocks), default=0))
     label_width = 2 + max(display_width(label) for _, lines in blocks for label, _ in lines)
 
     def line(label: str, texts: Sequence[str], notes: Sequence[str]) -> str:
@@ -237,100 +242,9 @@ def _grid(comparison: Comparison) -> list[str]:
     rule = "-" * (label_width + sum(_GAP + w + m for w, m in zip(widths, mark_widths, strict=True)))
     lines = [header, rule]
     for row, row_lines in blocks:
-        lines += wrap(_title(comparison, row), TERMINAL_WIDTH, "  ")
+        lines += wrap(row_title(comparison, row), TERMINAL_WIDTH, "  ")
         for label, texts in row_lines:
-            noted = [_marks(row, m, letters) for m in columns] if label == "published" else empty
+            noted = [letters_of(row, m, letters) for m in columns] if label == "published" else empty
             lines.append(line(f"  {label}", texts, noted))
         lines += [f"  {part}" for part in wrap(status_text(row), TERMINAL_WIDTH - 2, "  ")]
     return [*lines, ""]
-
-
-def _flat(comparison: Comparison, row: ComparedRow, letters: dict[str, str]) -> list[tuple[str, str, str]]:
-    """(published, its letters, measured) per column; spreads behind ±."""
-    cells, found = _cells(row), []
-    for metric in comparison.columns:
-        published = _published(row, metric)
-        if metric in row.row.std:
-            published += f" ± {number(row.row.std[metric])}"
-        cell = cells.get(metric)
-        measured = _value(cell, cell.measured) if cell is not None else ""
-        if cell is not None and cell.sd is not None:
-            measured += f" ± {_value(cell, cell.sd)}"
-        found.append((published, _marks(row, metric, letters), measured))
-    return found
-
-
-def as_markdown(comparison: Comparison) -> str:
-    """One table with `published / measured` in every cell, and its footnotes."""
-    letters = marks(comparison.rows)
-    body = []
-    for row in comparison.rows:
-        cells = [
-            escape(published)
-            + (f"<sup>{note}</sup>" if note else "")
-            + (f" / {measured}" if measured else "")
-            for published, note, measured in _flat(comparison, row, letters)
-        ]
-        body.append([escape(_title(comparison, row)), *cells, escape(status_text(row))])
-    header = ["method", *map(escape, comparison.columns), "status"]
-    notes = [
-        f"<sup>{letter}</sup> {escape(text)}"
-        for letter, text in footnotes(comparison.library, comparison.rows, comparison.where)
-    ]
-    lines = [
-        f"## {escape(comparison.where)}: {escape(comparison.table.caption)}",
-        "",
-        escape(" ".join(_about(comparison)) + " Cells: published / measured."),
-        "",
-        pipe_table(header, body),
-        "",
-        *[part for note in notes for part in (note, "")],
-        escape(_legend()),
-        "",
-        *(f"- {escape(text)}" for text in (*comparison.table.notes, *comparison.paper.differences)),
-    ]
-    return "\n".join(lines)
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\ensuremath{<}",
-    ">": r"\ensuremath{>}",
-    "±": r"\ensuremath{\pm}",
-}
-
-
-def latex_escape(text: str) -> str:
-    """`text` with the characters that LaTeX gives a meaning to written out."""
-    return re.sub(r"[\\&%$#_{}~^<>±]", lambda match: _LATEX[match.group()], text)
-
-
-def as_latex(comparison: Comparison) -> str:
-    """A `tabular` with booktabs rules, `published / measured` in every cell, and its footnotes."""
-    letters = marks(comparison.rows)
-    columns = comparison.columns
-    lines = [
-        f"% {comparison.where}; needs \\usepackage{{booktabs}}; cells: published / measured",
-        f"\\begin{{tabular}}{{l{'r' * len(columns)}l}}",
-        "\\toprule",
-        " & ".join(["Method", *map(latex_escape, columns), "Status"]) + r" \\",
-        "\\midrule",
-    ]
-    for row in comparison.rows:
-        cells = [
-            latex_escape(published)
-            + (f"\\textsuperscript{{{note}}}" if note else "")
-            + (f" / {latex_escape(measured)}" if measured else "")
-            for published, note, measured in _flat(comparison, row, letters)
-        ]
-        title = latex_escape(_title(comparison, row))
-        lines.append(" & ".join([title, *cells, latex_escape(row.status)]) + r" \\")
-    lines += ["\\bottomrule", "\\end{tabular}", ""]
-    lines += [
-        f"\\par\\noindent{{\\footnotesize \\textsuperscript{{{letter}}} {latex_escape(text)}}}"
-        for letter, text in footnotes(comparison.library, comparison.rows, comparison.where)
-    ]
-    return "\n".join(lines).rstrip()
