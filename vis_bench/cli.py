@@ -277,6 +277,59 @@ def reassociate(
     )
 
 
+@app.command("gate")
+def gate(
+    run_dirs: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN_DIR]...", help="Finished runs, with --make.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="BASELINE", help="Baseline to check against.")
+    ] = None,
+    make: Annotated[
+        str | None, typer.Option(metavar="BASELINE", help="Make or renew this baseline from RUN_DIRs.")
+    ] = None,
+    runs: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="New runs to compare with the baseline's (tier 3).")
+    ] = None,
+    margin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="METRIC=POINTS", help="Loss that tier 3 accepts.  [default: the baseline's]"),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Where the videos are, for runs made on a path.")
+    ] = None,
+    junit: Annotated[str | None, typer.Option(metavar="FILE", help="Write JUnit XML here.")] = None,
+    markdown: Annotated[str | None, typer.Option(metavar="FILE", help="Write a comment here.")] = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Check today's code against a stored baseline. Exits 0 pass, 1 fail, 6 inconclusive.
+
+    Tier 1 scores stored predictions again, tier 2 associates stored detections again: any change fails. Tier
+    3 (--runs) compares newly trained runs with the baseline's, by seed and video.
+
+    \b
+    Examples:
+      vis-bench gate --against baseline --junit gate.xml
+      vis-bench gate --against baseline --runs runs --margin AP=0.5 --margin IDF1=1
+      vis-bench gate --make baseline runs/shapes-test/shapes/stc@tiny-seed-*
+    """
+    from vis_bench.commands.gate import GateArguments, gate_command
+
+    gate_command(
+        GateArguments(
+            tuple(Path(place) for place in run_dirs or ()),
+            Path(against) if against else None,
+            Path(make) if make else None,
+            Path(runs) if runs else None,
+            tuple(margin or ()),
+            dataset,
+            Path(junit) if junit else None,
+            Path(markdown) if markdown else None,
+            Path(data_root) if data_root else None,
+        )
+    )
+
+
 @app.command()
 def report(
     places: Annotated[list[str], typer.Argument(metavar="RUNS...", help="Run directories or record files.")],
@@ -309,7 +362,7 @@ def report(
 @app.command()
 def reproduce(
     target: Annotated[
-        str | None, typer.Argument(metavar="[PAPER[:TABLE]]", help="e.g. inspro:1, stc:4, ifr:figure4.")
+        str | None, typer.Argument(metavar="PAPER[:TABLE]", help="e.g. inspro:1, stc:4, ifr:figure4.")
     ] = None,
     records: Annotated[
         str | None, typer.Option(help="Folder of records to compare with.  [default: runs]")

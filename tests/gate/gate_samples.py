@@ -1,0 +1,80 @@
+"""Run directories made without training: true masks moved by a few pixels, and a patch that is no object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from vis_bench.config import override, to_dict
+from vis_bench.data.frame_predictions import read_frames
+from vis_bench.data.predictions import write_results
+from vis_bench.engine.frame_store import FrameStore
+from vis_bench.engine.plan import identity
+from vis_bench.evaluate import evaluate
+from vis_bench.method import FrameResult, RawDetections
+from vis_bench.plugins import load_spec
+from vis_bench.reassociate import Rule, reassociate
+from vis_bench.records import Record, write_record
+from vis_bench.rle import decode, encode, tight_box
+from vis_bench.types import Dataset, TruthTrack
+
+WEAK = 0.02
+
+
+def frame(truth: TruthTrack, index: int, down: int, same: bool) -> RawDetections:
+    """Two detections of a class: the object moved down by `down` pixels, and a patch in the corner.
+
+    same: the order of the two; they look nearly alike, so that their boxes tell them apart.
+    """
+    mask = np.roll(decode(truth.segmentations[index]), down, axis=0)
+    patch = np.zeros_like(mask)
+    patch[-3:, -3:] = True
+    order = [0, 1] if same else [1, 0]
+    masks = [[encode(mask), encode(patch)][i] for i in order]
+    boxes = [(x, y, x + w, y + h) for x, y, w, h in map(tight_box, masks)]
+    return RawDetections(
+        np.array([(0.9, 0.6)[i] for i in order]),
+        np.zeros(2, dtype=np.int64),
+        np.array(boxes),
+        np.array([(WEAK, 0.0), (0.0, WEAK)]),
+        tuple(masks),
+    )
+
+
+def make_run(
+    folder: Path,
+    dataset: Dataset,
+    seed: int = 0,
+    down: Mapping[int, int] | int = 0,
+    overrides: Mapping[str, str] | None = None,
+    protocol_hash: str = "p",
+) -> Path:
+    """A run of stc@tiny as `vis-bench run --keep-frames` leaves it. down: per video id, or for all."""
+    folder.mkdir(parents=True)
+    store = FrameStore(folder, dataset, "segm")
+    for video in dataset.videos:
+        (truth,) = dataset.tracks_by_video[video.id]
+        pixels = down if isinstance(down, int) else down[video.id]
+        frames = [frame(truth, t, pixels, same=t % 2 == 0) for t in range(video.length)]
+        store.append(video, [FrameResult(t, (), one) for t, one in enumerate(frames)])
+    store.finish()
+    spec = load_spec("stc")
+    config = override(spec.configs["tiny"], overrides or {})
+    frames = read_frames(folder / "frames.jsonl.gz", dataset)
+    tracks = reassociate(Rule("stc", spec, config), frames, dataset)
+    write_results(folder / "predictions.json.gz", tracks)
+    info = spec.info
+    write_record(
+        folder,
+        Record(
+            vis_bench_version="0", run_hash="r", method="stc", config="tiny", title=info.title,
+            paradigm=info.paradigm, online=True, paper=info.paper, licence=info.licence,
+            config_values=to_dict(config), overrides=dict(overrides or {}), dataset=dataset.name,
+            split=dataset.split, data=identity(dataset), train_data=None, protocol="shapes",
+            protocol_hash=protocol_hash, seed=seed, axis_seeds={}, status="done",
+            metrics=evaluate(dataset, tracks),
+        ),
+    )  # fmt: skip
+    return folder

@@ -1,0 +1,155 @@
+"""A baseline: a folder of finished runs with a file that says what is checked on each."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vis_bench.data import catalog, splits
+from vis_bench.data.frame_predictions import FRAMES_NAME
+from vis_bench.errors import DataError, UsageError
+from vis_bench.files import read_json, write_json
+from vis_bench.plugins import load_spec
+from vis_bench.records import PREDICTIONS_NAME, RECORD_NAME, DataIdentity, Record, read_record
+from vis_bench.types import Dataset
+
+BASELINE_NAME = "baseline.json"
+VERSION = 1
+
+
+class BaselineRun(BaseModel):
+    """folder: below the baseline. dataset: name or path to open; split: of it. tiers: any of 1, 2, 3."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: str
+    dataset: str
+    split: str
+    tiers: tuple[int, ...]
+
+
+class BaselineFile(BaseModel):
+    """The content of baseline.json. margins: points by metric, for tier 3."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int
+    runs: tuple[BaselineRun, ...]
+    margins: dict[str, float] = {"AP": 0.5}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run directory with its record, and how its dataset is opened."""
+
+    folder: Path
+    record: Record
+    dataset: str
+    split: str
+    tiers: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`method@config seed n`."""
+        return f"{self.record.variant()} seed {self.record.seed}"
+
+    def open(self, data_root: Path | None = None) -> Dataset:
+        """The videos that the record is about. Raises DataError when the dataset on disk is another one."""
+        return open_recorded(self.record.data, self.dataset, self.split, data_root)
+
+
+def open_recorded(identity: DataIdentity, dataset: str, split: str, data_root: Path | None = None) -> Dataset:
+    """Open a dataset and check that it is the recorded one; a run with --limit has its first videos.
+
+    Raises DataError when annotations or videos differ, and for a split without public truth.
+    """
+    whole = catalog.open_dataset(dataset, split, data_root)
+    first = frozenset(video.name for video in whole.videos[: identity.videos])
+    # the name of the split is no part of its hash
+    part = splits.keep_videos(whole, whole.split, first)
+    if whole.annotation_hash != identity.annotation_hash or part.split_hash != identity.split_hash:
+        raise DataError(
+            f"{dataset} {split} is not the data of the record ({identity.name} {identity.split}, "
+            f"{identity.videos} videos): other annotations or other videos."
+        )
+    if part.tracks is None:
+        raise DataError(f"{dataset} {split} has no public truth, so nothing can be scored.")
+    return part
+
+
+def read_baseline(folder: Path) -> tuple[BaselineFile, tuple[StoredRun, ...]]:
+    """Read a baseline. Raises DataError when it is missing or malformed, or a run is not a scored one."""
+    path = folder / BASELINE_NAME
+    if not path.is_file():
+        raise DataError(
+            f"{folder}: is no baseline, it has no {BASELINE_NAME}. Make one: "
+            "vis-bench gate --make BASELINE RUN_DIR..."
+        )
+    try:
+        content = BaselineFile.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from None
+    if content.version != VERSION or not content.runs:
+        raise DataError(f"{path}: version {VERSION} with at least one run is needed.")
+    return content, tuple(
+        _stored(folder / run.folder, run.dataset, run.split, run.tiers) for run in content.runs
+    )
+
+
+def make_baseline(
+    folder: Path, run_dirs: Sequence[Path], dataset: str | None = None
+) -> tuple[BaselineFile, tuple[StoredRun, ...]]:
+    """Copy record, predictions and stored detections of finished runs into a baseline, or renew it.
+
+    dataset: name or path to open, None for the one in the record. Tier 2 is for runs with stored detections
+    of a method with an association rule. Returns the baseline as read back. Raises UsageError when the folder
+    holds something else, when no run or the same run twice is given; DataError for a run that was not scored.
+    """
+    if not run_dirs:
+        raise UsageError("--make needs at least one run directory: vis-bench gate --make BASELINE RUN_DIR...")
+    if folder.exists() and not (folder / BASELINE_NAME).exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder}: is not empty and no baseline. Name a new folder.")
+    margins = {"AP": 0.5}
+    given = [_stored(path, "", "") for path in run_dirs]
+    names = [run.name.replace(" ", "-") for run in given]
+    if len(set(names)) < len(names):
+        raise UsageError(f"The same method, configuration and seed is given twice: {', '.join(names)}.")
+    if (folder / BASELINE_NAME).exists():
+        old, runs = read_baseline(folder)
+        margins = old.margins
+        for run in runs:
+            shutil.rmtree(run.folder)
+    entries = []
+    for name, run in zip(names, given, strict=True):
+        target = folder / name
+        target.mkdir(parents=True)
+        files = [RECORD_NAME, PREDICTIONS_NAME]
+        files += [FRAMES_NAME] if (run.folder / FRAMES_NAME).exists() else []
+        for file in files:
+            shutil.copyfile(run.folder / file, target / file)
+        has_rule = FRAMES_NAME in files and load_spec(run.record.method).associate is not None
+        entries.append(
+            BaselineRun(
+                folder=name,
+                dataset=dataset or run.record.dataset,
+                split=run.record.split,
+                tiers=(1, 2, 3) if has_rule else (1, 3),
+            )
+        )
+    content = BaselineFile(version=VERSION, runs=tuple(entries), margins=margins)
+    write_json(folder / BASELINE_NAME, content.model_dump(mode="json"))
+    return read_baseline(folder)
+
+
+def _stored(folder: Path, dataset: str, split: str, tiers: tuple[int, ...] = ()) -> StoredRun:
+    record = read_record(folder / RECORD_NAME)
+    if record.metrics is None:
+        raise DataError(f"{folder}: this run was not scored (status {record.status}).")
+    if not (folder / PREDICTIONS_NAME).is_file():
+        raise DataError(f"{folder}: has no {PREDICTIONS_NAME}.")
+    return StoredRun(folder, record, dataset, split, tiers)

@@ -1,0 +1,87 @@
+"""The gate's result for people and machines: text of 80 columns, Markdown, JUnit XML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree
+
+from vis_bench.gate.verdict import TIERS, Check, overall
+from vis_bench.report.text import one_line, wrap
+
+WIDTH = 80
+MOST_DETAILS = 8
+
+
+def gate_text(baseline: str, checks: Sequence[Check]) -> str:
+    """The summary for a CI log."""
+    lines: list[str] = []
+    for tier, title in TIERS.items():
+        chosen = [check for check in checks if check.tier == tier]
+        if chosen:
+            lines.append(f"tier {tier}: {title}")
+        for check in chosen:
+            head = f"  {_word(check):<12} {one_line(check.name)}: {one_line(check.text)}"
+            lines += wrap(head, WIDTH, indent=" " * 15)
+            lines += [
+                line for detail in _details(check) for line in wrap(f"{'':<15}{detail}", WIDTH, " " * 17)
+            ]
+    counts = ", ".join(
+        f"{sum(check.status == status for check in checks)} {word}"
+        for status, word in (("pass", "passed"), ("fail", "failed"), ("inconclusive", "inconclusive"))
+    )
+    lines += wrap(f"gate against {one_line(baseline)}: {overall(checks).upper()} ({counts})", WIDTH)
+    return "\n".join(lines)
+
+
+def gate_markdown(baseline: str, checks: Sequence[Check]) -> str:
+    """A comment for a change request."""
+    lines = [f"### Gate: {overall(checks)}", "", f"Baseline `{_cell(baseline)}`", ""]
+    lines += ["| tier | run | result | |", "|---|---|---|---|"]
+    for check in checks:
+        shown = f"**{check.status}**" if check.status == "fail" else check.status
+        lines.append(f"| {check.tier} | {_cell(check.name)} | {shown} | {_cell(check.text)} |")
+    for check in checks:
+        if check.details:
+            lines += ["", f"Tier {check.tier}, {_cell(check.name)}:", ""]
+            lines += [f"- `{_cell(detail)}`" for detail in _details(check)]
+    lines += ["", *(f"Tier {tier}: {title}." for tier, title in TIERS.items())]
+    return "\n".join(lines) + "\n"
+
+
+def gate_junit(checks: Sequence[Check]) -> str:
+    """JUnit XML: one test case per check; what could not be decided is a skipped one."""
+    failures = sum(check.status == "fail" for check in checks)
+    skipped = sum(check.status == "inconclusive" for check in checks)
+    counts = {"tests": str(len(checks)), "failures": str(failures), "skipped": str(skipped), "errors": "0"}
+    root = ElementTree.Element("testsuites", counts)
+    suite = ElementTree.SubElement(root, "testsuite", {"name": "vis-bench gate", **counts})
+    for check in checks:
+        case = ElementTree.SubElement(
+            suite, "testcase", {"classname": f"gate.tier{check.tier}", "name": one_line(check.name)}
+        )
+        text = one_line(check.text)
+        if check.status == "fail":
+            ElementTree.SubElement(case, "failure", {"message": text}).text = "\n".join(
+                one_line(detail) for detail in check.details
+            )
+        elif check.status == "inconclusive":
+            ElementTree.SubElement(case, "skipped", {"message": f"inconclusive: {text}"})
+        else:
+            ElementTree.SubElement(case, "system-out").text = text
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _word(check: Check) -> str:
+    return "FAIL" if check.status == "fail" else check.status
+
+
+def _details(check: Check) -> list[str]:
+    """The first changes; the JUnit file has them all."""
+    shown = [one_line(detail) for detail in check.details[:MOST_DETAILS]]
+    left = len(check.details) - len(shown)
+    return [*shown, f"and {left} more"] if left else shown
+
+
+def _cell(text: str) -> str:
+    return one_line(text).replace("|", "\\|").replace("`", "'").replace("<", "&lt;")
