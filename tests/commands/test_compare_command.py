@@ -131,10 +131,21 @@ def test_run_directories(vis_bench, runs, data, tmp_path):
     study = json.loads(out)
     assert study["seeds"] == [0]
     assert study["comparisons"][0]["mean"] == pytest.approx(100 * -50 / 101)
+    # both would be called `half`
+    assert [one["name"] for one in study["methods"]] == [str(runs / "half@default-seed-0-0000"), str(other)]
     code, _, err = vis_bench("compare", runs, other)
     assert code == 2
     assert "half" in err
     assert "whole" in err
+
+
+def test_run_directories_of_further_seeds_are_one_side(vis_bench, runs):
+    study = json.loads(vis_bench("compare", *sorted(runs.iterdir()), "--json", "-")[1])
+    assert [one["name"] for one in study["methods"]] == ["half", "whole"]
+    assert study["seeds"] == [0, 1]
+    code, _, err = vis_bench("compare", *sorted(runs.glob("half*")))
+    assert code == 2
+    assert "seeds of one method" in err
 
 
 def test_variants_are_named_as_in_tables(compare, runs, data):

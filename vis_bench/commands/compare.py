@@ -16,7 +16,7 @@ from vis_bench.errors import DataError, UsageError, VisBenchError, did_you_mean
 from vis_bench.evaluate import Statistics, measure
 from vis_bench.files import dump_json, write_json
 from vis_bench.records import PREDICTIONS_NAME
-from vis_bench.report.choose_rows import Chosen, choose, read_stored
+from vis_bench.report.choose_rows import Chosen, choose, is_path, read_stored
 from vis_bench.report.columns import COLUMNS, Column, Record, read_value
 from vis_bench.report.comparison_text import comparison_text
 from vis_bench.report.rows import installed_protocols
@@ -118,7 +118,7 @@ def _column(name: str) -> Column:
 
 def _choose(arguments: CompareArguments) -> list[Chosen]:
     stored = []
-    if not all("/" in name and Path(name).exists() for name in arguments.names):
+    if not all(is_path(name) for name in arguments.names):
         stored = read_stored(arguments.records)
         if not stored:
             places = ", ".join(map(str, arguments.records))

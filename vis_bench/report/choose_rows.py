@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vis_bench.errors import DataError, NotComparableError, UsageError, did_you_mean
@@ -48,8 +48,8 @@ def choose(
     """The rows of these names, all of one block of comparable runs.
 
     names: as tables show a method (`stc`, `inspro@A`), `method@configuration`, or a run directory or a folder
-    of runs of one method. stored: where names are looked for. dataset, split, protocol: keep only records of
-    these.
+    of runs of one method; directories of further seeds of the same runs count as one side. stored: where
+    names are looked for. dataset, split, protocol: keep only records of these.
 
     Raises UsageError for a name that is unknown, given twice or found in several blocks, DataError for two
     records of one seed and where nothing is done, NotComparableError naming the fields that differ.
@@ -65,24 +65,48 @@ def choose(
         return all(value is None or one.record[field] == value for value, field in pairs)
 
     kept = [one for one in stored if wanted(one)]
+    labels: list[str] = []
+    sides: list[list[Stored]] = []
+    for name in names:
+        new = read_stored([Path(name)]) if is_path(name) else []
+        same = next((side for side in sides if new and side and _further_seeds(side, new)), None)
+        if same is not None:
+            same += new
+            continue
+        labels.append(name)
+        sides.append(new)
+    if len(sides) < 2:
+        raise UsageError(f"{', '.join(names)} are seeds of one method. Name a second method to compare with.")
     found = [
-        _of_folder(Path(name), protocols) if _is_path(name) else _by_name(name, kept, protocols)
-        for name in names
+        _of_folder(label, side, protocols) if is_path(label) else _by_name(label, kept, protocols)
+        for label, side in zip(labels, sides, strict=True)
     ]
-    return _in_one_block(names, found)
+    return _in_one_block(labels, found)
 
 
-def _is_path(name: str) -> bool:
-    return ("/" in name or Path(name).is_dir()) and Path(name).exists()
+def is_path(name: str) -> bool:
+    """Whether a name is a file or folder rather than a method: it has a separator, and it exists."""
+    return "/" in name and Path(name).exists()
 
 
-def _of_folder(folder: Path, protocols: Protocols) -> list[Chosen]:
+def _further_seeds(side: Sequence[Stored], new: Sequence[Stored]) -> bool:
+    """Whether new records repeat the runs of a side with other seeds."""
+
+    def runs(stored: Sequence[Stored]) -> list[tuple[object, ...]]:
+        fields = ("method", "config", "config_values")
+        return [(*comparable_key(one.record), *(one.record[field] for field in fields)) for one in stored]
+
+    seeds, others = ({one.record["seed"] for one in stored} for stored in (side, new))
+    return not seeds & others and all(run == runs(side)[0] for run in [*runs(side), *runs(new)])
+
+
+def _of_folder(name: str, stored: Sequence[Stored], protocols: Protocols) -> list[Chosen]:
     """The rows of a folder: one, or an error that says which there are."""
-    found = _rows(read_stored([folder]), protocols)
+    found = _rows(stored, protocols)
     if len(found) != 1:
         labels = ", ".join(sorted({one.label for one in found})) or "none"
-        raise UsageError(f"{folder}: runs of one method on one dataset are needed, found: {labels}.")
-    return [Chosen(str(folder), found[0].block, found[0].row, found[0].folders)]
+        raise UsageError(f"{name}: runs of one method on one dataset are needed, found: {labels}.")
+    return found
 
 
 def _by_name(name: str, stored: Sequence[Stored], protocols: Protocols) -> list[Chosen]:
@@ -131,6 +155,12 @@ def _in_one_block(names: Sequence[str], found: Sequence[Sequence[Chosen]]) -> li
         )
     (key,) = shared
     chosen = [rows[key] for rows in keys]
+    labels = [one.label for one in chosen]
+    chosen = [
+        # two states of one method have one label; then the folders tell them apart
+        replace(one, label=name) if labels.count(one.label) > 1 else one
+        for name, one in zip(names, chosen, strict=True)
+    ]
     for one in chosen:
         if not one.folders:
             seeds = "; ".join(f"seed {seed} {status}: {text}" for seed, status, text in one.row.problems)
