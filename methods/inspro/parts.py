@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.inspro.config import InsProConfig
-from methods.inspro.propagation import grid_proposals, image_proposals
+from methods.layers.proposals import grid_proposals, image_proposals
 from methods.layers.query_stage import QueryStage, QueryStageConfig
 
 

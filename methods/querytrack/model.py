@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from methods.inspro.propagation import grid_proposals, image_proposals
 from methods.layers.backbone import build_backbone
 from methods.layers.box_codec import QUERYINST_MAX_LOG_SCALE, normalised_to_pixels
 from methods.layers.dynamic_mask_head import DynamicMaskHead
 from methods.layers.fpn import Fpn
 from methods.layers.images import normalise_and_pad
+from methods.layers.proposals import grid_proposals, image_proposals
 from methods.layers.query_stage import QueryStage, QueryStageConfig, StageOutput
 from methods.layers.roi import pyramid_roi_align
 from methods.querytrack.association import associate, summarise

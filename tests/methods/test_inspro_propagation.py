@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from methods.inspro.propagation import IntraQueryAttention, grid_proposals, image_proposals
+from methods.inspro.propagation import IntraQueryAttention
+from methods.layers.proposals import grid_proposals, image_proposals
 
 
 def attention(length, weight):
