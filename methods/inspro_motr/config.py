@@ -125,7 +125,7 @@ PAPER = InsProMotrConfig(
 
 TINY = InsProMotrConfig(
     train=TrainConfig(
-        iterations=1000,
+        iterations=950,
         batch_size=4,
         optimizer="adamw",
         lr=2e-3,
@@ -160,7 +160,7 @@ TINY = InsProMotrConfig(
     presence_threshold=0.1,
 )
 
-QUICK = replace(TINY, train=replace(TINY.train, iterations=280))
+QUICK = replace(TINY, train=replace(TINY.train, iterations=240))
 
 CONFIGS: Mapping[str, InsProMotrConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
 
