@@ -154,8 +154,17 @@ def score_runs(name: str, runs: Sequence[Statistics], path: Name, resamples: Res
 
 
 def defined_everywhere(methods: Sequence[Scores]) -> np.ndarray:
-    """[R] which resamples give a number for every method and seed; only those are used."""
-    return ~np.isnan(np.concatenate([one.draws for one in methods])).any(axis=0)
+    """[R] which resamples give a number for every method and seed; only those are used.
+
+    Raises DataError where they are under a tenth: variance of the few would be taken for that of the videos.
+    """
+    kept = ~np.isnan(np.concatenate([one.draws for one in methods])).any(axis=0)
+    if kept.sum() < max(2, len(kept) // 10):
+        raise DataError(
+            f"The metric is undefined in {len(kept) - int(kept.sum())} of {len(kept)} resamples of the videos, "
+            "so how it varies over videos is unknown. Choose another --metric."
+        )
+    return kept
 
 
 def mean_interval(method: Scores, kept: np.ndarray) -> tuple[float, float, float]:

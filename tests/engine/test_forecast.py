@@ -91,6 +91,7 @@ def test_a_dry_run_prints_it(vis_bench, videos, protocol, tmp_path):
         "--seeds", 3, "--dry-run",
     )  # fmt: skip
     assert code == 0
+    err = " ".join(err.split())
     assert "about 3 min, 1 side by side; disk about 12 MB" in err
     assert "with 3 seeds and 6 videos" in err
     assert not (out / "trained").exists()

@@ -72,6 +72,13 @@ def test_undefined_resamples_are_left_out_for_all_methods() -> None:
     assert one.difference.video_variance == pytest.approx(0.5 * 60 / 59)
 
 
+def test_a_metric_that_is_hardly_ever_defined_is_refused() -> None:
+    draws = np.full((1, 100), np.nan)
+    draws[0, :9] = 1.0
+    with pytest.raises(DataError, match="91 of 100"):
+        compare_all([scores("a", [1.0], draws), scores("b", [0.0], np.zeros((1, 100)))])
+
+
 def test_an_undecided_comparison_needs_more_seeds_than_it_has() -> None:
     """Also beside others, where each has to reach the stricter level of the first step of Holm."""
     rng = np.random.default_rng(3)

@@ -17,6 +17,7 @@ from vis_bench.files import dump_json, require_writable, write_json
 from vis_bench.plugins import check_shadowing, expand_methods
 from vis_bench.protocol import Extra, Protocol, load_protocol, protocol_for_dataset, protocol_names
 from vis_bench.records import Record
+from vis_bench.report.comparison_text import wrap_after
 from vis_bench.report.folder import write_run_report
 from vis_bench.report.rows import installed_protocols
 from vis_bench.report.table import comparison_table
@@ -184,27 +185,36 @@ def _print_forecast(runs: list[RunSpec], data: OpenedData, jobs: int | None) -> 
     side_by_side = jobs or default_jobs(settings.device, settings.protocol.threads_per_job)
     cost = expected_cost(runs, data, earlier, side_by_side)
     if cost.known:
-        _say(
-            f"time       about {_duration(cost.seconds)}, {side_by_side} side by side; "
-            f"disk about {cost.disk_bytes / 1e6:.0f} MB (both from earlier runs below {settings.out})"
+        _say_after(
+            "time",
+            f"about {_duration(cost.seconds)}, {side_by_side} side by side; "
+            f"disk about {cost.disk_bytes / 1e6:.0f} MB (both from earlier runs below {settings.out})",
         )
     if cost.unknown:
-        _say(f"unknown    no earlier run to tell time and disk of: {', '.join(cost.unknown)}")
+        _say_after("unknown", f"no earlier run to tell time and disk of: {', '.join(cost.unknown)}")
     found = detectable_difference(runs, data, earlier)
     if found is None:
-        _say(
-            "finds      unknown; needs earlier runs of two methods on these videos under this protocol, with "
-            "two shared seeds"
+        _say_after(
+            "finds",
+            "unknown; needs earlier runs of two methods on these videos under this protocol, with two shared "
+            "seeds",
         )
         return
     study = (
         f"{found.seeds} seeds" if found.seeds > 1 else "one seed (fixed checkpoints, no claim on training)"
     )
-    _say(
-        f"finds      differences from {found.points:.1f} AP points on, in 80 % of studies, with {study} and "
+    _say_after(
+        "finds",
+        f"differences from {found.points:.1f} AP points on, in 80 % of studies, with {study} and "
         f"{found.videos} videos; from {' and '.join(found.methods)}, "
-        f"seeds {', '.join(map(str, found.earlier_seeds))}"
+        f"seeds {', '.join(map(str, found.earlier_seeds))}",
     )
+
+
+def _say_after(word: str, text: str) -> None:
+    """A line of the plan; what is too long goes on below its text."""
+    for line in wrap_after(f"{word:<10} ", text):
+        _say(line)
 
 
 def _duration(seconds: float) -> str:
