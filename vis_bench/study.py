@@ -161,7 +161,7 @@ def defined_everywhere(methods: Sequence[Scores]) -> np.ndarray:
     kept = ~np.isnan(np.concatenate([one.draws for one in methods])).any(axis=0)
     if kept.sum() < max(2, len(kept) // 10):
         raise DataError(
-            f"The metric is undefined in {len(kept) - int(kept.sum())} of {len(kept)} resamples of the videos, "
+            f"The metric is undefined in {(~kept).sum()} of {len(kept)} resamples of the videos, "
             "so how it varies over videos is unknown. Choose another --metric."
         )
     return kept
