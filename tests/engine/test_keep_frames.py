@@ -165,6 +165,7 @@ def test_candidates_that_do_not_fit_together_are_refused():
         (lambda head, video: video["frames"][0]["scores"].__setitem__(0, "high"), "must hold numbers"),
         (lambda head, video: video["frames"][1]["embeddings"].update(width=2), "2 x 2 finite numbers"),
         (lambda head, video: video["frames"][1]["embeddings"].update(data="%%"), "broken"),
+        (lambda head, video: video["frames"][1]["embeddings"].update(width=0, data=""), "widths"),
         (lambda head, video: video["frames"][1]["segmentations"][0].update(size=[3, 3]), "size"),
     ],
 )

@@ -9,6 +9,7 @@ from vis_bench.gate.verdict import TIERS, Check, overall
 from vis_bench.report.text import one_line, wrap
 
 WIDTH = 80
+_TEXT_COLUMN = 16
 MOST_DETAILS = 8
 
 
@@ -20,11 +21,9 @@ def gate_text(baseline: str, checks: Sequence[Check]) -> str:
         if chosen:
             lines.append(f"tier {tier}: {title}")
         for check in chosen:
-            head = f"  {_word(check):<12} {one_line(check.name)}: {one_line(check.text)}"
-            lines += wrap(head, WIDTH, indent=" " * 15)
-            lines += [
-                line for detail in _details(check) for line in wrap(f"{'':<15}{detail}", WIDTH, " " * 17)
-            ]
+            lines += _hanging(f"  {_word(check)}", f"{one_line(check.name)}: {one_line(check.text)}")
+            for detail in _details(check):
+                lines += _hanging("", detail)
     counts = ", ".join(
         f"{sum(check.status == status for check in checks)} {word}"
         for status, word in (("pass", "passed"), ("fail", "failed"), ("inconclusive", "inconclusive"))
@@ -70,6 +69,13 @@ def gate_junit(checks: Sequence[Check]) -> str:
             ElementTree.SubElement(case, "system-out").text = text
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _hanging(label: str, text: str) -> list[str]:
+    """`text` in a column of its own to the right of `label`."""
+    column = wrap(text, WIDTH - _TEXT_COLUMN)
+    labels = [label, *[""] * (len(column) - 1)]
+    return [f"{left:<{_TEXT_COLUMN}}{line}" for left, line in zip(labels, column, strict=True)]
 
 
 def _word(check: Check) -> str:

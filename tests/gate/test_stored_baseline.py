@@ -1,0 +1,83 @@
+"""The baseline that this repository's CI gates on: small, whole, and sharp enough to notice a broken rule."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import methods.tracking.association as association
+from vis_bench.config import override
+from vis_bench.gate.baseline import read_baseline
+from vis_bench.gate.stored import reassociate_again, recorded_rule, rescore
+from vis_bench.reassociate import Rule
+
+BASELINE = Path(__file__).with_name("baseline")
+
+
+@pytest.fixture(scope="module")
+def run():
+    _, (stored,) = read_baseline(BASELINE)
+    return stored
+
+
+def test_the_baseline_is_small():
+    assert sum(path.stat().st_size for path in BASELINE.rglob("*") if path.is_file()) < 1_500_000
+
+
+def test_the_baseline_is_a_trained_run_with_all_tiers(run):
+    assert (run.record.method, run.record.config, run.record.dataset) == ("stc", "quick", "shapes")
+    assert run.tiers == (1, 2, 3)
+    assert run.record.data.videos == 12
+    assert run.record.metrics["video_ap"]["AP50"] >= 0.2
+
+
+def test_todays_code_gives_the_stored_numbers(run):
+    for check in (rescore(run), reassociate_again(run)):
+        assert check.status == "pass", check
+
+
+def flipped_overlap(monkeypatch):
+    real = association.box_iou
+    monkeypatch.setattr(association, "box_iou", lambda a, b: -real(a, b))
+
+
+def last_rival_wins(monkeypatch):
+    monkeypatch.setattr(association, "choose_rows", _choose_the_last)
+
+
+def _choose_the_last(scores):
+    """As the real rule, but of rivals for an identity the last keeps it, whatever the scores."""
+    columns = np.roll(scores, -1, axis=1)
+    rows = columns.argmax(axis=1)
+    rows = np.where(rows == columns.shape[1] - 1, association.NEW, rows)
+    for row in np.unique(rows[rows >= 0]):
+        rows[np.flatnonzero(rows == row)[:-1]] = association.DISCARDED
+    return rows
+
+
+def forgotten_appearance(monkeypatch):
+    real = association.masktrack_scores
+
+    def blind(detections, bank, rule):
+        from dataclasses import replace
+
+        return real(replace(detections, embeddings=0 * detections.embeddings), bank, rule)
+
+    monkeypatch.setattr(association, "masktrack_scores", blind)
+
+
+@pytest.mark.parametrize("broken", [flipped_overlap, last_rival_wins, forgotten_appearance])
+def test_a_broken_rule_is_noticed(run, monkeypatch, broken):
+    broken(monkeypatch)
+    assert reassociate_again(run).status == "fail"
+    assert rescore(run).status == "pass"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"association.iou_weight": 1.0}, {"association.label_weight": 0.0}, {"association.dummy_logit": 2.0}],
+)
+def test_a_changed_default_of_the_rule_is_noticed(run, values):
+    rule = recorded_rule(run.record)
+    changed = Rule(rule.name, rule.spec, override(rule.config, values))
+    assert reassociate_again(run, rule=changed).status == "fail"
