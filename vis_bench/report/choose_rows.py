@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vis_bench.errors import DataError, NotComparableError, UsageError, did_you_mean
-from vis_bench.records import find_records, read_record
+from vis_bench.records import RECORD_NAME, find_records, read_record
 from vis_bench.report.columns import Record
 from vis_bench.report.rows import DONE, Block, Protocols, Row, build_blocks, comparable_key
 
@@ -85,8 +85,8 @@ def choose(
 
 
 def is_path(name: str) -> bool:
-    """Whether a name is a file or folder rather than a method: it has a separator, and it exists."""
-    return "/" in name and Path(name).exists()
+    """Whether a name is a file or folder rather than a method: with a separator, or a run directory here."""
+    return ("/" in name and Path(name).exists()) or (Path(name) / RECORD_NAME).is_file()
 
 
 def _further_seeds(side: Sequence[Stored], new: Sequence[Stored]) -> bool:
@@ -104,7 +104,8 @@ def _of_folder(name: str, stored: Sequence[Stored], protocols: Protocols) -> lis
     """The rows of a folder: one, or an error that says which there are."""
     found = _rows(stored, protocols)
     if len(found) != 1:
-        labels = ", ".join(sorted({one.label for one in found})) or "none"
+        texts = sorted({f"{one.label} on {one.block.dataset} {one.block.split}" for one in found})
+        labels = ", ".join(texts[:3] + ["..."] * (len(texts) > 3)) or "none"
         raise UsageError(f"{name}: runs of one method on one dataset are needed, found: {labels}.")
     return found
 
