@@ -98,6 +98,7 @@ def test_coverage_of_few_replicates() -> None:
     assert found["percentile over seeds"] < 0.8
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("regime", REGIMES)
 def test_coverage(regime: str) -> None:

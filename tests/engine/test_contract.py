@@ -171,6 +171,7 @@ def test_the_checks_leave_the_number_of_threads_as_it_was():
         torch.set_num_threads(before)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*method_names(), f"{EXAMPLE}:PixelClasses"])
 def test_every_installed_method_and_the_example_keep_their_promises(name):

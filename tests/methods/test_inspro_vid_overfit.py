@@ -11,6 +11,7 @@ from overfit import assert_overfit, overfit
 CEILING = 1.0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_one_clip_is_learnt_by_heart(tmp_path: Path) -> None:
     outcome = overfit("inspro_vid", tmp_path)

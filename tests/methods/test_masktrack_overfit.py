@@ -26,6 +26,7 @@ def through_regions(masks: Tensor) -> Tensor:
     return out
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_one_clip_is_learnt_by_heart(tmp_path: Path) -> None:
     outcome = overfit("masktrack_rcnn", tmp_path, iterations=150)

@@ -20,6 +20,7 @@ def macs(name, variant=None):
     return measure(model, config, spec.info.online, spec.mac_count)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "giga"),

@@ -28,6 +28,7 @@ def through_roi_masks(masks: Tensor) -> Tensor:
     return decoded.view_as(masks)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_one_clip_is_learnt_by_heart(tmp_path: Path) -> None:
     outcome = run_overfit("querytrack", tmp_path)

@@ -21,6 +21,7 @@ def test_stride_4_loses_little(tmp_path: Path) -> None:
     assert 0.75 < ceiling_ap(dataset, through_stride_4) < 1.0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_one_clip_is_learnt_by_heart(tmp_path: Path) -> None:
     # half the batch is enough, since all clips show the same two frames
