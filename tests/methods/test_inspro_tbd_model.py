@@ -66,6 +66,12 @@ def test_paper_values():
     assert (detector.queries, detector.stages, detector.dim) == (100, 6, 256)
 
 
+def test_quick_is_tiny_with_a_shorter_schedule():
+    tiny, quick = CONFIGS["tiny"], CONFIGS["quick"]
+    assert quick.train.iterations < tiny.train.iterations
+    assert replace(quick, train=tiny.train) == tiny
+
+
 def test_listing_the_method_imports_no_torch():
     code = "import sys, methods.inspro_tbd as m; assert m.SPEC.info.online; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
