@@ -17,10 +17,11 @@ from vis_bench.plugins import build_method, load_spec
 from vis_bench.records import CHECKPOINT_NAME
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_one_video_is_learnt_by_heart(tmp_path: Path) -> None:
     # three frames and training clips of two, so that stitching has something to do
-    outcome = overfit("ifr", tmp_path, frames=3)
+    outcome = overfit("ifr", tmp_path, frames=3, iterations=200)
     ceiling = ceiling_ap(outcome.dataset, through_stride_4)
     assert_overfit(outcome, ceiling)
 

@@ -16,7 +16,8 @@ def test_the_ceiling_is_below_one_but_near_it(tmp_path: Path) -> None:
     assert 0.5 < ceiling_ap(dataset, through_stride_4) < 1.0
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_one_clip_is_learnt_by_heart(tmp_path: Path) -> None:
-    outcome = overfit("mask2former_vis", tmp_path)
+    outcome = overfit("mask2former_vis", tmp_path, iterations=200)
     assert_overfit(outcome, ceiling_ap(outcome.dataset, through_stride_4))
