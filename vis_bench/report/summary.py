@@ -15,7 +15,10 @@ _HOTA_COLUMNS = ("HOTA", "DetA", "AssA", "LocA")
 def _cell(value: float | int | None, width: int) -> str:
     if value is None:
         return "-".rjust(width)
-    return (f"{100 * value:.1f}" if isinstance(value, float) else str(value)).rjust(width)
+    if isinstance(value, int):
+        return str(value).rjust(width)
+    # MOTA has no lower bound; a blank has to stay between two columns
+    return (f"{100 * value:.1f}" if value > -1 else f"{100 * value:.0f}").rjust(width)
 
 
 def _grid(title: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
