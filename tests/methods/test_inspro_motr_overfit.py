@@ -14,6 +14,7 @@ def through_stride_4(masks: Tensor) -> Tensor:
     return aligned_upsample(stride4_masks(masks).float(), 4) > 0.5
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_one_clip_is_learnt_by_heart(tmp_path: Path) -> None:
     outcome = overfit("inspro_motr", tmp_path)
