@@ -160,8 +160,8 @@ TINY = InsProMotrConfig(
     presence_threshold=0.1,
 )
 
-# longer than other quick schedules: both query sets share the objects, and no class reaches the birth threshold
-# in 250 iterations
+# longer than other quick schedules: both query sets share the objects, and in 250 iterations no class
+# reaches the birth threshold
 QUICK = replace(TINY, train=replace(TINY.train, iterations=600))
 
 CONFIGS: Mapping[str, InsProMotrConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
