@@ -453,6 +453,76 @@ def compare(
     )
 
 
+@app.command()
+def speed(
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="`all`, or names: stc,inspro@paper,my_method.py:SPEC.")
+    ],
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Name or path, e.g. shapes, ./mine.")],
+    split: Annotated[str | None, typer.Option(help="Split.  [default: as `run`]")] = None,
+    scenario: Annotated[
+        str, typer.Option(help="stream (frame by frame), offline (whole videos), or both.")
+    ] = "both",
+    curve: Annotated[
+        str | None, typer.Option(metavar="length|objects", help="How time and memory grow, instead.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda[:n].")] = "cpu",
+    precision: Annotated[str, typer.Option(help="fp32, tf32 or bf16 (autocast).")] = "fp32",
+    compile_: Annotated[bool, typer.Option("--compile", help="torch.compile the backbone.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads.  [default: the dataset's protocol]")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Processes per method, interleaved.")] = 3,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Frames per repeat.  [default: 500, with --short 20]")
+    ] = None,
+    short: Annotated[bool, typer.Option("--short", help="Fewer than 500 frames; marked as such.")] = False,
+    weights: Annotated[str | None, typer.Option(help="Checkpoint for every method.")] = None,
+    runs: Annotated[
+        str | None, typer.Option(help="Folder of runs whose weights are taken.  [default: random weights]")
+    ] = None,
+    out: Annotated[str, typer.Option(help="Folder of the records.")] = "runs/speed",
+    json_: Annotated[
+        str | None, typer.Option("--json", metavar="PATH", help="Write the records here (- = stdout).")
+    ] = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Measure speed and memory under a stated protocol. Exits 1 when an audit of the measurement fails.
+
+    Needs the machine for itself: it refuses to start beside another vis-bench job. What is measured is kept,
+    and the same command goes on from there.
+
+    \b
+    Examples:
+      vis-bench speed --methods all --dataset shapes --runs runs
+      vis-bench speed --methods stc@paper --dataset shapes --scenario stream --short
+      vis-bench speed --methods all --dataset shapes --curve length
+    """
+    from vis_bench.commands.speed import SpeedArguments, speed_command
+
+    speed_command(
+        SpeedArguments(
+            methods=methods,
+            dataset=dataset,
+            split=split,
+            scenario=scenario,
+            curve=curve,
+            device=device,
+            precision=precision,
+            compile=compile_,
+            threads=threads,
+            repeats=repeats,
+            frames=frames,
+            short=short,
+            weights=Path(weights) if weights else None,
+            runs=Path(runs) if runs else None,
+            out=Path(out),
+            json=json_,
+            data_root=Path(data_root) if data_root else None,
+        )
+    )
+
+
 @data_app.command("ls")
 def data_ls(data_root: DataRoot = None) -> None:
     """List the known datasets and where they were found."""

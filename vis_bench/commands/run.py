@@ -11,6 +11,7 @@ import typer
 
 from vis_bench.config import parse_assignment
 from vis_bench.data import catalog
+from vis_bench.engine.busy import machine_shared
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, plan_runs, with_fresh
 from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, DataError, MethodError, UsageError
 from vis_bench.files import dump_json, require_writable, write_json
@@ -64,7 +65,7 @@ def run_command(arguments: RunArguments) -> None:
     if arguments.dry_run:
         _print_forecast(runs, data, arguments.jobs)
         return
-    _require_torch(arguments.device)
+    require_torch(arguments.device)
     folder = arguments.report or _report_folder(arguments, settings)
     targets = [settings.out, folder]
     if arguments.json not in (None, "-"):
@@ -74,7 +75,8 @@ def run_command(arguments: RunArguments) -> None:
     from vis_bench.engine.sweep import default_jobs, run_sweep
 
     threads = settings.protocol.threads_per_job
-    outcomes = run_sweep(runs, data, arguments.jobs or default_jobs(arguments.device, threads))
+    with machine_shared():
+        outcomes = run_sweep(runs, data, arguments.jobs or default_jobs(arguments.device, threads))
     records = [outcome.record for outcome in outcomes]
     for outcome in outcomes:
         _say(f"{'cached' if outcome.cached else outcome.record.status:<10} {outcome.run.run_dir}")
@@ -232,7 +234,7 @@ def _extra_text(data: OpenedData) -> str:
     return f" and {images.name} {images.split} ({len(images.videos)} images, {share:.0%} of the clips)"
 
 
-def _require_torch(device: str) -> None:
+def require_torch(device: str) -> None:
     """Raise MethodError without torch, UsageError for a device that this machine does not have."""
     # waiting threads that spin make two threads ten times slower than one as soon as another job runs;
     # OpenMP reads this once, when torch is loaded

@@ -1,0 +1,1 @@
+"""Measuring speed: scenarios, stages, audits, memory and curves, each method in a process of its own."""

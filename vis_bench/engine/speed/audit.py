@@ -1,0 +1,66 @@
+"""Audits: is what was timed what is scored, and does seeing a video again make it faster?"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vis_bench.engine.speed.material import first_frames, in_memory, one_per_shape
+from vis_bench.engine.speed.probe import Place, drive
+from vis_bench.engine.speed.scenario import seeded
+from vis_bench.method import MethodInfo
+from vis_bench.speed_records import Audit
+from vis_bench.types import Dataset, Video
+
+REPEATED_FASTER_MAX = 0.10
+_VIDEOS_MAX = 8
+_FRAMES_MAX = 8
+_AGAIN = 3
+
+
+def same_predictions(timed: Sequence[Mapping[str, Sequence[str]]], scored: Mapping[str, str]) -> Audit:
+    """Whether every timed pass gave the tracks of the scored run.
+
+    timed: digests by video of each repeat, several where one video came out differently. scored: digest by
+    video from `vis_bench.engine.track.track_video`.
+    """
+    name = "timed run predicts what is scored"
+    pairs = [(video, digests) for repeat in timed for video, digests in repeat.items()]
+    wrong = sorted({video for video, digests in pairs if list(digests) != [scored.get(video)]})
+    if not pairs:
+        return Audit(name=name, ok=None, detail="nothing was timed")
+    if wrong:
+        return Audit(
+            name=name,
+            ok=False,
+            detail=f"{len(wrong)} of {len(scored)} videos differ (first: id {wrong[0].partition(':')[0]})",
+        )
+    return Audit(name=name, ok=True, detail=f"{len(scored)} videos identical in {len(timed)} passes")
+
+
+def repeated_video(
+    model: Any, info: MethodInfo, dataset: Dataset, videos: Sequence[Video], place: Place
+) -> Audit:
+    """Each of a few videos several times in a row, against the first time that the method sees it.
+
+    Same content and shape, so that only memory of the video can make it faster. `videos` must not have been
+    shown to this model before.
+    """
+    cut = [first_frames(video, _FRAMES_MAX) for video in videos[:_VIDEOS_MAX]]
+    for video in one_per_shape(cut, info.online):
+        drive(model, dataset, video, place, info.iou_type, in_memory(dataset, video, mirrored=True))
+    ratios = []
+    for video in cut:
+        frames = in_memory(dataset, video)
+        seconds = []
+        for _ in range(1 + _AGAIN):
+            seeded(video)
+            seconds.append(drive(model, dataset, video, place, info.iou_type, frames).wall_seconds)
+        ratios.append(statistics.median(seconds[1:]) / seconds[0])
+    ratio = statistics.median(ratios)
+    return Audit(
+        name="a repeated video is not faster",
+        ok=ratio >= 1 - REPEATED_FASTER_MAX,
+        detail=f"takes {ratio:.0%} of the time of the first showing (median of {len(ratios)} videos)",
+    )

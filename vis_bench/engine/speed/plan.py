@@ -1,0 +1,151 @@
+"""What is measured: one SpeedPlan per method, with the processes that it takes and where their results go."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vis_bench.config import config_hash, to_dict
+from vis_bench.data import catalog
+from vis_bench.data.frames import require_frames
+from vis_bench.engine.plan import code_hash, identity, resolve_config
+from vis_bench.engine.speed.task import SpeedTask
+from vis_bench.errors import DataError, UsageError
+from vis_bench.files import sha256
+from vis_bench.method import MethodSpec
+from vis_bench.plugins import load_spec, split_variant
+from vis_bench.protocol import load_protocol, protocol_for_dataset
+from vis_bench.records import CHECKPOINT_NAME, find_records, read_record
+from vis_bench.speed_records import CurveKind, Scenario, SpeedProtocol
+from vis_bench.types import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedSettings:
+    """What all methods share. protocols: one per scenario. weights: a file for all; runs: where to look for
+    each method's own; neither: random."""
+
+    dataset: str
+    split: str
+    protocols: tuple[SpeedProtocol, ...]
+    out: Path
+    device: str = "cpu"
+    data_root: Path | None = None
+    weights: Path | None = None
+    runs: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedPlan:
+    """One method. directory: of its results; another one for other code, weights, data or protocol."""
+
+    method: str
+    spec: MethodSpec
+    config_name: str
+    config: Any
+    settings: SpeedSettings
+    weights: Path | None
+    weights_text: str
+    weights_hash: str | None
+    directory: Path
+
+    @property
+    def label(self) -> str:
+        """`method@config`."""
+        return f"{self.spec.info.name}@{self.config_name}"
+
+    def timing(self, protocol: SpeedProtocol, repeat: int) -> tuple[SpeedTask, Path]:
+        """One repeat of one scenario, and the file of its result."""
+        task = self._task(kind="time", protocol=protocol, repeat=repeat)
+        return task, self.directory / f"{protocol.scenario}-{repeat}.json"
+
+    def inspection(self) -> tuple[SpeedTask, Path]:
+        """Stages, audits and sizes."""
+        return self._task(
+            kind="inspect", protocol=self.settings.protocols[0]
+        ), self.directory / "inspect.json"
+
+    def curve_point(self, curve: CurveKind, value: int) -> tuple[SpeedTask, Path]:
+        """One point of a curve."""
+        task = self._task(kind="curve", protocol=self.settings.protocols[0], curve=curve, value=value)
+        return task, self.directory / f"{curve}-{value}.json"
+
+    def _task(self, **given: Any) -> SpeedTask:
+        settings = self.settings
+        return SpeedTask(
+            method=self.method,
+            config=self.config_name,
+            dataset=settings.dataset,
+            split=settings.split,
+            data_root=str(settings.data_root) if settings.data_root else None,
+            device=settings.device,
+            weights=str(self.weights) if self.weights else None,
+            **given,
+        )
+
+
+def protocols_for(scenarios: Sequence[Scenario], **given: Any) -> tuple[SpeedProtocol, ...]:
+    """The protocol of each scenario."""
+    return tuple(SpeedProtocol(scenario=scenario, **given) for scenario in scenarios)
+
+
+def plan_speed(methods: Sequence[str], settings: SpeedSettings) -> tuple[list[SpeedPlan], Dataset]:
+    """Plans in order, and the data set. Raises UsageError for unknown names before anything is measured."""
+    dataset = catalog.open_dataset(settings.dataset, settings.split, settings.data_root)
+    require_frames(dataset)
+    protocol = load_protocol(protocol_for_dataset(settings.dataset))
+    plans = []
+    for name in methods:
+        method, config_name = split_variant(name)
+        spec = load_spec(method)
+        chosen, config = resolve_config(spec, config_name, protocol, ())
+        weights, text = _weights(settings, spec, chosen, config)
+        weights_hash = sha256(weights.read_bytes()) if weights else None
+        shared = settings.protocols[0].model_dump(mode="json", exclude={"scenario"})
+        key = config_hash(
+            {
+                "config": to_dict(config),
+                "code": code_hash(method, spec),
+                "weights": weights_hash,
+                "data": identity(dataset).model_dump(),
+                "protocol": shared,
+                "device": settings.device,
+                "machine": platform.node(),
+            }
+        )
+        place = settings.out / f"{Path(settings.dataset).name}-{settings.split}"
+        directory = place / settings.device.partition(":")[0] / f"{spec.info.name}@{chosen}-{key[:8]}"
+        plans.append(
+            SpeedPlan(method, spec, chosen, config, settings, weights, text, weights_hash, directory)
+        )
+    return list({plan.directory: plan for plan in plans}.values()), dataset
+
+
+def _weights(
+    settings: SpeedSettings, spec: MethodSpec, config_name: str, config: Any
+) -> tuple[Path | None, str]:
+    """(checkpoint or None, what the record says of it)."""
+    if settings.weights is not None:
+        if not settings.weights.is_file():
+            raise DataError(f"{settings.weights}: no such checkpoint (--weights).")
+        return settings.weights, settings.weights.name
+    if settings.runs is None:
+        return None, "random"
+    wanted, others = to_dict(config), set()
+    for path in find_records([settings.runs]):
+        record = read_record(path)
+        if record.method != spec.info.name or record.status == "failed":
+            continue
+        checkpoint = path.parent / CHECKPOINT_NAME
+        # as JSON, a tuple of a configuration is a list
+        if config_hash(record.config_values) == config_hash(wanted) and checkpoint.is_file():
+            return checkpoint, f"run {record.run_hash[:8]}, seed {record.seed}"
+        others.add(record.variant())
+    found = f" Found: {', '.join(sorted(others))}, of other values." if others else ""
+    raise UsageError(
+        f"{settings.runs}: no finished run of {spec.info.name}@{config_name} with a checkpoint.{found} Train "
+        "it first with `vis-bench run`, or leave --runs out for random weights."
+    )

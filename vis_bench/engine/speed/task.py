@@ -1,0 +1,94 @@
+"""One process of a measurement: what it is asked, and the method that it builds for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from vis_bench.data import catalog
+from vis_bench.engine.plan import resolve_config
+from vis_bench.engine.speed.probe import Place
+from vis_bench.engine.train import load_weights, seed_everything
+from vis_bench.errors import MethodError
+from vis_bench.method import MethodSpec
+from vis_bench.plugins import build_method, load_object, load_spec
+from vis_bench.protocol import load_protocol, protocol_for_dataset
+from vis_bench.seeds import axis_seed
+from vis_bench.speed_records import CurveKind, SpeedProtocol
+from vis_bench.types import Dataset
+
+
+class SpeedTask(BaseModel):
+    """kind: `time` is one repeat of one scenario, `inspect` stages, audits and sizes, `curve` one point.
+
+    method: name or path as given. value: of the curve's point.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["time", "inspect", "curve"]
+    method: str
+    config: str
+    overrides: tuple[tuple[str, str], ...] = ()
+    dataset: str
+    split: str
+    data_root: str | None = None
+    device: str = "cpu"
+    protocol: SpeedProtocol
+    weights: str | None = None
+    repeat: int = 0
+    curve: CurveKind | None = None
+    value: int = 0
+
+
+def open_task_data(task: SpeedTask) -> Dataset:
+    """The videos that the task is about."""
+    return catalog.open_dataset(task.dataset, task.split, Path(task.data_root) if task.data_root else None)
+
+
+def task_config(task: SpeedTask, spec: MethodSpec) -> Any:
+    """The configuration under the protocol of the data set, as `vis-bench run` would choose it."""
+    protocol = load_protocol(protocol_for_dataset(task.dataset))
+    return resolve_config(spec, task.config, protocol, task.overrides)[1]
+
+
+def place_of(task: SpeedTask) -> Place:
+    """Device and precision; sets the number of threads and TF32 for the whole process."""
+    protocol = task.protocol
+    torch.set_num_threads(protocol.threads)
+    tf32 = protocol.precision != "fp32"
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
+    return Place(task.device, torch.bfloat16 if protocol.precision == "bf16" else None)
+
+
+def build(task: SpeedTask, dataset: Dataset) -> tuple[MethodSpec, Any]:
+    """(specification, model in evaluation mode on the device), the same random weights in every process.
+
+    Raises MethodError when the weights do not fit exactly.
+    """
+    spec = load_spec(task.method)
+    seed_everything(axis_seed(0, "init"))
+    model = build_method(spec, task_config(task, spec), len(dataset.categories))
+    if task.weights is not None:
+        _load(model, spec, Path(task.weights))
+    model = model.to(task.device).eval()
+    if task.protocol.compile:
+        if not hasattr(model, "backbone"):
+            raise MethodError(f"{spec.info.name}: --compile needs a method with the attribute `backbone`.")
+        model.backbone.compile()
+    return spec, model
+
+
+def _load(model: Any, spec: MethodSpec, path: Path) -> None:
+    state = load_weights(path)
+    if spec.convert_weights is not None and not set(state) & set(model.state_dict()):
+        state = load_object(spec.convert_weights)(state)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
+        raise MethodError(f"{path} does not fit {spec.info.name}: {first}") from None
