@@ -93,9 +93,9 @@ _STAGE_HEADS = {
 LEGEND = (
     "FPS: frames per second end to end, from the uint8 frame in memory to RLE tracks at the original size, "
     "median of the repeats; ±%: half the range over the repeats. p50, p90, p99: milliseconds from a frame "
-    "handed over to its result. model: FPS without preprocessing, copies, resizing masks to the original size "
-    "and RLE. +dec: FPS with reading and decoding the frames. ahead: frames read beyond the one that is "
-    "answered. MB: peak memory of the process (CUDA: allocated on the device)."
+    "handed over to its result. model: FPS without preprocessing, copies, resizing masks to the original "
+    "size and RLE. +dec: FPS with reading and decoding the frames. ahead: frames read beyond the one that is "
+    "answered. MB: peak memory of the process, Python and libraries included (CUDA: allocated on the device)."
 )
 SIZE_LEGEND = (
     "GMACs: multiply-adds of one frame of 640x360 as `methods show` counts them. objects: masks put out per "

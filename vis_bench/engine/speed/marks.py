@@ -25,8 +25,14 @@ PREPROCESS = ("resize_frame", "normalise_and_pad", "prepare_frame")
 TO_ORIGINAL = ("masks_to_original", "logits_to_original", "paste_masks")
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "preprocess": PREPROCESS,
-    "heads": ("dynamic_mask_logits", "mask_logits", "step", "start", "frame_features", "pyramid"),
-    "associate": ("associate", "track_detections", "associate_queries", "summarise", "summarise_tracks"),
+    "heads": (
+        "dynamic_mask_logits", "mask_logits", "step", "start", "frame_features", "features_in_passes",
+        "join_features", "pyramid", "decode",
+    ),
+    "associate": (
+        "associate", "track_detections", "associate_queries", "track_clips", "add_clip", "summarise",
+        "summarise_tracks",
+    ),
     "postprocess": (
         *TO_ORIGINAL, "detect", "detections", "detect_frame", "track_frame", "select_candidates",
         "select_detections", "top_pairs", "pair_instances", "instances", "merged_instances",
