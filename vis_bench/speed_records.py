@@ -65,13 +65,15 @@ class Repeat(_Strict):
 
     seconds: of a whole pass (model_only: summed over frames). latency_ms, model_latency_ms: None for a method
     that returns whole tracks, in the scenario `offline`, and with one video only. harness_seconds: end to end
-    less method, decoding and copies to the device.
+    less method, decoding and copies to the device. cpu_seconds: of all threads of the process during the
+    end-to-end pass; on a CPU that other processes use too it says more than the wall time.
     """
 
     end_to_end_seconds: float
     model_only_seconds: float
     with_decoding_seconds: float
     harness_seconds: float
+    cpu_seconds: float | None = None
     latency_ms: Percentiles | None
     model_latency_ms: Percentiles | None
     look_ahead_frames: int
@@ -153,6 +155,7 @@ class CurvePoint(_Strict):
     value: int
     frames: int
     seconds_per_frame: float
+    cpu_seconds_per_frame: float | None = None
     memory: dict[str, Any]
     tracks_per_frame: float
 

@@ -64,6 +64,13 @@ def _harness(record: SpeedRecord) -> float | None:
     return over_repeats(record, lambda repeat: 100 * repeat.harness_seconds / repeat.end_to_end_seconds)
 
 
+def _cpu_ms(record: SpeedRecord) -> float | None:
+    return over_repeats(
+        record,
+        lambda repeat: None if repeat.cpu_seconds is None else 1000 * repeat.cpu_seconds / record.frames,
+    )
+
+
 def _look_ahead(record: SpeedRecord) -> float | None:
     return max((repeat.look_ahead_frames for repeat in record.repeats), default=None)
 
@@ -85,6 +92,7 @@ SIZE_COLUMNS = (
     SpeedColumn("GMACs", lambda r: r.macs_per_frame / 1e9 if r.macs_per_frame is not None else None, ".2f"),
     SpeedColumn("objects", lambda r: r.tracks_per_frame, ".1f"),
     SpeedColumn("harness%", _harness, ".1f"),
+    SpeedColumn("CPU ms", _cpu_ms, ".1f"),
 )
 _STAGE_HEADS = {
     "decode": "dec", "preprocess": "pre", "host to device": "h2d", "backbone": "bb", "heads": "head",
@@ -99,7 +107,8 @@ LEGEND = (
 )
 SIZE_LEGEND = (
     "GMACs: multiply-adds of one frame of 640x360 as `methods show` counts them. objects: masks put out per "
-    "frame. harness%: share of the end-to-end time that is neither method, decoding nor copying."
+    "frame. harness%: share of the end-to-end time that is neither method, decoding nor copying. CPU ms: "
+    "processor time per frame, end to end, all threads."
 )
 STAGE_LEGEND = (
     "Share of the wall time in per cent, in a pass of its own with decoding: decode, preprocess, host to "
@@ -262,6 +271,7 @@ def curve_csv(records: Sequence[CurveRecord]) -> str:
             "value": point.value,
             "frames": point.frames,
             "seconds_per_frame": point.seconds_per_frame,
+            "cpu_seconds_per_frame": point.cpu_seconds_per_frame,
             "peak_bytes": point.memory.get("peak_bytes"),
             "memory": point.memory.get("kind"),
             "tracks_per_frame": point.tracks_per_frame,

@@ -35,7 +35,8 @@ class Passage:
     wall_seconds: from before the first frame to the tracks, synchronised at both ends. stages: exclusive
     seconds. latencies: seconds from a frame handed over to its result, empty for a method that returns whole
     tracks. model_latencies: seconds of each frame charged to no stage outside the model (see `outside`).
-    look_ahead_frames: frames taken beyond t before the result of t, at most.
+    look_ahead_frames: frames taken beyond t before the result of t, at most. cpu_seconds: of all threads of
+    the process.
     """
 
     tracks: tuple[Track, ...]
@@ -44,6 +45,7 @@ class Passage:
     latencies: tuple[float, ...]
     model_latencies: tuple[float, ...]
     look_ahead_frames: int
+    cpu_seconds: float
 
 
 class _Feed(Iterator[Tensor]):
@@ -125,18 +127,20 @@ def drive(
     mixed = place.autocast is not None
     with torch.autocast(place.device.partition(":")[0], place.autocast, enabled=mixed):
         wait()
-        begin = time.perf_counter()
+        begin, cpu_begin = time.perf_counter(), time.process_time()
         with clock.running():
             outcome = track_video(probe, dataset, video, place.device, iou_type)
             wait()
-        seconds = time.perf_counter() - begin
+        seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu_begin
     latencies, inside, last = [], [], before.get(METHOD, 0.0)
     for index, at, model_seconds in probe.results:
         latencies.append(at - feed.begun[min(index, len(feed.begun) - 1)])
         inside.append(model_seconds - last)
         last = model_seconds
     stages = {name: value - before.get(name, 0.0) for name, value in clock.seconds.items()}
-    return Passage(outcome.tracks, seconds, stages, tuple(latencies), tuple(inside), probe.look_ahead)
+    return Passage(
+        outcome.tracks, seconds, stages, tuple(latencies), tuple(inside), probe.look_ahead, cpu_seconds
+    )
 
 
 def decoded(dataset: Dataset, video: Video) -> Iterator[Tensor]:

@@ -97,6 +97,7 @@ def time_repeat(
         model_only_seconds=clock.seconds[METHOD] + clock.seconds["associate"],
         with_decoding_seconds=decoding,
         harness_seconds=max(0.0, wall - accounted),
+        cpu_seconds=sum(passage.cpu_seconds for passage in passages),
         latency_ms=_percentiles(latencies) if percentiles else None,
         model_latency_ms=_percentiles(inside) if percentiles else None,
         look_ahead_frames=max(passage.look_ahead_frames for passage in passages),

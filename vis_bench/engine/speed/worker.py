@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from vis_bench.complexity import HEIGHT, WIDTH, counted_config, measure
 from vis_bench.engine.environment import hardware
 from vis_bench.engine.speed.audit import repeated_video
 from vis_bench.engine.speed.material import (
@@ -87,6 +86,9 @@ def _inspect(
 
 def _macs(task: SpeedTask, spec: MethodSpec, dataset: Dataset) -> dict[str, Any]:
     """Multiply-adds as `vis-bench methods show` counts them, on the CPU."""
+    # what it imports would count as memory of the processes that are timed
+    from vis_bench.complexity import HEIGHT, WIDTH, counted_config, measure
+
     config = counted_config(task_config(task, spec), spec.mac_count)
     try:
         with torch.inference_mode():
@@ -119,17 +121,19 @@ def _curve_point(
         drive(model, dataset, video, place, spec.info.iou_type, frames)
     reset = reset_peak(place.device)
     base = resident_bytes()
-    seconds, found = 0.0, 0
+    seconds, cpu_seconds, found = 0.0, 0.0, 0
     for video in videos:
         seeded(video)
         passage = drive(model, dataset, video, place, spec.info.iou_type, in_memory(dataset, video))
         seconds += passage.wall_seconds
+        cpu_seconds += passage.cpu_seconds
         found += appearances(passage.tracks)
     frames_timed = sum(video.length for video in videos)
     point = CurvePoint(
         value=task.value,
         frames=frames_timed,
         seconds_per_frame=seconds / frames_timed,
+        cpu_seconds_per_frame=cpu_seconds / frames_timed,
         memory={**memory_facts(place.device), "since_reset": reset, "resident_before_bytes": base},
         tracks_per_frame=found / frames_timed,
     )
