@@ -6,14 +6,8 @@ import io
 import pytest
 
 from vis_bench.records import DataIdentity
-from vis_bench.report.speed_table import (
-    blocks,
-    curve_csv,
-    curve_table,
-    speed_csv,
-    speed_markdown,
-    speed_table,
-)
+from vis_bench.report.speed_curve_table import curve_csv, curve_table
+from vis_bench.report.speed_table import blocks, speed_csv, speed_markdown, speed_table
 from vis_bench.speed_records import (
     Audit,
     CurvePoint,

@@ -16,15 +16,9 @@ from vis_bench.errors import EXIT_GATE_FAILED, EXIT_METHOD_FAILED, UsageError, d
 from vis_bench.files import dump_json, require_writable, write_json, write_text
 from vis_bench.plugins import check_shadowing, expand_methods
 from vis_bench.protocol import load_protocol, protocol_for_dataset
+from vis_bench.report.speed_curve_table import curve_csv, curve_groups, curve_table
 from vis_bench.report.speed_curves import draw_curves
-from vis_bench.report.speed_table import (
-    curve_csv,
-    curve_groups,
-    curve_table,
-    speed_csv,
-    speed_markdown,
-    speed_table,
-)
+from vis_bench.report.speed_table import speed_csv, speed_markdown, speed_table
 from vis_bench.speed_records import FRAMES_MIN, CurveKind, Precision, Scenario
 
 SHORT_FRAMES = 20

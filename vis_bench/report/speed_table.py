@@ -11,10 +11,10 @@ import pandas
 
 from vis_bench.report.pipe_table import escape, pipe_table
 from vis_bench.report.text import cut_end, display_width, one_line, pad_left, pad_right, shorten, wrap
-from vis_bench.speed_records import CurveRecord, Percentiles, Repeat, SpeedProtocol, SpeedRecord
+from vis_bench.speed_records import Percentiles, Repeat, SpeedProtocol, SpeedRecord
 
 WIDTH = 80
-_EMPTY = "-"
+EMPTY = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,91 +220,20 @@ def speed_csv(records: Sequence[SpeedRecord]) -> str:
     return pandas.DataFrame(rows).to_csv(index=False)
 
 
-def curve_table(records: Sequence[CurveRecord]) -> str:
-    """Milliseconds per frame and peak megabytes by value, within 80 columns."""
-    if not records:
-        return "No records."
-    lines: list[str] = []
-    for group in curve_groups(records):
-        first = group[0]
-        hardware = next((record.hardware for record in group if record.hardware), {})
-        what = heading(first.protocol, hardware, f"{first.data.name} {first.data.split}")
-        axis = "frames of the video" if first.curve == "length" else "annotated objects"
-        values = sorted({point.value for record in group for point in record.points})
-        shown = values[:8]
-        lines += [*wrap(what, WIDTH), f"by {axis}: ms per frame, then peak MB"]
-        labels = _labels([record.variant() for record in group], WIDTH - 7 * len(shown))
-        width = max(map(display_width, labels))
-        lines.append(pad_right("", width) + "".join(pad_left(str(value), 7) for value in shown))
-        for record, label in zip(group, labels, strict=True):
-            points = {point.value: point for point in record.points}
-            for read, name in ((_curve_ms, label), (_curve_mb, "")):
-                cells = [read(points[value]) if value in points else _EMPTY for value in shown]
-                lines.append(pad_right(name, width) + "".join(pad_left(cell, 7) for cell in cells))
-        if len(shown) < len(values):
-            lines.append(f"not shown for lack of width: {', '.join(map(str, values[len(shown) :]))}")
-        for record in group:
-            for value, error in record.failed.items():
-                lines += wrap(f"{record.variant()} at {value}: failed: {one_line(error)}", WIDTH, indent="  ")
-        remarks = dict.fromkeys(note for record in group for note in record.notes)
-        lines += [line for note in remarks for line in wrap(note, WIDTH, indent="  ")]
-        lines.append("")
-    return "\n".join(lines[:-1])
-
-
-def curve_groups(records: Sequence[CurveRecord]) -> list[list[CurveRecord]]:
-    """Curves that may share a picture."""
-    grouped: dict[tuple[Any, ...], list[CurveRecord]] = {}
-    for record in records:
-        machine = record.hardware.get("gpu") or record.hardware.get("cpu")
-        grouped.setdefault((record.curve, record.protocol_hash, machine), []).append(record)
-    return list(grouped.values())
-
-
-def curve_csv(records: Sequence[CurveRecord]) -> str:
-    """One line per point at full precision."""
-    rows = [
-        {
-            "method": record.method,
-            "config": record.config,
-            "curve": record.curve,
-            "value": point.value,
-            "frames": point.frames,
-            "seconds_per_frame": point.seconds_per_frame,
-            "cpu_seconds_per_frame": point.cpu_seconds_per_frame,
-            "peak_bytes": point.memory.get("peak_bytes"),
-            "memory": point.memory.get("kind"),
-            "tracks_per_frame": point.tracks_per_frame,
-            "device": record.protocol.device_kind,
-            "protocol_hash": record.protocol_hash,
-        }
-        for record in records
-        for point in record.points
-    ]
-    return pandas.DataFrame(rows).to_csv(index=False)
-
-
-def _curve_ms(point: Any) -> str:
-    return _number(1000 * point.seconds_per_frame, ".1f")
-
-
-def _curve_mb(point: Any) -> str:
-    peak = point.memory.get("peak_bytes")
-    return _number(peak / 1e6 if peak else None, ".0f")
-
-
-def _labels(names: Sequence[str], room: int) -> list[str]:
+def labels(names: Sequence[str], room: int) -> list[str]:
+    """Names in at most `room` cells each, but 8 at least."""
     return [shorten(one_line(name), max(8, room)) for name in names]
 
 
-def _number(value: float | None, form: str) -> str:
-    return _EMPTY if value is None else format(value, form)
+def number(value: float | None, form: str) -> str:
+    """A cell; `EMPTY` for None."""
+    return EMPTY if value is None else format(value, form)
 
 
 def _cells(record: SpeedRecord, columns: Sequence[SpeedColumn]) -> list[str]:
     if record.status == "failed":
-        return ["failed", *[_EMPTY] * (len(columns) - 1)]
-    return [_number(column.read(record), column.form) for column in columns]
+        return ["failed", *[EMPTY] * (len(columns) - 1)]
+    return [number(column.read(record), column.form) for column in columns]
 
 
 def _grid(block: Sequence[SpeedRecord], columns: Sequence[SpeedColumn]) -> list[str]:
@@ -313,20 +242,20 @@ def _grid(block: Sequence[SpeedRecord], columns: Sequence[SpeedColumn]) -> list[
         2 + max(len(column.name), *(len(row[position]) for row in rows))
         for position, column in enumerate(columns)
     ]
-    labels = _labels([record.variant() for record in block], WIDTH - sum(widths))
-    label_width = max(len("method"), *map(display_width, labels))
+    names = labels([record.variant() for record in block], WIDTH - sum(widths))
+    label_width = max(len("method"), *map(display_width, names))
 
     def line(label: str, cells: Sequence[str]) -> str:
         return pad_right(label, label_width) + "".join(map(pad_left, cells, widths))
 
     lines = [line("method", [column.name for column in columns]), "-" * (label_width + sum(widths))]
-    return lines + [line(label, row) for label, row in zip(labels, rows, strict=True)]
+    return lines + [line(label, row) for label, row in zip(names, rows, strict=True)]
 
 
 def _shares(record: SpeedRecord) -> list[str]:
     stages = record.stages
     if stages is None or stages.wall_seconds <= 0:
-        return [_EMPTY] * (len(_STAGE_HEADS) + 1)
+        return [EMPTY] * (len(_STAGE_HEADS) + 1)
     shares = [f"{100 * stages.seconds.get(stage, 0.0) / stages.wall_seconds:.1f}" for stage in _STAGE_HEADS]
     mark = "*" if stages.flagged else ""
     return [*shares, f"{100 * stages.unaccounted_seconds / stages.wall_seconds:.1f}{mark}"]
@@ -337,11 +266,11 @@ def _stage_lines(block: Sequence[SpeedRecord]) -> list[str]:
     width = 5
     last = 6
     room = WIDTH - width * len(_STAGE_HEADS) - last
-    labels = _labels([record.variant() for record in block], room)
-    label_width = max(len("% of time"), *map(display_width, labels))
+    names = labels([record.variant() for record in block], room)
+    label_width = max(len("% of time"), *map(display_width, names))
     widths = [width] * len(_STAGE_HEADS) + [last]
     lines = [pad_right("% of time", label_width) + "".join(map(pad_left, heads, widths))]
-    for record, label in zip(block, labels, strict=True):
+    for record, label in zip(block, names, strict=True):
         if record.stages:
             lines.append(pad_right(label, label_width) + "".join(map(pad_left, _shares(record), widths)))
     return lines
