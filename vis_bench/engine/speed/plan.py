@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vis_bench import speed_records
 from vis_bench.config import config_hash, to_dict
 from vis_bench.data import catalog
 from vis_bench.data.frames import require_frames
@@ -109,6 +110,7 @@ def plan_speed(methods: Sequence[str], settings: SpeedSettings) -> tuple[list[Sp
             {
                 "config": to_dict(config),
                 "code": code_hash(method, spec),
+                "measuring": _measuring_hash(),
                 "weights": weights_hash,
                 "data": identity(dataset).model_dump(),
                 "protocol": shared,
@@ -122,6 +124,12 @@ def plan_speed(methods: Sequence[str], settings: SpeedSettings) -> tuple[list[Sp
             SpeedPlan(method, spec, chosen, config, settings, weights, text, weights_hash, directory)
         )
     return list({plan.directory: plan for plan in plans}.values()), dataset
+
+
+def _measuring_hash() -> str:
+    """SHA-256 of the sources that measure, so that results of other ones are not mixed with theirs."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return sha256(b"".join(path.read_bytes() for path in [*sources, Path(speed_records.__file__)]))
 
 
 def _weights(
