@@ -34,5 +34,5 @@ def report_command(
         except VisBenchError as error:
             if dataset_path is not None:
                 raise
-            typer.echo(f"vis-bench: no pictures: {error}", err=True)
-    typer.echo(f"report     {write_run_report(out, runs, dataset)}", err=True)
+            typer.echo(f"vis-bench: no pictures, and no plots that need the truth: {error}", err=True)
+    typer.echo(f"report     {write_run_report(out, runs, dataset, thorough=True)}", err=True)

@@ -1,18 +1,26 @@
-"""The report folder of a run: tables as Markdown and CSV, one picture per method."""
+"""The report folder of a run: tables as Markdown, HTML, LaTeX and CSV, plots, one picture per method."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vis_bench.data.predictions import read_results
 from vis_bench.method import Choice
 from vis_bench.plugins import load_spec, method_names
 from vis_bench.records import PREDICTIONS_NAME, Record
-from vis_bench.report.markdown import write_report
+from vis_bench.report.content import report_page
+from vis_bench.report.html_page import write_html
+from vis_bench.report.latex import write_latex
+from vis_bench.report.markdown import write_markdown
 from vis_bench.report.pictures import method_picture
-from vis_bench.report.rows import Protocols
+from vis_bench.report.plot_values import BlockValues, block_values
+from vis_bench.report.plots import write_plots
+from vis_bench.report.rows import Block, Protocols
 from vis_bench.types import Dataset
+
+SHORT_VIDEOS = 1000
+"""At the end of a run predictions are scored again for plots up to this many videos x methods (seconds)."""
 
 
 def write_run_report(
@@ -20,13 +28,49 @@ def write_run_report(
     runs: Sequence[tuple[Record, Path]],
     dataset: Dataset | None,
     protocols: Protocols | None = None,
+    thorough: bool = False,
 ) -> Path:
-    """Write report.md, table.csv and pictures; returns the path of report.md.
+    """Write report.html, report.md, table.csv, table.tex, plots and pictures; returns the path of the first.
 
-    runs: records with their directories. dataset: the evaluated one with frames, None for no pictures. The
-    picture of a method shows its first seed; records of another dataset or split get none. protocols: by
-    (name, content hash), None for the installed ones.
+    runs: records with their directories. dataset: the evaluated one with frames, None for no pictures and
+    no plots that need the truth. The picture of a method shows its first seed; records of another dataset or
+    split get none. protocols: by (name, content hash), None for the installed ones. thorough: plots from
+    predictions use every seed, however long it takes; otherwise the first one, and none of large data sets.
     """
+    dumped = [record.model_dump(mode="json") for record, _ in runs]
+    folders = {id(record): directory for record, (_, directory) in zip(dumped, runs, strict=True)}
+    page = report_page(dumped, protocols=protocols, choices=_choices([record for record, _ in runs]))
+    plots = []
+    for number, part in enumerate(page.blocks, start=1):
+        values, why_not = _values(part.block, folders, dataset, thorough)
+        plots.append(write_plots(folder, number, part.block, values, why_not))
+    pictures = _draw_pictures(folder, runs, dataset)
+    write_markdown(folder, page, pictures, plots)
+    write_latex(folder, page)
+    return write_html(folder, page, pictures, plots)
+
+
+def _values(
+    block: Block, folders: Mapping[int, Path], dataset: Dataset | None, thorough: bool
+) -> tuple[BlockValues | None, str]:
+    """What plots need from predictions, or None and the reason."""
+    if dataset is None:
+        return None, "they need the dataset, which was not opened."
+    data = block.rows[0].records[0]["data"]
+    if (data["annotation_hash"], block.split) != (dataset.annotation_hash, dataset.split):
+        return None, f"the dataset at hand is {dataset.name} {dataset.split}, or has other annotations."
+    if dataset.tracks is None:
+        return None, "the truth of this split is not public."
+    if data["videos"] != len(dataset.videos):
+        return None, f"{data['videos']} of {len(dataset.videos)} videos were scored."
+    if not thorough and len(block.rows) * block.videos > SHORT_VIDEOS:
+        return None, "left out at the end of a run, for time; vis-bench report draws them."
+    return block_values(block, folders, dataset, all_seeds=thorough), ""
+
+
+def _draw_pictures(
+    folder: Path, runs: Sequence[tuple[Record, Path]], dataset: Dataset | None
+) -> dict[str, Path]:
     pictures: dict[str, Path] = {}
     for record, directory in runs:
         variant = record.variant()
@@ -47,13 +91,7 @@ def write_run_report(
             iou_type=record.iou_type,
         )
         pictures[variant] = path
-    return write_report(
-        folder,
-        [record.model_dump(mode="json") for record, _ in runs],
-        pictures,
-        protocols=protocols,
-        choices=_choices([record for record, _ in runs]),
-    )
+    return pictures
 
 
 def _choices(records: Sequence[Record]) -> dict[str, Sequence[Choice]]:

@@ -1,23 +1,23 @@
-"""The report folder: report.md, table.csv and the pictures, written from records only."""
+"""The report folder in Markdown: report.md, table.csv and the pictures, written from records only."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vis_bench.errors import DataError
 from vis_bench.files import read_bytes, write_bytes, write_text
 from vis_bench.method import Choice
-from vis_bench.report.caption import column_sentences, heading, marks_sentences, pretraining_sentences
-from vis_bench.report.columns import COLUMNS, DEFAULT_COLUMNS, Column, Record, choose_columns
+from vis_bench.report.columns import COLUMNS, DEFAULT_COLUMNS, Record
+from vis_bench.report.content import ABOUT, BlockPart, BlockPlots, Page, report_page
 from vis_bench.report.csv_file import table_frame
 from vis_bench.report.pipe_table import code_block, escape, image, pipe_table
-from vis_bench.report.rows import Block, Protocols, build_blocks, installed_protocols
-from vis_bench.report.sections import category_section, comparison_section, methods_section, mot_section
+from vis_bench.report.rows import Protocols
+from vis_bench.report.tables import Table
 
 REPORT_NAME = "report.md"
 CSV_NAME = "table.csv"
+NOT_INSTALLED = "This installation has no protocol of this name with this hash, so its text is not shown."
 
 
 def write_report(
@@ -28,98 +28,93 @@ def write_report(
     protocols: Protocols | None = None,
     choices: Mapping[str, Sequence[Choice]] | None = None,
 ) -> Path:
-    """Write the report of `records` into `folder` and return the path of report.md.
+    """Write report.md and table.csv of `records` into `folder` and return the path of report.md.
 
-    pictures: files by their caption, copied into `folder/pictures` unless inside the folder. metrics: columns
-    of the main table (table.csv holds all). protocols: by (name, content hash), None for the installed ones.
-    choices: open points of the papers by method name, listed where they are not from the paper. Raises
-    DataError for malformed or no records and for a missing picture, UsageError for unknown columns.
+    pictures: files by their caption, copied into `folder/pictures` unless inside the folder. Other arguments
+    and errors as `vis_bench.report.content.report_page`; DataError for a missing picture as well.
     """
-    if not records:
-        raise DataError(
-            "There is no record to report. Run a method first, or name a folder that holds records."
-        )
-    known = installed_protocols() if protocols is None else protocols
-    blocks = build_blocks(records, known)
-    columns = choose_columns(metrics)
+    return write_markdown(folder, report_page(records, metrics, protocols, choices), pictures)
+
+
+def write_markdown(
+    folder: Path, page: Page, pictures: Mapping[str, Path], plots: Sequence[BlockPlots] = ()
+) -> Path:
+    """Write report.md and table.csv of a page; returns the path of report.md.
+
+    pictures: as `write_report`. plots: those of each block, inside the folder; empty for none.
+    """
+    shown = list(plots) or [BlockPlots()] * len(page.blocks)
     sections = [
         "# vis-bench report",
-        "Made from records only. Runs stand in one table when data, protocol and kind of region agree.",
-        *(part for block in blocks for part in _block_sections(block, columns)),
-        _legend(blocks, columns, known),
-        methods_section(blocks),
-        _protocol_section(blocks, known),
-        _not_from_a_paper_section(records, choices or {}),
+        ABOUT,
+        *(
+            section
+            for part, own in zip(page.blocks, shown, strict=True)
+            for section in _block_sections(folder, part, own)
+        ),
+        _legend(page),
+        f"## {page.methods.title}\n\n{markdown_table(page.methods)}",
+        _protocol_section(page),
+        _not_from_a_paper_section(page),
         _pictures_section(folder, pictures),
-        _origin_section(records),
+        _origin_section(page),
     ]
-    frame = table_frame(blocks, tuple(COLUMNS.values()))
+    frame = table_frame([part.block for part in page.blocks], tuple(COLUMNS.values()))
     write_text(folder / CSV_NAME, frame.to_csv(index=False, lineterminator="\n"))
     write_text(folder / REPORT_NAME, "\n\n".join(section for section in sections if section) + "\n")
     return folder / REPORT_NAME
 
 
-def _block_sections(block: Block, columns: Sequence[Column]) -> list[str]:
-    return [
-        f"## {escape(heading(block))}",
-        comparison_section(block, columns),
-        category_section(block),
-        mot_section(block),
-    ]
+def markdown_table(table: Table) -> str:
+    """A table with its notes; names are escaped, numbers stand as they are."""
+    named = table.text_columns
+    lines = [[*(escape(cell) for cell in line[:named]), *line[named:]] for line in table.lines]
+    drawn = pipe_table([escape(name) for name in table.header], lines, text_columns=named)
+    notes = "\n".join(f"- {escape(note)}" for note in table.notes)
+    return f"{drawn}\n\n{notes}" if notes else drawn
 
 
-def _legend(blocks: Sequence[Block], columns: Sequence[Column], protocols: Protocols) -> str:
-    sentences = [
-        *column_sentences(columns),
-        *marks_sentences(blocks, columns),
-        *pretraining_sentences(blocks, protocols),
+def _block_sections(folder: Path, part: BlockPart, plots: BlockPlots) -> list[str]:
+    sections = [f"## {escape(part.heading)}", markdown_table(part.main)]
+    if part.categories is not None:
+        sections.append(f"### {part.categories.title}\n\n{markdown_table(part.categories)}")
+    if part.tracking:
+        sections += ["### Tracking by score threshold", part.tracking[0].about]
+        sections += [f"{table.title}:\n\n{markdown_table(table)}" for table in part.tracking]
+    for plot in plots.plots:
+        relative = plot.path.relative_to(folder).as_posix()
+        sections.append(f"### {escape(plot.title)}\n\n{image(plot.title, relative)}\n\n{escape(plot.about)}")
+    if plots.notes:
+        sections.append("\n".join(f"- {escape(note)}" for note in plots.notes))
+    return sections
+
+
+def _legend(page: Page) -> str:
+    lines = [
+        *(escape(sentence) for sentence in page.legend),
         f"All columns at full precision: [{CSV_NAME}]({CSV_NAME}).",
     ]
-    return "## How to read the tables\n\n" + "\n".join(
-        f"- {sentence if CSV_NAME in sentence else escape(sentence)}" for sentence in sentences
-    )
+    return "## How to read the tables\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def _protocol_section(blocks: Sequence[Block], protocols: Protocols) -> str:
+def _protocol_section(page: Page) -> str:
     parts = ["## Protocol"]
-    for name, content in dict.fromkeys((block.protocol, block.protocol_hash) for block in blocks):
-        parts.append(f"### {escape(name)} ({escape(content)})")
-        protocol = protocols.get((name, content))
-        if protocol is None:
-            parts.append(
-                "This installation has no protocol of this name with this hash, so its text is not shown."
-            )
-            continue
-        parts.append(escape(protocol.about))
-        settings = protocol.model_dump(mode="json", exclude={"name", "about", "not_from_a_paper"})
-        parts.append(code_block(json.dumps(settings, indent=2, ensure_ascii=False), "json"))
+    for one in page.protocols:
+        parts.append(f"### {escape(one.name)} ({escape(one.content_hash)})")
+        if one.settings is None:
+            parts.append(NOT_INSTALLED)
+        else:
+            parts += [escape(one.about), code_block(one.settings, "json")]
+    if page.differences is not None:
+        parts.append(f"### {page.differences.title}\n\n{markdown_table(page.differences)}")
     return "\n\n".join(parts)
 
 
-def _not_from_a_paper_section(records: Sequence[Record], choices: Mapping[str, Sequence[Choice]]) -> str:
-    shared = dict.fromkeys(
-        (record["protocol"], record["not_from_a_paper"])
-        for record in records
-        if record.get("not_from_a_paper")
-    )
-    lines = [f"- protocol {escape(name)}: {escape(text)}" for name, text in shared]
-    notes = dict.fromkeys(
-        (record["method"], note)
-        for record in records
-        for note in record.get("notes") or ()
-        if str(note).strip()
-    )
-    lines += [f"- {escape(method)}: {escape(str(note))}" for method, note in notes]
-    ours = [
-        [escape(method), escape(choice.id), escape(choice.key), escape(choice.source), escape(choice.note)]
-        for method in dict.fromkeys(record["method"] for record in records)
-        for choice in choices.get(method, ())
-        if choice.source != "paper"
-    ]
-    parts = ["\n".join(lines)] if lines else []
-    if ours:
-        parts.append("Open points of the papers and how they were decided:")
-        parts.append(pipe_table(["method", "row", "key", "source", "note"], ours, text_columns=5))
+def _not_from_a_paper_section(page: Page) -> str:
+    parts = ["\n".join(f"- {escape(text)}" for text in page.not_from_a_paper)]
+    if page.open_points is not None:
+        parts += [f"{page.open_points.about}:", markdown_table(page.open_points)]
+    parts = [part for part in parts if part]
     return "\n\n".join(["## What is not from a paper", *parts]) if parts else ""
 
 
@@ -138,15 +133,6 @@ def _pictures_section(folder: Path, pictures: Mapping[str, Path]) -> str:
     return "\n\n".join(["## Pictures", *parts]) if parts else ""
 
 
-def _origin_section(records: Sequence[Record]) -> str:
-    """Hashes, versions and hardware of the runs, each distinct combination once."""
-    parts = ["## Where the numbers come from"]
-    for key, title in (("data", "Data"), ("versions", "Versions"), ("hardware", "Hardware")):
-        texts = dict.fromkeys(
-            json.dumps(record[key], ensure_ascii=False, sort_keys=True)
-            for record in records
-            if record.get(key)
-        )
-        if texts:
-            parts.append(f"{title}:\n\n{code_block(chr(10).join(texts), 'json')}")
-    return "\n\n".join(parts) if len(parts) > 1 else ""
+def _origin_section(page: Page) -> str:
+    parts = [f"{title}:\n\n{code_block(text, 'json')}" for title, text in page.origin]
+    return "\n\n".join(["## Where the numbers come from", *parts]) if parts else ""
