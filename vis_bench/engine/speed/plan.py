@@ -142,14 +142,14 @@ def _weights(
         return settings.weights, settings.weights.name
     if settings.runs is None:
         return None, "random"
-    wanted, others = to_dict(config), set()
+    wanted, others = _inference_values(to_dict(config)), set()
     for path in find_records([settings.runs]):
         record = read_record(path)
         if record.method != spec.info.name or record.status == "failed":
             continue
         checkpoint = path.parent / CHECKPOINT_NAME
-        # as JSON, a tuple of a configuration is a list
-        if config_hash(record.config_values) == config_hash(wanted) and checkpoint.is_file():
+        same = record.config == config_name and _inference_values(record.config_values) == wanted
+        if same and checkpoint.is_file():
             return checkpoint, f"run {record.run_hash[:8]}, seed {record.seed}"
         others.add(record.variant())
     found = f" Found: {', '.join(sorted(others))}, of other values." if others else ""
@@ -157,3 +157,8 @@ def _weights(
         f"{settings.runs}: no finished run of {spec.info.name}@{config_name} with a checkpoint.{found} Train "
         "it first with `vis-bench run`, or leave --runs out for random weights."
     )
+
+
+def _inference_values(values: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without its training, which decides weights and not what is computed with them."""
+    return {key: value for key, value in values.items() if key not in ("train", "later_training")}
