@@ -38,7 +38,7 @@ class Cost:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Corpus:
-    if request.config.getoption("benchmark_disable"):
+    if not request.config.getoption("benchmark_enable"):
         pytest.skip("benchmarks are not enabled")
     return write_official_size(tmp_path_factory.mktemp("official"))
 
