@@ -111,7 +111,7 @@ def _encode(runs: list[int] | None) -> dict[str, object] | None:
 
 
 def _annotation(number: int, video: int, category: int, runs: list[list[int] | None]) -> dict:
-    """As the official files have it: uncompressed runs."""
+    """One object. Masks are compressed: ragged edges have more runs than real truth, too many to list."""
     binary = [None if one is None else _encode(one) for one in runs]
     masks = [None if m is None else {**m, "counts": str(m["counts"]).encode()} for m in binary]
     return {
@@ -121,7 +121,7 @@ def _annotation(number: int, video: int, category: int, runs: list[list[int] | N
         "iscrowd": 0,
         "height": HEIGHT,
         "width": WIDTH,
-        "segmentations": [None if one is None else {"size": [HEIGHT, WIDTH], "counts": one} for one in runs],
+        "segmentations": binary,
         "bboxes": [None if m is None else coco_mask.toBbox(m).tolist() for m in masks],
         "areas": [None if m is None else float(coco_mask.area(m)) for m in masks],
     }
