@@ -1,0 +1,65 @@
+"""The command line. Thin: every command imports what it needs when it is called, so --help is instant."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from vis_bench import __version__
+from vis_bench.cli.data import data_app
+from vis_bench.cli.methods import methods_app
+from vis_bench.cli.running import run, speed
+from vis_bench.cli.scoring import eval_, explain, reassociate
+from vis_bench.cli.studies import compare, gate, report, reproduce
+from vis_bench.errors import EXIT_INTERRUPTED, VisBenchError
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"vis-bench {__version__}")
+        raise typer.Exit
+
+
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Compare the paradigms of video instance segmentation under one protocol.
+
+    Exit codes: 0 ok, 1 gate failed, 2 usage, 3 data missing or invalid, 4 some method failed,
+    5 not comparable, 6 inconclusive, 130 interrupted.
+    """
+
+
+def _application() -> typer.Typer:
+    app = typer.Typer(
+        name="vis-bench",
+        help="Compare the paradigms of video instance segmentation under one protocol.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(root)
+    for command in (run, explain, eval_, reassociate, gate, report, reproduce, compare, speed):
+        app.command(command.__name__.rstrip("_"))(command)
+    app.add_typer(data_app, name="data")
+    app.add_typer(methods_app, name="methods")
+    return app
+
+
+def main() -> None:
+    """Entry point of `vis-bench`: turns every expected error into one line and its exit code."""
+    try:
+        _application()()
+    except VisBenchError as error:
+        typer.echo(f"vis-bench: {error}", err=True)
+        sys.exit(error.exit_code)
+    except SystemExit as end:
+        if end.code == EXIT_INTERRUPTED:
+            typer.echo("vis-bench: interrupted; the same command goes on from here.", err=True)
+        raise

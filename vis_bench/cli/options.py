@@ -1,0 +1,34 @@
+"""Arguments and options that several commands share, so that they read the same in every --help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a configuration value.")
+]
+DataRoot = Annotated[
+    str | None,
+    typer.Option("--data-root", help="Folder that holds the datasets.  [default: $VIS_BENCH_DATA]"),
+]
+Dataset = Annotated[str | None, typer.Option("--dataset", "-d", help="Dataset by name or path.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda[:n].")]
+IouType = Annotated[str, typer.Option(help="segm: `segmentations`; bbox: `bboxes` (x, y, width, height).")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes that share the videos.")]
+MethodName = Annotated[str, typer.Argument(help="Method, NAME@CONFIG, or path/to/file.py:NAME.")]
+PlaceOfVideos = Annotated[
+    str | None, typer.Option("--dataset", "-d", help="Where the videos are, for runs made on a path.")
+]
+PredictionsFile = Annotated[str, typer.Argument(metavar="PREDICTIONS.json[.gz]")]
+PrintJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Split = Annotated[str | None, typer.Option(help="Split of the dataset.")]
+SplitByDataset = Annotated[str | None, typer.Option(help="Split.  [default: by dataset]")]
+TruthFile = Annotated[str | None, typer.Option(help="Truth file (instances JSON, gzip or not).")]
+
+
+def optional_path(text: str | None) -> Path | None:
+    """The path that an option names; None where the option was not given (or is empty)."""
+    return Path(text) if text else None
