@@ -27,7 +27,7 @@ class _Cells(HTMLParser):
         if tag == "td":
             self.cells.append("")
         for name, value in attrs:
-            assert name not in ("src", "href") or str(value).startswith("data:")
+            assert name not in ("src", "href") or str(value).startswith(("data:", "#"))
 
     def handle_endtag(self, tag: str) -> None:
         self.inside = self.inside and tag != "td"

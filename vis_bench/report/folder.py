@@ -14,9 +14,11 @@ from vis_bench.report.html_page import write_html
 from vis_bench.report.latex import write_latex
 from vis_bench.report.markdown import write_markdown
 from vis_bench.report.pictures import method_picture
-from vis_bench.report.plot_values import BlockValues, block_values
+from vis_bench.report.plot_values import block_values
 from vis_bench.report.plots import write_plots
 from vis_bench.report.rows import Block, Protocols
+from vis_bench.report.viewed_runs import viewed_runs
+from vis_bench.report.viewer import Viewer, build_viewer
 from vis_bench.types import Dataset
 
 SHORT_VIDEOS = 1000
@@ -42,30 +44,50 @@ def write_run_report(
     page = report_page(dumped, protocols=protocols, choices=_choices([record for record, _ in runs]))
     plots = []
     for number, part in enumerate(page.blocks, start=1):
-        values, why_not = _values(part.block, folders, dataset, thorough)
+        why_not = _why_not(part.block, dataset, thorough)
+        values = (
+            None
+            if why_not or dataset is None
+            else block_values(part.block, folders, dataset, all_seeds=thorough)
+        )
         plots.append(write_plots(folder, number, part.block, values, why_not))
     pictures = _draw_pictures(folder, runs, dataset)
     write_markdown(folder, page, pictures, plots)
     write_latex(folder, page)
-    return write_html(folder, page, pictures, plots)
+    viewer, no_viewer = _viewer([part.block for part in page.blocks], folders, dataset, thorough)
+    return write_html(folder, page, pictures, plots, viewer, no_viewer)
 
 
-def _values(
-    block: Block, folders: Mapping[int, Path], dataset: Dataset | None, thorough: bool
-) -> tuple[BlockValues | None, str]:
-    """What plots need from predictions, or None and the reason."""
+def _why_not(block: Block, dataset: Dataset | None, thorough: bool) -> str:
+    """Why nothing can be made of a block from predictions and truth; empty where it can."""
     if dataset is None:
-        return None, "they need the dataset, which was not opened."
+        return "they need the dataset, which was not opened."
     data = block.rows[0].records[0]["data"]
     if (data["annotation_hash"], block.split) != (dataset.annotation_hash, dataset.split):
-        return None, f"the dataset at hand is {dataset.name} {dataset.split}, or has other annotations."
+        return f"the dataset at hand is {dataset.name} {dataset.split}, or has other annotations."
     if dataset.tracks is None:
-        return None, "the truth of this split is not public."
+        return "the truth of this split is not public."
     if data["videos"] != len(dataset.videos):
-        return None, f"{data['videos']} of {len(dataset.videos)} videos were scored."
+        return f"{data['videos']} of {len(dataset.videos)} videos were scored."
     if not thorough and len(block.rows) * block.videos > SHORT_VIDEOS:
-        return None, "left out at the end of a run, for time; vis-bench report draws them."
-    return block_values(block, folders, dataset, all_seeds=thorough), ""
+        return "left out at the end of a run, for time; vis-bench report draws them."
+    return ""
+
+
+def _viewer(
+    blocks: Sequence[Block], folders: Mapping[int, Path], dataset: Dataset | None, thorough: bool
+) -> tuple[Viewer | None, str]:
+    """The viewer of all runs on the dataset at hand, or None and the reason."""
+    reasons = [_why_not(block, dataset, thorough) for block in blocks]
+    shown = [block for block, reason in zip(blocks, reasons, strict=True) if not reason]
+    if dataset is None or not shown:
+        return None, next((reason for reason in reasons if reason), "")
+    if dataset.image_root is None:
+        return None, "the frames of the dataset were not found."
+    runs = viewed_runs(shown, folders, all_seeds=thorough)
+    if not runs:
+        return None, "no predictions are stored."
+    return build_viewer(dataset, runs), ""
 
 
 def _draw_pictures(

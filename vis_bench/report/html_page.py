@@ -18,6 +18,7 @@ from vis_bench.errors import DataError
 from vis_bench.files import read_bytes, write_text
 from vis_bench.report.content import ABOUT, BlockPart, BlockPlots, Page
 from vis_bench.report.markdown import CSV_NAME, NOT_INSTALLED
+from vis_bench.report.viewer import Viewer
 
 HTML_NAME = "report.html"
 TEMPLATE = "report.html.j2"
@@ -47,12 +48,17 @@ class BlockView:
 
 
 def write_html(
-    folder: Path, page: Page, pictures: Mapping[str, Path], plots: Sequence[BlockPlots] = ()
+    folder: Path,
+    page: Page,
+    pictures: Mapping[str, Path],
+    plots: Sequence[BlockPlots] = (),
+    viewer: Viewer | None = None,
+    no_viewer: str = "",
 ) -> Path:
     """Write report.html of a page; returns its path.
 
-    pictures: files by their caption. plots: those of each block; empty for none. Raises DataError for a
-    missing picture.
+    pictures: files by their caption. plots: those of each block; empty for none. viewer: of the videos, None
+    for none; no_viewer then says why, empty to say nothing. Raises DataError for a missing picture.
     """
     shown = list(plots) or [BlockPlots()] * len(page.blocks)
     blocks = [
@@ -78,6 +84,8 @@ def write_html(
         page=page,
         blocks=blocks,
         pictures=_pictures(pictures),
+        viewer=viewer,
+        no_viewer=no_viewer,
         csv_name=CSV_NAME,
         not_installed=NOT_INSTALLED,
     )

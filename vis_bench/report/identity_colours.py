@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vis_bench import rle
-from vis_bench.metrics.overlap import sequence_iou, track_boxes, video_overlap
+from vis_bench.metrics.overlap import VideoOverlap, sequence_iou, track_boxes, video_overlap
 from vis_bench.types import Box, IouType, Track, TruthTrack, Video
 
 # With less than half of its pixels on annotated objects no object can reach IoU 0.5 with the track.
@@ -24,15 +24,21 @@ def closest_truth(
     """
     if not truth or not predicted:
         return (None,) * len(predicted)
-    overlap = video_overlap(video.id, video.length, truth, predicted, iou_type)
-    on_objects = np.zeros(len(predicted))
+    return closest_by_overlap(video_overlap(video.id, video.length, truth, predicted, iou_type))
+
+
+def closest_by_overlap(overlap: VideoOverlap) -> tuple[int | None, ...]:
+    """As `closest_truth`, from overlaps that have been measured: one entry per predicted track."""
+    if not len(overlap.truth_area):
+        return (None,) * len(overlap.area)
+    on_objects = np.zeros(len(overlap.area))
     for frame in overlap.frames:
         on_objects[frame.predictions] += frame.intersection.sum(axis=0)
     background = on_objects < MIN_SHARE_ON_OBJECTS * overlap.area.sum(axis=1)
     iou = sequence_iou(overlap)
     return tuple(
         None if background[column] or iou[:, column].max() == 0 else int(iou[:, column].argmax())
-        for column in range(len(predicted))
+        for column in range(len(overlap.area))
     )
 
 
