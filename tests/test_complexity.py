@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.ops import roi_align
 
+from methods.layers.deformable import sample_and_mix
 from vis_bench.complexity import OTHER, counted_config, measure
 from vis_bench.errors import MethodError
 from vis_bench.method import FrameResult, MacCount
@@ -82,6 +83,17 @@ def test_bilinear_readings_cost_four_per_sample_and_channel():
 
     fixed, adaptive = 4 * 2 * 49 * 4 * 5, 4 * 49 * (10 * 4 + 1) * 5
     assert count(work).macs_per_frame == fixed + adaptive + 4 * 24 * 5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_both_ways_of_deformable_attention_cost_the_same(dtype):
+    """3 queries x 2 heads x 2 levels x 5 points, 4 per sample and channel; 7 channels per head."""
+
+    def work(self, number, frame):
+        value, weights = torch.ones(1, 20, 2, 7, dtype=dtype), torch.ones(1, 3, 2, 2, 5, dtype=dtype)
+        sample_and_mix(value, [(2, 2), (4, 4)], torch.zeros(1, 3, 2, 2, 5, 2, dtype=dtype), weights)
+
+    assert count(work).macs_per_frame == 4 * 3 * 2 * 2 * 5 * 7
 
 
 def test_uncounted_operations_are_named():

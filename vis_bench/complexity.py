@@ -118,6 +118,11 @@ def _grid_sample_macs(*_: Any, out_val: Tensor, **__: Any) -> int:
     return _MACS_PER_SAMPLE * out_val.numel()
 
 
+def _embedding_bag_macs(table: Tensor, rows: Tensor, *_: Any, **__: Any) -> int:
+    """One per row and channel; deformable attention on a CPU names the four corners of a sample as rows."""
+    return rows.numel() * table.shape[1]
+
+
 def _formulas() -> dict[Any, Callable[..., float]]:
     def halved(flops: Callable[..., int]) -> Callable[..., float]:
         return lambda *args, **kwargs: flops(*args, **kwargs) / 2
@@ -126,6 +131,7 @@ def _formulas() -> dict[Any, Callable[..., float]]:
         operation: halved(flops) for operation, flops in flop_registry.items()
     }
     known[torch.ops.aten.grid_sampler_2d] = _grid_sample_macs
+    known[torch.ops.aten._embedding_bag_forward_only] = _embedding_bag_macs
     known[torch.ops.torchvision.roi_align] = _roi_align_macs
     return known
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import resnet50, resnet101
 from torchvision.ops import FrozenBatchNorm2d
@@ -19,6 +20,18 @@ from methods.layers.swin import Swin
 STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
 
 
+class FrozenNorm(FrozenBatchNorm2d):
+    """torchvision's frozen normalisation; one fused operation where no gradient is asked for.
+
+    forward: [B, C, H, W] -> the same shape. Both ways agree up to rounding.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_grad_enabled():
+            return super().forward(x)
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+
+
 class ResNet(nn.Module):
     """torchvision's ResNet without its classifier.
 
@@ -28,7 +41,7 @@ class ResNet(nn.Module):
 
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()
-        norm = FrozenBatchNorm2d if config.frozen_norm else nn.BatchNorm2d
+        norm = FrozenNorm if config.frozen_norm else nn.BatchNorm2d
         make = {"resnet50": resnet50, "resnet101": resnet101}[config.name]
         body = make(weights=None, norm_layer=norm)
         del body.fc, body.avgpool

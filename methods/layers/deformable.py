@@ -24,6 +24,15 @@ def sample_and_mix(value: Tensor, sizes: Sequence[Size], locations: Tensor, weig
     level, sum of products L. locations: [B, Q, heads, levels, points, 2] as (x, y) in 0..1 of the image; a
     point outside reads zero. weights: [B, Q, heads, levels, points]. Returns [B, Q, heads * c].
     """
+    tensors = (value, locations, weights)
+    plain = all(x.device.type == "cpu" and x.dtype == torch.float32 for x in tensors)
+    if plain and not (torch.is_grad_enabled() and any(x.requires_grad for x in tensors)):
+        return torch.stack([_sum_of_corners(*frame, sizes) for frame in zip(*tensors, strict=True)])
+    return _sum_of_samples(value, sizes, locations, weights)
+
+
+def _sum_of_samples(value: Tensor, sizes: Sequence[Size], locations: Tensor, weights: Tensor) -> Tensor:
+    """`sample_and_mix` by `grid_sample`: every sample is written to memory, then weighted and added."""
     batch, _, heads, channels = value.shape
     queries = locations.shape[1]
     grid = (2 * locations - 1).permute(0, 2, 3, 1, 4, 5).flatten(0, 1)  # [B * heads, levels, Q, points, 2]
@@ -37,6 +46,63 @@ def sample_and_mix(value: Tensor, sizes: Sequence[Size], locations: Tensor, weig
         )
         mixed = mixed + (read * share[:, None, level]).sum(-1)
     return mixed.reshape(batch, heads * channels, queries).transpose(1, 2)
+
+
+def _sum_of_corners(value: Tensor, locations: Tensor, weights: Tensor, sizes: Sequence[Size]) -> Tensor:
+    """`sample_and_mix` of one frame as one weighted sum of table rows per query and head.
+
+    value: [L, heads, c]; locations: [Q, heads, levels, points, 2]; weights: [Q, heads, levels, points].
+    Returns [Q, heads * c]. On a CPU it takes a quarter of the time of `_sum_of_samples`, because no sample
+    (levels * points times the output) is ever written; it cannot be differentiated by the locations.
+    """
+    queries, heads, _, points = weights.shape
+    table, starts = _ringed_table(value, sizes)
+    # one number per point of a query and head, so that every operation below runs over whole rows
+    by_level = locations.new_tensor(
+        [(w, h, start, w + 3) for (h, w), start in zip(sizes, starts, strict=True)]
+    )
+    width, height, start, stride = by_level.repeat_interleave(points, dim=0).t()
+    # cell centres are at 0.5, 1.5, ...; the ring moves them by one, and what lies beyond it reads zero too
+    x = (locations[..., 0].reshape(queries * heads, -1) * width).add_(0.5).clamp_(min=0).minimum(width + 1)
+    y = (locations[..., 1].reshape(queries * heads, -1) * height).add_(0.5).clamp_(min=0).minimum(height + 1)
+    # undefined offsets (of a model whose training has diverged) read some cell, with an undefined share
+    column, row = x.floor().nan_to_num_(0.0), y.floor().nan_to_num_(0.0)
+    x, y = x.sub_(column), y.sub_(row)
+    # numbers of cells are whole and below 2^24, so that float32 holds them exactly
+    cell = row.mul_(stride).add_(column).add_(start).int().mul_(heads)
+    cell += torch.arange(heads, dtype=torch.int32).repeat(queries)[:, None]
+    below = stride.int() * heads
+    rows = cell.new_empty((len(cell), 4, cell.shape[1]))
+    shares = weights.new_empty(rows.shape)
+    rows[:, 0] = cell
+    torch.add(cell, heads, out=rows[:, 1])
+    torch.add(cell, below, out=rows[:, 2])
+    torch.add(rows[:, 2], heads, out=rows[:, 3])
+    weights = weights.reshape(len(cell), -1)
+    lower = weights * y
+    upper = weights - lower
+    torch.mul(upper, x, out=shares[:, 1])
+    torch.sub(upper, shares[:, 1], out=shares[:, 0])
+    torch.mul(lower, x, out=shares[:, 3])
+    torch.sub(lower, shares[:, 3], out=shares[:, 2])
+    mixed = F.embedding_bag(rows.flatten(1), table, per_sample_weights=shares.flatten(1), mode="sum")
+    return mixed.view(queries, -1)
+
+
+def _ringed_table(value: Tensor, sizes: Sequence[Size]) -> tuple[Tensor, list[int]]:
+    """The cells of all levels with zeros around each level: one before, two after, in both directions.
+
+    value: [L, heads, c]. Returns the table [cells * heads, c] and the number of each level's first cell.
+    """
+    heads, channels = value.shape[1:]
+    cells = [(height + 3) * (width + 3) for height, width in sizes]
+    table = value.new_zeros((sum(cells), heads, channels))
+    starts = [sum(cells[:level]) for level in range(len(cells))]
+    parts = value.split([height * width for height, width in sizes])
+    for start, count, part, (height, width) in zip(starts, cells, parts, sizes, strict=True):
+        plane = table[start : start + count].view(height + 3, width + 3, heads, channels)
+        plane[1 : height + 1, 1 : width + 1] = part.view(height, width, heads, channels)
+    return table.view(-1, channels), starts
 
 
 def cell_centres(sizes: Sequence[Size], device: torch.device | None = None) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.ops import FrozenBatchNorm2d
 
-from methods.layers.backbone import STRIDES, build_backbone
+from methods.layers.backbone import STRIDES, FrozenNorm, build_backbone
 from methods.layers.backbone_config import BackboneConfig
 
 SMALL = BackboneConfig(name="small", frozen_stages=0, frozen_norm=False)
@@ -51,3 +51,17 @@ def test_the_small_one_freezes_too():
     small = build_backbone(BackboneConfig(name="small", frozen_stages=2, frozen_norm=False))
     assert trainable_parts(small) == {"stages.res3", "stages.res4", "stages.res5"}
     assert len(trainable_parts(build_backbone(SMALL))) > 4
+
+
+def test_frozen_norm_is_the_same_with_and_without_gradients():
+    torch.manual_seed(0)
+    norm = FrozenNorm(3)
+    for buffer in norm.buffers():
+        buffer.uniform_(0.5, 2.0)
+    x = torch.randn(2, 3, 4, 5)
+    shape = (1, 3, 1, 1)
+    mean, variance = norm.running_mean.view(shape), norm.running_var.view(shape)
+    wanted = (x - mean) / (variance + 1e-5).sqrt() * norm.weight.view(shape) + norm.bias.view(shape)
+    torch.testing.assert_close(norm(x), wanted)
+    with torch.no_grad():
+        torch.testing.assert_close(norm(x), wanted)

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.profiler import profile
 
 from methods.layers.attention import Attention, CrossAttention, FeedForward, SelfAttention, reopen
 from methods.layers.deformable import (
@@ -111,11 +112,15 @@ def _bilinear(plane: torch.Tensor, x: float, y: float) -> torch.Tensor:
     return total
 
 
-def test_deformable_sampling_against_a_loop() -> None:
+@pytest.mark.parametrize(("dtype", "operation"), [(torch.float64, "grid_sampler"), (torch.float32, "bag")])
+def test_deformable_sampling_against_a_loop(dtype, operation) -> None:
     torch.manual_seed(0)
     sizes, batch, heads, channels, queries, points = [(2, 3), (4, 5)], 2, 2, 3, 4, 2
-    value = torch.randn(batch, 26, heads, channels, dtype=torch.float64)
+    value = torch.randn(batch, 26, heads, channels, dtype=torch.float64).to(dtype).double()
+    # beyond the image by a fifth of it, that is by more than a cell of the fine level
     locations = torch.rand(batch, queries, heads, 2, points, 2, dtype=torch.float64) * 1.4 - 0.2
+    locations[0, 0, 0, 0, 0] = torch.tensor([-7.0, 1.0])
+    locations[0, 1, 0, 1, 0] = torch.tensor([1.0, 9.0])
     weights = torch.rand(batch, queries, heads, 2, points, dtype=torch.float64)
     wanted = torch.zeros(batch, queries, heads, channels, dtype=torch.float64)
     for b in range(batch):
@@ -128,7 +133,29 @@ def test_deformable_sampling_against_a_loop() -> None:
                     for p in range(points):
                         x, y = locations[b, q, h, level, p].tolist()
                         wanted[b, q, h] += weights[b, q, h, level, p] * _bilinear(plane, x, y)
-    torch.testing.assert_close(sample_and_mix(value, sizes, locations, weights), wanted.flatten(2))
+    with profile() as seen:
+        own = sample_and_mix(value.to(dtype), sizes, locations.to(dtype), weights.to(dtype))
+    torch.testing.assert_close(own, wanted.flatten(2).to(dtype), atol=1e-5, rtol=1e-5)
+    assert any(operation in event.key for event in seen.key_averages())
+
+
+def test_deformable_sampling_is_the_same_with_and_without_gradients() -> None:
+    torch.manual_seed(0)
+    sizes = [(3, 4), (6, 8)]
+    inputs = torch.randn(2, 60, 2, 4), torch.rand(2, 5, 2, 2, 3, 2), torch.rand(2, 5, 2, 2, 3)
+    value, locations, weights = (x.clone().requires_grad_() for x in inputs)
+    trained = sample_and_mix(value, sizes, locations, weights)
+    trained.sum().backward()
+    assert all(x.grad.abs().sum() > 0 for x in (value, locations, weights))
+    torch.testing.assert_close(sample_and_mix(inputs[0], sizes, *inputs[1:]), trained.detach())
+
+
+def test_undefined_offsets_give_undefined_numbers_and_no_error() -> None:
+    locations = torch.full((1, 1, 1, 1, 2, 2), 0.5)
+    locations[..., 0, :] = torch.nan
+    assert (
+        sample_and_mix(torch.ones(1, 4, 1, 2), [(2, 2)], locations, torch.ones(1, 1, 1, 1, 2)).isnan().all()
+    )
 
 
 def test_deformable_offsets_are_in_cells_of_each_level() -> None:
