@@ -17,10 +17,12 @@ from vis_bench.method import (
     FrameDetection,
     FrameResult,
     MethodInfo,
+    MethodSpec,
+    RawDetections,
     TrainConfig,
     VideoInstance,
 )
-from vis_bench.rle import encode
+from vis_bench.rle import encode, tight_box
 
 
 @dataclasses.dataclass(frozen=True)
@@ -363,3 +365,90 @@ class HiddenState(Good):
             dataclasses.replace(found, class_scores=share * found.class_scores)
             for found in super().detections(frame)
         )
+
+
+# a method with an association rule of its own, and faults of its declaration
+
+
+def associate(config, frames, num_classes):
+    """Identities are numbered in the order in which their classes appear."""
+    identities = {}
+    for index, found in enumerate(frames):
+        detections = []
+        for label, score, mask in zip(found.labels, found.scores, found.segmentations, strict=True):
+            scores = np.zeros(num_classes, np.float32)
+            scores[label] = score
+            detections.append(FrameDetection(identities.setdefault(label, len(identities)), scores, mask))
+        yield FrameResult(index, tuple(detections), found)
+
+
+def summarise(config, results, length):
+    """One track per identity; the score is that of its last frame."""
+    tracks = {}
+    for result in results:
+        for detection in result.detections:
+            label = int(detection.class_scores.argmax())
+            _, _, masks = tracks.setdefault(detection.identity, (label, [], [None] * length))
+            masks[result.index] = detection.segmentation
+            tracks[detection.identity][1].append(float(detection.class_scores[label]))
+    return [VideoInstance(label, scores[-1], tuple(masks)) for label, scores, masks in tracks.values()]
+
+
+def restart_every_frame(config, frames, num_classes):
+    """Another rule: the tracks of a frame have nothing to do with those before."""
+    first = 0
+    for result in associate(config, frames, num_classes):
+        found = [
+            dataclasses.replace(detection, identity=first + number)
+            for number, detection in enumerate(result.detections)
+        ]
+        first += len(found)
+        yield dataclasses.replace(result, detections=tuple(found))
+
+
+class ByRule(Good):
+    def candidates(self, frame):
+        found = super().detections(frame)
+        corners = [(x, y, x + w, y + h) for x, y, w, h in (tight_box(one.segmentation) for one in found)]
+        return RawDetections(
+            scores=np.array([float(one.class_scores.max()) for one in found]),
+            labels=np.array([one.identity for one in found], np.int64),
+            boxes=np.array(corners, np.float64).reshape(len(found), 4),
+            embeddings=np.zeros((len(found), 0)),
+            segmentations=tuple(one.segmentation for one in found),
+        )
+
+    def track(self, video, frames):
+        yield from associate(None, (self.candidates(frame) for frame in frames), self.output.out_channels)
+
+    def summarise(self, video, results):
+        return summarise(None, results, video.length)
+
+
+class KeepsLowerScores(ByRule):
+    """Stores other detections than those that it associates."""
+
+    def track(self, video, frames):
+        for result in super().track(video, frames):
+            lower = dataclasses.replace(result.candidates, scores=0.9 * result.candidates.scores)
+            yield dataclasses.replace(result, candidates=lower)
+
+
+class KeepsNone(ByRule):
+    def track(self, video, frames):
+        for result in super().track(video, frames):
+            yield dataclasses.replace(result, candidates=None)
+
+
+WithRule = MethodSpec(
+    INFO,
+    Good.configs,
+    (),
+    ByRule,
+    associate=f"{__name__}:associate",
+    summarise=f"{__name__}:summarise",
+)
+NamesAnotherRule = dataclasses.replace(WithRule, associate=f"{__name__}:restart_every_frame")
+NamesHalfARule = dataclasses.replace(WithRule, summarise=None)
+StoresOtherDetections = dataclasses.replace(WithRule, build=KeepsLowerScores)
+StoresNoDetections = dataclasses.replace(WithRule, build=KeepsNone)

@@ -49,6 +49,10 @@ BROKEN = {
     "NeedsTwoFrames": {"one frame"},
     "NeedsDetections": {"blank frames"},
     "HiddenState": {"checkpoint"},
+    "NamesAnotherRule": {"association"},
+    "NamesHalfARule": {"association"},
+    "StoresOtherDetections": {"association"},
+    "StoresNoDetections": {"association"},
 }
 
 
@@ -56,16 +60,25 @@ def results_of(toy: str):
     return list(check_method(find_subject(f"{TOYS}:{toy}", None)))
 
 
-@pytest.mark.parametrize("toy", ["Good", "Offline", "InPhases", "Random"])
+@pytest.mark.parametrize("toy", ["Good", "Offline", "InPhases", "Random", "WithRule"])
 def test_a_method_that_keeps_its_promises_passes_every_check(toy):
     results = results_of(toy)
     assert [result.name for result in results] == NAMES
     assert {result.name: result.detail for result in results if result.status == "failed"} == {}
     absent = {result.name for result in results if result.status == "not applicable"}
-    expected = {"light import", "phases", "online"}
-    assert absent == expected - ({"phases"} if toy == "InPhases" else set()) - (
-        set() if toy == "Offline" else {"online"}
-    )
+    promised = {"InPhases": {"phases", "online"}, "Offline": set(), "WithRule": {"association", "online"}}
+    expected = {"light import", "phases", "online", "association"}
+    assert absent == expected - promised.get(toy, {"online"})
+
+
+def test_a_rule_is_applied_to_the_detections_of_every_frame_and_the_fault_is_told():
+    told = {result.name: result.detail for result in results_of("WithRule")}
+    assert told["association"].endswith("tracks from stored detections, all as tracked")
+    assert int(told["association"].split()[0]) >= 2
+    told = {result.name: result.detail for result in results_of("NamesAnotherRule")}
+    assert "gives other tracks than `track`" in told["association"]
+    told = {result.name: result.detail for result in results_of("StoresOtherDetections")}
+    assert "track 0: score" in told["association"]
 
 
 @pytest.mark.parametrize(("toy", "expected"), BROKEN.items(), ids=BROKEN)
@@ -123,7 +136,7 @@ def test_the_command_prints_a_line_per_check_and_exits_4_when_one_failed(vis_ben
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert len(lines) == len(NAMES)
-    assert sum(line.startswith("ok ") for line in lines) == len(NAMES) - 2
+    assert sum(line.startswith("ok ") for line in lines) == len(NAMES) - 3
     assert not any("nothing was predicted" in line for line in lines)
 
     code, out, err = vis_bench("methods", "check", f"{TOYS}:CountsThroughVideos")

@@ -15,7 +15,8 @@ from vis_bench.method import TrainConfig
 
 _WITHOUT_TORCH = (
     "import sys; sys.modules.update(torch=None, torchvision=None); "
-    "from vis_bench.plugins import load_spec; load_spec(sys.argv[1])"
+    "from vis_bench.plugins import load_object, load_spec; spec = load_spec(sys.argv[1]); "
+    "[load_object(rule) for rule in (spec.associate, spec.summarise) if rule]"
 )
 _IMPORT_SECONDS = 120
 
@@ -44,7 +45,7 @@ def specification(subject: Subject) -> Outcome:
 
 
 def light_import(subject: Subject) -> Outcome:
-    """The specification of an installed method can be read without torch, so that listing stays instant."""
+    """An installed specification and its association rule need no torch, so that listing stays instant."""
     if ".py:" in subject.name:
         return not_applicable("a method in a file of its own may import torch")
     try:

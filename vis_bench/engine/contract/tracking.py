@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from vis_bench.engine.contract.bench import Bench, Tracked
+from vis_bench.engine.contract.association import association
+from vis_bench.engine.contract.bench import Bench
+from vis_bench.engine.contract.differences import SCORE_TOLERANCE, first_difference, frame_difference
 from vis_bench.engine.contract.result import Check, Outcome, broken, not_applicable, passed, told
 from vis_bench.engine.train import load_weights, save_weights
 from vis_bench.errors import MethodError
-from vis_bench.method import FrameDetection, FrameResult
-from vis_bench.types import Track
-
-SCORE_TOLERANCE = 1e-6
+from vis_bench.method import FrameDetection
 
 
 def output(bench: Bench) -> Outcome:
@@ -68,7 +66,7 @@ def online(bench: Bench) -> Outcome:
     for name, change in changes.items():
         other = bench.track(bench.copy(), name)
         for one, two in zip(whole.results[: bench.kept_frames], other.results or (), strict=False):
-            gap = _frame_difference(one, two)
+            gap = frame_difference(one, two)
             if gap:
                 return broken(
                     f"the result of frame {one.index} is another when {change} after frame "
@@ -83,7 +81,7 @@ def resets(bench: Bench) -> Outcome:
     model = bench.copy()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     bench.track(model, "scene")
-    gap = _difference(alone, bench.track(model, "other"))
+    gap = first_difference(alone, bench.track(model, "other"))
     if gap:
         return broken(f"a video tracked after another differs from the same video alone: {gap}")
     for name, value in model.state_dict().items():
@@ -95,10 +93,10 @@ def resets(bench: Bench) -> Outcome:
 def repeats(bench: Bench) -> Outcome:
     """Two passes over one video with one seed agree."""
     first = bench.track(bench.copy(), "scene")
-    gap = _difference(first, bench.track(bench.copy(), "scene"))
+    gap = first_difference(first, bench.track(bench.copy(), "scene"))
     if gap:
         return broken(f"two passes over one video with one seed differ: {gap}")
-    if _difference(first, bench.track(bench.copy(), "scene", seed=1)):
+    if first_difference(first, bench.track(bench.copy(), "scene", seed=1)):
         return passed("two passes agree; the method draws random numbers, another seed gives other tracks")
     return passed("two passes agree, whatever the seed")
 
@@ -135,57 +133,10 @@ def checkpoint(bench: Bench) -> Outcome:
     save_weights(path, bench.trained.state_dict())
     fresh = bench.subject.build(seed=1)
     fresh.load_state_dict(load_weights(path))
-    gap = _difference(bench.track(bench.copy(), "scene"), bench.track(fresh, "scene"))
+    gap = first_difference(bench.track(bench.copy(), "scene"), bench.track(fresh, "scene"))
     if gap:
         return broken(f"a new model with the saved weights tracks otherwise: {gap}")
     return passed("a new model with the saved weights gives the same tracks")
-
-
-def _difference(one: Tracked, other: Tracked) -> str | None:
-    """The first difference between two passes over the same video, frame results first."""
-    for a, b in zip(one.results or (), other.results or (), strict=False):
-        gap = _frame_difference(a, b)
-        if gap:
-            return f"frame {a.index}: {gap}"
-    if len(one.tracks) != len(other.tracks):
-        return f"{len(one.tracks)} and {len(other.tracks)} tracks"
-    for number, (track, again) in enumerate(zip(one.tracks, other.tracks, strict=True)):
-        gap = _track_difference(track, again)
-        if gap:
-            return f"track {number}: {gap}"
-    return None
-
-
-def _frame_difference(one: FrameResult, other: FrameResult) -> str | None:
-    if len(one.detections) != len(other.detections):
-        return f"{len(one.detections)} and {len(other.detections)} detections"
-    for number, (a, b) in enumerate(zip(one.detections, other.detections, strict=True)):
-        if a.identity != b.identity:
-            return f"detection {number} has identity {a.identity} and {b.identity}"
-        if not np.allclose(a.class_scores, b.class_scores, rtol=0, atol=SCORE_TOLERANCE):
-            return f"detection {number} has other class scores"
-        if a.segmentation != b.segmentation:
-            return f"detection {number} has another mask"
-        if not _close(a.box, b.box):
-            return f"detection {number} has another box"
-    return None
-
-
-def _track_difference(one: Track, other: Track) -> str | None:
-    if one.category_id != other.category_id:
-        return f"category {one.category_id} and {other.category_id}"
-    if abs(one.score - other.score) > SCORE_TOLERANCE:
-        return f"score {one.score} and {other.score}"
-    if one.segmentations != other.segmentations:
-        return "other masks"
-    pairs: Any = zip(one.boxes or (), other.boxes or (), strict=False)
-    return None if all(_close(a, b) for a, b in pairs) else "other boxes"
-
-
-def _close(one: Any, other: Any) -> bool:
-    if one is None or other is None:
-        return one is other
-    return bool(np.allclose(one, other, rtol=0, atol=1e-4))
 
 
 TRACKING = (
@@ -224,5 +175,11 @@ TRACKING = (
         "checkpoint",
         "Keep everything that training changes in parameters or registered buffers.",
         checkpoint,
+    ),
+    Check(
+        "association",
+        "Let `track` call the rule that MethodSpec names, on exactly the detections that it puts into "
+        "FrameResult.candidates, and let `summarise` call the one named there.",
+        association,
     ),
 )
