@@ -50,7 +50,7 @@ def as_markdown(comparison: Comparison) -> str:
     header = ["method", *map(escape, comparison.columns), "status"]
     notes = [
         f"<sup>{letter}</sup> {escape(text)}"
-        for letter, text in footnotes(comparison.library, comparison.rows, comparison.where)
+        for letter, text in footnotes(comparison.published_tables, comparison.rows, comparison.where)
     ]
     lines = [
         f"## {escape(comparison.where)}: {escape(comparison.table.caption)}",
@@ -106,6 +106,6 @@ def as_latex(comparison: Comparison) -> str:
     lines += ["\\bottomrule", "\\end{tabular}", ""]
     lines += [
         f"\\par\\noindent{{\\footnotesize \\textsuperscript{{{letter}}} {latex_escape(text)}}}"
-        for letter, text in footnotes(comparison.library, comparison.rows, comparison.where)
+        for letter, text in footnotes(comparison.published_tables, comparison.rows, comparison.where)
     ]
     return "\n".join(lines).rstrip()

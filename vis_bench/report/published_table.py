@@ -21,7 +21,7 @@ _COUNTS = frozenset({"IDs"})
 class Comparison:
     """A table, its rows with what was measured, and the commands that would measure more."""
 
-    library: Library
+    published_tables: Library
     paper: PublishedPaper
     table: PublishedTable
     rows: tuple[ComparedRow, ...]
@@ -46,7 +46,7 @@ class Comparison:
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
     """The machine contract of `vis-bench reproduce --json`; numbers in the unit of the paper."""
-    table, library = comparison.table, comparison.library
+    table, library = comparison.table, comparison.published_tables
     return {
         "paper": comparison.paper.paper,
         "table": table.table,
@@ -100,7 +100,7 @@ def as_text(comparison: Comparison) -> str:
         "",
     ]
     lines += _grid(comparison)
-    for letter, text in footnotes(comparison.library, comparison.rows, comparison.where):
+    for letter, text in footnotes(comparison.published_tables, comparison.rows, comparison.where):
         lines += wrap(f"{letter} {text}", TERMINAL_WIDTH, "  ")
     lines += ["", *wrap(legend(), TERMINAL_WIDTH)]
     for note in comparison.table.notes:
