@@ -66,7 +66,8 @@ class Repeat(_Strict):
     seconds: of a whole pass (model_only: summed over frames). latency_ms, model_latency_ms: None for a method
     that returns whole tracks, in the scenario `offline`, and with one video only. harness_seconds: end to end
     less method, decoding and copies to the device. cpu_seconds: of all threads of the process during the
-    end-to-end pass; on a CPU that other processes use too it says more than the wall time.
+    end-to-end pass; on a CPU that other processes use too it says more than the wall time. queue_seconds: of
+    that pass, ready but without a processor because of other programs; None where that is not known.
     """
 
     end_to_end_seconds: float
@@ -74,6 +75,7 @@ class Repeat(_Strict):
     with_decoding_seconds: float
     harness_seconds: float
     cpu_seconds: float | None = None
+    queue_seconds: float | None = None
     latency_ms: Percentiles | None
     model_latency_ms: Percentiles | None
     look_ahead_frames: int
@@ -120,7 +122,6 @@ class SpeedRecord(_Strict):
     paradigm: str
     online: bool
     config_values: dict[str, Any]
-    overrides: dict[str, Any] = Field(default_factory=dict)
     data: DataIdentity
     protocol: SpeedProtocol
     protocol_hash: str

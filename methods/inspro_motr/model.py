@@ -221,7 +221,8 @@ class InsProMotr(nn.Module):
             mask = encoded.get(slot)
             x1, y1, x2, y2 = places[slot]
             box = (x1, y1, x2 - x1, y2 - y1) if mask is not None else None
-            detections.append(FrameDetection(identity, class_scores[slot], mask, box))
+            # a copy, or every result would hold the scores of all slots
+            detections.append(FrameDetection(identity, class_scores[slot].copy(), mask, box))
         features, filler = gather_tracks(last.object_features, [held])
         entered, _ = gather_tracks(slots.queries, [held])
         boxes, _ = gather_tracks(clip_boxes(last.boxes, given.sizes), [held])

@@ -52,14 +52,23 @@ def test_a_method_that_fails_does_not_end_the_others(speed, tmp_path):
     assert (broken.status, broken.error) == ("failed", "RuntimeError: the toy broke")
     assert "the toy broke" in out
     assert "SHORT" in out
-    order = [line.split()[1:] for line in err.splitlines() if line.startswith("measuring")]
+    order = [line.split()[1:4] for line in err.splitlines() if line.startswith("measuring")]
     # one repeat of every method before the second of any
     assert order[:2] == [["sleeper@tiny", "stream", "1"], ["breaks@tiny", "stream", "1"]]
+    # nothing is known before the first process has ended
+    assert "sleeper@tiny stream 1 (1 of 6)" in err
+    assert "breaks@tiny stream 1 (2 of 6, about " in err
 
+    code, _, err = speed("SLEEPER", *SHORT, "--repeats", 2, "--dry-run")
+    assert code == 0
+    assert "3 processes, 3 cached; the others take about 0 s" in err
     code, _, err = speed("SLEEPER", *SHORT, "--repeats", 2)
     assert code == 0
     assert "measuring" not in err
     assert err.count("cached") == 3
+    code, out, err = speed("SLEEPER", "--frames", 500, "--dry-run")
+    assert (code, out) == (0, "")
+    assert "7 processes, 0 cached; the others take about" in err
 
 
 @pytest.mark.slow

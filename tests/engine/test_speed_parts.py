@@ -194,7 +194,7 @@ def test_a_second_process_that_differs_fails_the_audit():
 def test_a_method_that_remembers_frames_fails_the_audit(opened):
     for name, ok in (("SLEEPER", True), ("REMEMBERS", False)):
         spec, model, dataset = opened(name)
-        assert repeated_video(model, spec.info, dataset, dataset.videos, Place()).ok is ok, name
+        assert repeated_video(model, spec.info, dataset, Place()).ok is ok, name
 
 
 def test_decoding_is_not_part_of_frames_in_memory(opened):

@@ -124,6 +124,9 @@ def speed(
         str | None, typer.Option(help="Folder of runs whose weights are taken.  [default: random weights]")
     ] = None,
     out: Annotated[str, typer.Option(help="Folder of the records.")] = "runs/speed",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the processes and the time they take, and stop.")
+    ] = False,
     json_: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write the records here (- = stdout).")
     ] = None,
@@ -159,6 +162,7 @@ def speed(
             weights=optional_path(weights),
             runs=optional_path(runs),
             out=Path(out),
+            dry_run=dry_run,
             json=json_,
             data_root=optional_path(data_root),
         )

@@ -13,6 +13,7 @@ from vis_bench.config import parse_assignment
 from vis_bench.data import catalog
 from vis_bench.engine.busy import machine_shared
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, plan_runs, with_fresh
+from vis_bench.engine.progress import duration
 from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, DataError, MethodError, UsageError
 from vis_bench.files import dump_json, require_writable, write_json
 from vis_bench.plugins import check_shadowing, expand_methods
@@ -189,7 +190,7 @@ def _print_forecast(runs: list[RunSpec], data: OpenedData, jobs: int | None) -> 
     if cost.known:
         _say_after(
             "time",
-            f"about {_duration(cost.seconds)}, {side_by_side} side by side; "
+            f"about {duration(cost.seconds)}, {side_by_side} side by side; "
             f"disk about {cost.disk_bytes / 1e6:.0f} MB (both from earlier runs below {settings.out})",
         )
     if cost.unknown:
@@ -217,14 +218,6 @@ def _say_after(word: str, text: str) -> None:
     """A line of the plan; what is too long goes on below its text."""
     for line in wrap_after(f"{word:<10} ", text):
         _say(line)
-
-
-def _duration(seconds: float) -> str:
-    """Two units at most: `45 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _extra_text(data: OpenedData) -> str:

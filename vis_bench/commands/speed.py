@@ -43,6 +43,7 @@ class SpeedArguments:
     weights: Path | None
     runs: Path | None
     out: Path
+    dry_run: bool
     json: str | None
     data_root: Path | None
 
@@ -82,16 +83,34 @@ def speed_command(arguments: SpeedArguments) -> None:
         runs=arguments.runs,
     )
     plans, dataset = plan_speed(list(expand_methods(arguments.methods)), settings)
+    if arguments.dry_run:
+        _print_plan(plans, dataset, arguments)
+        return
     require_writable(arguments.out)
     with machine_alone():
         if arguments.curve:
-            failed, wrong = _curve(plans, dataset, cast(CurveKind, arguments.curve), arguments), False
+            failed, wrong = _curve(plans, dataset, arguments), False
         else:
             failed, wrong = _speed(plans, dataset, arguments)
     if failed:
         raise typer.Exit(EXIT_METHOD_FAILED)
     if wrong:
         raise typer.Exit(EXIT_GATE_FAILED)
+
+
+def _print_plan(plans: Sequence[Any], dataset: Any, arguments: SpeedArguments) -> None:
+    """What would be measured, and how long it will take."""
+    from vis_bench.engine.speed.jobs import curve_jobs, speed_jobs
+    from vis_bench.engine.speed.measure import forecast
+
+    if arguments.curve:
+        values = _curve_values(dataset, arguments)
+        jobs = curve_jobs(plans, dataset, cast(CurveKind, arguments.curve), values)
+    else:
+        jobs = speed_jobs(plans, dataset)
+    for job in jobs:
+        _say(f"{'to do' if job.result() is None else 'cached':<10} {job.name}")
+    _say(forecast(jobs))
 
 
 def _speed(plans: Sequence[Any], dataset: Any, arguments: SpeedArguments) -> tuple[bool, bool]:
@@ -109,14 +128,20 @@ def _speed(plans: Sequence[Any], dataset: Any, arguments: SpeedArguments) -> tup
     return any(record.status == "failed" for record in records), wrong
 
 
-def _curve(plans: Sequence[Any], dataset: Any, curve: CurveKind, arguments: SpeedArguments) -> bool:
-    """Whether some point failed."""
+def _curve_values(dataset: Any, arguments: SpeedArguments) -> Sequence[int]:
+    """The points of the curve."""
     from vis_bench.engine.speed.material import LENGTHS, object_counts
+
+    if arguments.curve == "objects":
+        return object_counts(dataset)
+    return LENGTHS[:2] if arguments.short else LENGTHS
+
+
+def _curve(plans: Sequence[Any], dataset: Any, arguments: SpeedArguments) -> bool:
+    """Whether some point failed."""
     from vis_bench.engine.speed.measure import measure_curve
 
-    values: Sequence[int] = object_counts(dataset) if curve == "objects" else LENGTHS
-    if arguments.short and curve == "length":
-        values = LENGTHS[:2]
+    curve, values = cast(CurveKind, arguments.curve), _curve_values(dataset, arguments)
     records = measure_curve(plans, dataset, curve, values, _say)
     _write_json(arguments.json, records)
     typer.echo(curve_table(records), err=arguments.json == "-")

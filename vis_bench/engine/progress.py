@@ -1,4 +1,4 @@
-"""Progress of long work: one callback type, shown as tqdm bars."""
+"""Progress of long work: one callback type, shown as tqdm bars; durations in words."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ Progress = Callable[[str, int, int], None]
 
 def silent(stage: str, done: int, total: int) -> None:
     """Show nothing."""
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: `45 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class Bars:

@@ -45,8 +45,8 @@ class FrameFeed(Iterator[torch.Tensor]):
 class VideoOutcome:
     """Tracks of one video, look-ahead in frames, wall-clock seconds including frame decoding.
 
-    results: what an online method put out frame by frame; None for a method that returns whole tracks, and
-    once the video is on disk.
+    results: what an online method put out frame by frame, with candidates if they were to be kept; None for
+    a method that returns whole tracks, and once the video is on disk.
     """
 
     tracks: tuple[Track, ...]
@@ -57,9 +57,17 @@ class VideoOutcome:
 
 @torch.inference_mode()
 def track_video(
-    method: Any, dataset: Dataset, video: Video, device: str, iou_type: IouType = "segm"
+    method: Any,
+    dataset: Dataset,
+    video: Video,
+    device: str,
+    iou_type: IouType = "segm",
+    keep_candidates: bool = False,
 ) -> VideoOutcome:
     """Run one method over one video. iou_type: what the method says that it predicts.
+
+    keep_candidates: results hold what was detected before association. Otherwise it is dropped frame by
+    frame, since its embeddings would grow with the length of the video.
 
     Raises MethodError when the method breaks its contract (frames left out or out of order, tracks of the
     wrong length, unknown labels, masks from a method of boxes).
@@ -71,14 +79,16 @@ def track_video(
     if isinstance(output, list):
         instances, look_ahead = output, max(0, feed.handed - 1)
     else:
-        results, look_ahead = _drain(output, feed, video)
+        results, look_ahead = _drain(output, feed, video, keep_candidates)
         instances = method.summarise(video, results)
     tracks = tuple(_to_track(instance, dataset, video, iou_type) for instance in instances)
     seconds = time.perf_counter() - begin
     return VideoOutcome(tracks, look_ahead, seconds, None if results is None else tuple(results))
 
 
-def _drain(output: Iterator[FrameResult], feed: FrameFeed, video: Video) -> tuple[list[FrameResult], int]:
+def _drain(
+    output: Iterator[FrameResult], feed: FrameFeed, video: Video, keep_candidates: bool
+) -> tuple[list[FrameResult], int]:
     results: list[FrameResult] = []
     look_ahead = 0
     for result in output:
@@ -87,7 +97,8 @@ def _drain(output: Iterator[FrameResult], feed: FrameFeed, video: Video) -> tupl
                 f"video {video.name}: result of frame {result.index} came when frame {len(results)} was due"
             )
         look_ahead = max(look_ahead, feed.handed - (result.index + 1))
-        results.append(result)
+        kept = keep_candidates or result.candidates is None
+        results.append(result if kept else replace(result, candidates=None))
     if len(results) != video.length:
         raise MethodError(f"video {video.name}: {len(results)} frame results for {video.length} frames")
     return results, look_ahead
@@ -157,7 +168,7 @@ def track_dataset(
         if video.id not in finished:
             # a method that draws random numbers gives the same result wherever a killed run goes on
             torch.manual_seed(axis_seed(seed, "augmentation", video.id))
-            outcome = track_video(method, dataset, video, device, iou_type)
+            outcome = track_video(method, dataset, video, device, iou_type, keep_candidates=keep_frames)
             if store is not None:
                 # before the tracks, so that a video with tracks on disk has its frames there too
                 store.append(video, outcome.results)

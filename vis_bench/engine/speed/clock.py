@@ -6,12 +6,26 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 HARNESS = "harness"
 METHOD = "method"
 DECODE = "decode"
 TO_DEVICE = "host to device"
+_SCHEDULER = Path("/proc/self/schedstat")
+
+
+def seconds_in_queue() -> float | None:
+    """Seconds that this process's main thread was ready and had no processor; None where it is not known.
+
+    Other programs cause them, so they belong to the machine and not to the method. Source: Linux,
+    Documentation/scheduler/sched-stats, /proc/<pid>/schedstat.
+    """
+    try:
+        return int(_SCHEDULER.read_text(encoding="ascii").split()[1]) / 1e9
+    except OSError:
+        return None
 
 
 def synchroniser(device: str) -> Callable[[], None]:

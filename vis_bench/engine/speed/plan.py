@@ -18,7 +18,7 @@ from vis_bench.errors import DataError, UsageError
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
 from vis_bench.plugins import load_spec, split_variant
-from vis_bench.protocol import load_protocol, protocol_for_dataset
+from vis_bench.protocol import Protocol, load_protocol, protocol_for_dataset
 from vis_bench.records import CHECKPOINT_NAME, find_records, read_record
 from vis_bench.speed_records import CurveKind, Scenario, SpeedProtocol
 from vis_bench.types import Dataset
@@ -103,7 +103,7 @@ def plan_speed(methods: Sequence[str], settings: SpeedSettings) -> tuple[list[Sp
         method, config_name = split_variant(name)
         spec = load_spec(method)
         chosen, config = resolve_config(spec, config_name, protocol, ())
-        weights, text = _weights(settings, spec, chosen, config)
+        weights, text = _weights(settings, protocol, spec, chosen, config)
         weights_hash = sha256(weights.read_bytes()) if weights else None
         shared = settings.protocols[0].model_dump(mode="json", exclude={"scenario"})
         key = config_hash(
@@ -133,26 +133,35 @@ def _measuring_hash() -> str:
 
 
 def _weights(
-    settings: SpeedSettings, spec: MethodSpec, config_name: str, config: Any
+    settings: SpeedSettings, protocol: Protocol, spec: MethodSpec, config_name: str, config: Any
 ) -> tuple[Path | None, str]:
-    """(checkpoint or None, what the record says of it)."""
+    """(checkpoint or None, what the record says of it).
+
+    A variant that was never trained takes the weights of the configuration that it changes.
+    """
     if settings.weights is not None:
         if not settings.weights.is_file():
             raise DataError(f"{settings.weights}: no such checkpoint (--weights).")
         return settings.weights, settings.weights.name
     if settings.runs is None:
         return None, "random"
-    wanted, others = _inference_values(to_dict(config)), set()
-    for path in find_records([settings.runs]):
-        record = read_record(path)
-        if record.method != spec.info.name or record.status == "failed":
-            continue
-        checkpoint = path.parent / CHECKPOINT_NAME
-        same = record.config == config_name and _inference_values(record.config_values) == wanted
-        if same and checkpoint.is_file():
-            return checkpoint, f"run {record.run_hash[:8]}, seed {record.seed}"
-        others.add(record.variant())
-    found = f" Found: {', '.join(sorted(others))}, of other values." if others else ""
+    base, plus, _ = config_name.partition("+")
+    ways = [(config_name, config, "")]
+    if plus:
+        ways.append((base, resolve_config(spec, base, protocol, ())[1], f", of {spec.info.name}@{base}"))
+    runs = [
+        (record, path.parent / CHECKPOINT_NAME)
+        for path in find_records([settings.runs])
+        if (record := read_record(path)).method == spec.info.name and record.status != "failed"
+    ]
+    for name, values, whose in ways:
+        wanted = _inference_values(to_dict(values))
+        for record, checkpoint in runs:
+            same = record.config == name and _inference_values(record.config_values) == wanted
+            if same and checkpoint.is_file():
+                return checkpoint, f"run {record.run_hash[:8]}, seed {record.seed}{whose}"
+    others = sorted({record.variant() for record, _ in runs})
+    found = f" Found: {', '.join(others)}, of other values or without checkpoint." if others else ""
     raise UsageError(
         f"{settings.runs}: no finished run of {spec.info.name}@{config_name} with a checkpoint.{found} Train "
         "it first with `vis-bench run`, or leave --runs out for random weights."

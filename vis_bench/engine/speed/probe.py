@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vis_bench.data.frames import load_video_frame
-from vis_bench.engine.speed.clock import DECODE, METHOD, TO_DEVICE, StageClock, synchroniser
+from vis_bench.engine.speed.clock import DECODE, METHOD, TO_DEVICE, StageClock, seconds_in_queue, synchroniser
 from vis_bench.engine.track import track_video
 from vis_bench.method import FrameResult, VideoInstance
 from vis_bench.types import Dataset, IouType, Track, Video
@@ -36,7 +36,7 @@ class Passage:
     seconds. latencies: seconds from a frame handed over to its result, empty for a method that returns whole
     tracks. model_latencies: seconds of each frame charged to no stage outside the model (see `outside`).
     look_ahead_frames: frames taken beyond t before the result of t, at most. cpu_seconds: of all threads of
-    the process.
+    the process. queue_seconds: ready, but without a processor; None where that is not known.
     """
 
     tracks: tuple[Track, ...]
@@ -46,6 +46,7 @@ class Passage:
     model_latencies: tuple[float, ...]
     look_ahead_frames: int
     cpu_seconds: float
+    queue_seconds: float | None
 
 
 class _Feed(Iterator[Tensor]):
@@ -127,19 +128,22 @@ def drive(
     mixed = place.autocast is not None
     with torch.autocast(place.device.partition(":")[0], place.autocast, enabled=mixed):
         wait()
+        queue_begin = seconds_in_queue()
         begin, cpu_begin = time.perf_counter(), time.process_time()
         with clock.running():
             outcome = track_video(probe, dataset, video, place.device, iou_type)
             wait()
         seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu_begin
+        queue_end = seconds_in_queue()
     latencies, inside, last = [], [], before.get(METHOD, 0.0)
     for index, at, model_seconds in probe.results:
         latencies.append(at - feed.begun[min(index, len(feed.begun) - 1)])
         inside.append(model_seconds - last)
         last = model_seconds
     stages = {name: value - before.get(name, 0.0) for name, value in clock.seconds.items()}
+    queue = None if queue_begin is None or queue_end is None else queue_end - queue_begin
     return Passage(
-        outcome.tracks, seconds, stages, tuple(latencies), tuple(inside), probe.look_ahead, cpu_seconds
+        outcome.tracks, seconds, stages, tuple(latencies), tuple(inside), probe.look_ahead, cpu_seconds, queue
     )
 
 

@@ -32,7 +32,6 @@ class SpeedTask(BaseModel):
     kind: Literal["time", "inspect", "curve"]
     method: str
     config: str
-    overrides: tuple[tuple[str, str], ...] = ()
     dataset: str
     split: str
     data_root: str | None = None
@@ -52,7 +51,7 @@ def open_task_data(task: SpeedTask) -> Dataset:
 def task_config(task: SpeedTask, spec: MethodSpec) -> Any:
     """The configuration under the protocol of the data set, as `vis-bench run` would choose it."""
     protocol = load_protocol(protocol_for_dataset(task.dataset))
-    return resolve_config(spec, task.config, protocol, task.overrides)[1]
+    return resolve_config(spec, task.config, protocol, ())[1]
 
 
 def place_of(task: SpeedTask) -> Place:
