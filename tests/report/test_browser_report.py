@@ -1,0 +1,54 @@
+"""report.html in a real browser: no errors, sorting, names that stay text, readable on a phone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser_pages import NASTY, opened
+
+pytestmark = pytest.mark.slow
+
+
+def test_opens_without_errors_and_without_network_and_names_stay_text(browser: Any, small_page: Path) -> None:
+    with opened(browser, small_page) as window:
+        page = window.page
+        page.wait_for_selector("#viewer[data-ready]")
+        assert window.said == []
+        assert {url.partition(":")[0] for url in window.requests} <= {"file", "data"}
+        assert page.evaluate("window.broken") is None
+        first = page.locator("#block-1 table").first
+        assert NASTY in first.locator("tbody tr td:first-child").all_inner_texts()
+        # names in the viewer: the run, and the category of an object
+        assert page.locator('[data-part="name-0"]').inner_text() == f"{NASTY}, seed 0"
+        assert page.locator(".timeline .name").first.inner_text() == f"1 {NASTY}"
+
+
+def test_a_click_on_a_column_sorts_by_number_and_again_the_other_way(browser: Any, small_page: Path) -> None:
+    with opened(browser, small_page) as window:
+        table = window.page.locator("#block-1 table").first
+        head = table.get_by_role("button", name="AP", exact=True)
+        place = table.locator("th").all_inner_texts().index("AP")
+
+        def column() -> list[str]:
+            return [row.locator("td").nth(place).inner_text() for row in table.locator("tbody tr").all()]
+
+        assert column() == ["50.0", "25.0"]
+        head.click()
+        first = column()
+        head.click()
+        assert (first, column()) == (["50.0", "25.0"], ["25.0", "50.0"])
+        head.press("Enter")
+        assert column() == ["50.0", "25.0"]
+        assert table.locator("th[aria-sort]").all_inner_texts() == ["AP"]
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, small_page: Path) -> None:
+    with opened(browser, small_page, 390, 800) as window:
+        page = window.page
+        page.wait_for_selector("#viewer[data-ready]")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        boxes = [page.locator(f'[data-part="{name}"]').bounding_box() for name in ("truth", "pane-0", "play")]
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+        assert boxes[0]["width"] >= 150
