@@ -44,10 +44,13 @@ def test_html_has_every_cell_and_escapes_names(tmp_path: Path) -> None:
     assert found.scripts == 1
     assert {cell for line in page.blocks[0].main.lines for cell in line} <= set(found.cells)
     assert "34.0 ± 2.8" in found.cells
+    assert "8.6 to 59.4" in found.cells
 
 
 def test_latex_is_escaped_balanced_and_never_bold(tmp_path: Path) -> None:
-    text = write_latex(tmp_path, report_page([make_record(NASTY)], protocols={})).read_text()
+    records = [make_record(NASTY, 0.32), make_record(NASTY, 0.36, seed=1)]
+    text = write_latex(tmp_path, report_page(records, protocols={})).read_text()
+    assert "8.6 to 59.4" in text
     assert r"\textless{}script\textgreater{}" in text
     assert text.count(r"\begin{") == text.count(r"\end{")
     assert "textbf" not in text

@@ -82,6 +82,13 @@ def test_main_table_has_mean_and_deviation_of_two_seeds(tmp_path: Path) -> None:
         ["stc", "2", "34.0 ± 2.8", "4.0 ± 0.0"],
         ["low", "1", "10.0", "4"],
     ]
+    # 34.0 +- 12.706 * 2.83 / sqrt(2), one seed has no interval
+    assert _table_after(text, "### 95 % intervals over seeds") == [
+        ["method", "seeds", "AP", "IDs"],
+        ["stc", "2", "8.6 to 59.4", "4.0 to 4.0"],
+    ]
+    alone = write_report(tmp_path, records[2:], {}, metrics=("AP",), protocols={}).read_text()
+    assert "intervals over seeds" not in alone
 
 
 def test_category_and_tracking_tables(tmp_path: Path) -> None:
@@ -130,6 +137,7 @@ def test_csv_holds_every_column_at_full_precision(tmp_path: Path) -> None:
     frame = pandas.read_csv(tmp_path / "table.csv", dtype={"seeds_done": str}).set_index("method")
     assert frame.loc["a,b", "AP_mean"] == pytest.approx(0.34, abs=1e-15)
     assert frame.loc["a,b", "AP_sd"] == pytest.approx(math.sqrt(0.0008), abs=1e-15)
+    assert frame.loc["a,b", "AP_half_interval"] == pytest.approx(12.7062047 * 0.02, rel=1e-8)
     assert frame.loc["a,b", "seeds_done"] == "0 1"
     assert frame.loc["a,b", "IDs_mean"] == 4
     assert frame["AP_mean"].isna().to_dict() == {"a,b": False, "low": True}

@@ -20,10 +20,13 @@ def test_sample_standard_deviation_of_two_seeds_worked_out_by_hand() -> None:
     assert cell.mean == pytest.approx(0.34, abs=1e-15)
     assert cell.sd == pytest.approx(math.sqrt(0.0008), abs=1e-15)
     assert cell.count == 2
+    # 12.706 sd / sqrt(2), as the t distribution of one degree of freedom is the Cauchy distribution
+    assert cell.half_interval == pytest.approx(math.tan(math.pi * 0.475) * 0.02)
 
 
 def test_one_seed_has_no_standard_deviation() -> None:
     assert summarise_seeds([0.32]) == Cell(0.32, None, 1)
+    assert summarise_seeds([0.32]).half_interval is None
 
 
 def test_one_undefined_seed_makes_the_mean_undefined() -> None:

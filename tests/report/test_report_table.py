@@ -45,12 +45,17 @@ def test_values_of_two_seeds_worked_out_by_hand() -> None:
         "2.1",
         "0.000",
     ]
+    # t of 1 degree of freedom is 12.706: 12.706 * 2.83 / sqrt(2) = 25.4 and 12.706 * 2.12 / sqrt(2) = 19.1
+    label, numbers = lines[header + 4][:4], lines[header + 4][4:]
+    assert label == ["95", "%", "interval", "±"]
+    assert numbers == ["25.4", "25.4", "25.4", "25.4", "0.0", "0.0", "19.1", "0.000"]
 
 
 def test_one_seed_has_no_line_of_standard_deviations() -> None:
     table = comparison_table([make_record("stc", 0.32)], protocols={})
     assert ["stc", "32.0", "32.0", "32.0", "32.0", "80.0", "50.0", "4", "0.0125"] in _lines(table)
     assert "sd" not in table.replace("standard", "")
+    assert "interval" not in table
 
 
 def test_heading_names_data_protocol_and_seeds() -> None:

@@ -50,6 +50,9 @@ def marks_sentences(blocks: Sequence[Block], columns: Sequence[Column]) -> list[
     sentences = []
     if any(cell.sd is not None for cell in cells):
         sentences.append("sd: sample standard deviation over the seeds.")
+        sentences.append(
+            "95 % interval: t interval of the mean over the seeds, with these videos held fixed."
+        )
     if any(cell.mean is None and cell.count for cell in cells):
         sentences.append("-: undefined in at least one seed (nothing to average over) or not computed.")
     return sentences

@@ -20,7 +20,7 @@ def format_value(value: float | None, unit: Unit, averaged: bool = False) -> str
         return _without_minus_zero(f"{100 * value:.1f}")
     if unit == "count":
         return f"{value:.1f}" if averaged else f"{value:.0f}"
-    digits = 2 - math.floor(math.log10(value)) if value > 0 else 3
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 3
     return f"{value:.{min(max(digits, 0), 4)}f}"
 
 
@@ -38,6 +38,21 @@ def sd_text(row: Row, column: Column) -> str:
     """The standard deviation of a row's column, empty where there is none."""
     sd = row.cell(column).sd
     return "" if sd is None else format_value(sd, column.unit, averaged=True)
+
+
+def half_interval_text(row: Row, column: Column) -> str:
+    """Half the 95 % interval over seeds of a row's column, empty where there is none."""
+    half = row.cell(column).half_interval
+    return "" if half is None else format_value(half, column.unit, averaged=True)
+
+
+def interval_text(row: Row, column: Column) -> str:
+    """`low to high` of the 95 % interval over seeds, `-` where there is none."""
+    cell = row.cell(column)
+    if cell.mean is None or cell.half_interval is None:
+        return "-"
+    ends = (cell.mean - cell.half_interval, cell.mean + cell.half_interval)
+    return " to ".join(format_value(end, column.unit, averaged=True) for end in ends)
 
 
 def mean_and_sd_text(row: Row, column: Column) -> str:

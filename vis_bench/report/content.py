@@ -19,7 +19,14 @@ from vis_bench.report.caption import (
 )
 from vis_bench.report.columns import DEFAULT_COLUMNS, Column, Record, choose_columns
 from vis_bench.report.rows import Block, Protocols, build_blocks, installed_protocols
-from vis_bench.report.tables import Table, category_table, main_table, methods_table, mot_tables
+from vis_bench.report.tables import (
+    Table,
+    category_table,
+    interval_table,
+    main_table,
+    methods_table,
+    mot_tables,
+)
 
 ABOUT = "Made from records only. Runs stand in one table when data, protocol and kind of region agree."
 _ABSENT = "not set"
@@ -52,6 +59,7 @@ class BlockPart:
     heading: str
     facts: tuple[tuple[str, str], ...]
     main: Table
+    intervals: Table | None
     categories: Table | None
     tracking: tuple[Table, ...]
     failures: tuple[str, ...]
@@ -122,6 +130,7 @@ def _block_part(block: Block, columns: Sequence[Column]) -> BlockPart:
         heading=heading(block),
         facts=_facts(block),
         main=main_table(block, columns),
+        intervals=interval_table(block, columns),
         categories=category_table(block),
         tracking=mot_tables(block),
         failures=tuple(

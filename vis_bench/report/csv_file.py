@@ -12,7 +12,8 @@ from vis_bench.report.rows import Block, Row
 
 
 def table_frame(blocks: Sequence[Block], columns: Sequence[Column]) -> pandas.DataFrame:
-    """One line per row of a table: who and on what, then mean and sd of every column.
+    """One line per row of a table: who and on what, then mean, sd and half the 95 % interval over
+    seeds of every column.
 
     Fractions stay 0..1, seconds are per frame; undefined numbers are empty. Seeds are separated by blanks.
     """
@@ -28,7 +29,7 @@ def table_frame(blocks: Sequence[Block], columns: Sequence[Column]) -> pandas.Da
         "overrides",
     ]
     head += ["device", "status", "seeds_done", "problems"]
-    names = [f"{column.name}_{part}" for column in columns for part in ("mean", "sd")]
+    names = [f"{column.name}_{part}" for column in columns for part in ("mean", "sd", "half_interval")]
     lines = [_line(block, row, columns) for block in blocks for row in block.rows]
     return pandas.DataFrame(lines, columns=[*head, *names])
 
@@ -53,4 +54,5 @@ def _line(block: Block, row: Row, columns: Sequence[Column]) -> dict[str, object
         cell = row.cell(column)
         line[f"{column.name}_mean"] = cell.mean
         line[f"{column.name}_sd"] = cell.sd
+        line[f"{column.name}_half_interval"] = cell.half_interval
     return line

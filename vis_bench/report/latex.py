@@ -54,6 +54,9 @@ def _block(number: int, part: BlockPart, legend: Sequence[str]) -> list[str]:
     found = [
         latex_table(part.main, " ".join([f"{part.heading}.", *legend, *part.main.notes]), f"block{number}")
     ]
+    if part.intervals is not None:
+        caption = f"{part.intervals.title}: {part.heading}. {part.intervals.about}"
+        found.append(latex_table(part.intervals, caption, f"block{number}-intervals"))
     if part.categories is not None:
         caption = f"{part.categories.title}, percent: {part.heading}."
         found.append(latex_table(part.categories, caption, f"block{number}-categories"))

@@ -76,6 +76,9 @@ def markdown_table(table: Table) -> str:
 
 def _block_sections(folder: Path, part: BlockPart, plots: BlockPlots) -> list[str]:
     sections = [f"## {escape(part.heading)}", markdown_table(part.main)]
+    if part.intervals is not None:
+        sections.append(f"### {part.intervals.title}\n\n{markdown_table(part.intervals)}")
+        sections.append(part.intervals.about)
     if part.categories is not None:
         sections.append(f"### {part.categories.title}\n\n{markdown_table(part.categories)}")
     if part.tracking:

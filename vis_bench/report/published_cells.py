@@ -6,14 +6,13 @@ paper; everywhere else it is shown with the reasons why it is not comparable.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from vis_bench.published import Conflict, Library, PublishedPaper, PublishedRow, PublishedTable, Terms
 from vis_bench.report.columns import COLUMNS, MOT_NAMES, VIDEO_AP_NAMES, Column, mot_column
-from vis_bench.report.rows import DONE, Block, Cell, Row
+from vis_bench.report.rows import DONE, Block, Row
 
 CellStatus = Literal["reproduced", "differs", "not comparable", "not measured", "not printed"]
 
@@ -301,15 +300,6 @@ def _cell(row: PublishedRow, metric: str, source: Source | None, threshold: str)
     else:
         difference = mean - published
         least = TOLERANCE if factor == 100.0 else TOLERANCE / 100 * abs(published)
-        reach = max(least, _half_interval(cell) * factor)
+        reach = max(least, (cell.half_interval or 0.0) * factor)
         status = "reproduced" if abs(difference) <= reach + 1e-9 else "differs"
     return ComparedCell(metric, published, std, mean, sd, status, difference)
-
-
-def _half_interval(cell: Cell) -> float:
-    """Half the 95 % t interval of the mean over seeds, 0 with one seed (nothing is known then)."""
-    if cell.sd is None or cell.count < 2:
-        return 0.0
-    from scipy import stats  # takes long to import, and most tables have nothing to compare
-
-    return float(stats.t.ppf(0.975, cell.count - 1)) * cell.sd / math.sqrt(cell.count)

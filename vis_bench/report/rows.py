@@ -7,6 +7,7 @@ cannot disagree.
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,15 @@ class Cell:
     mean: float | None
     sd: float | None
     count: int
+
+    @property
+    def half_interval(self) -> float | None:
+        """Half the 95 % t interval of the mean over seeds, these videos held fixed; None without an sd."""
+        if self.sd is None:
+            return None
+        from scipy.special import stdtrit  # takes long to import, and tables of one seed do without
+
+        return float(stdtrit(self.count - 1, 0.975)) * self.sd / math.sqrt(self.count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from vis_bench.report.caption import (
     row_problem,
     visible_columns,
 )
-from vis_bench.report.cell_text import mean_text, sd_text
+from vis_bench.report.cell_text import half_interval_text, mean_text, sd_text
 from vis_bench.report.columns import DEFAULT_COLUMNS, Column, Record, choose_columns
 from vis_bench.report.rows import DONE, Block, Protocols, Row, build_blocks, installed_protocols
 from vis_bench.report.text import cut_end, display_width, one_line, pad_left, pad_right, shorten, wrap
@@ -21,6 +21,7 @@ from vis_bench.report.text import cut_end, display_width, one_line, pad_left, pa
 TERMINAL_WIDTH = 80
 _GAP = 2
 _LABEL_WIDTH_MIN = 17
+_INTERVAL_LABEL = "  95 % interval ±"
 
 
 def comparison_table(
@@ -70,7 +71,7 @@ def _column_width(block: Block, column: Column) -> int:
     texts = [column.name]
     for row in block.rows:
         if row.status == DONE:
-            texts += [mean_text(row, column), sd_text(row, column)]
+            texts += [mean_text(row, column), sd_text(row, column), half_interval_text(row, column)]
     return max(map(len, texts))
 
 
@@ -82,7 +83,9 @@ def _block_lines(block: Block, columns: Sequence[Column]) -> list[str]:
     widths = [_column_width(block, column) for column in columns]
     numbers_width = sum(_GAP + width for width in widths)
     labels = [one_line(row.label(block.default_config)) for row in block.rows]
-    longest = max(map(display_width, [*labels, "method", *(_sd_label(row) for row in block.rows)]))
+    spreads = [_INTERVAL_LABEL] if any(len(row.done_seeds) > 1 for row in block.rows) else []
+    spreads += [_sd_label(row) for row in block.rows]
+    longest = max(map(display_width, [*labels, "method", *spreads]))
     label_width = min(longest, TERMINAL_WIDTH - numbers_width)
     line_width = label_width + numbers_width
 
@@ -106,6 +109,7 @@ def _block_lines(block: Block, columns: Sequence[Column]) -> list[str]:
         lines.append(line(short, [mean_text(row, column) for column in columns]))
         if len(row.done_seeds) > 1:
             lines.append(line(_sd_label(row), [sd_text(row, column) for column in columns]))
+            lines.append(line(_INTERVAL_LABEL, [half_interval_text(row, column) for column in columns]))
     for note in [*notes, *block_notes(block)]:
         lines += wrap(note, TERMINAL_WIDTH, indent="  ")
     return lines

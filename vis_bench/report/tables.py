@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from vis_bench.report.caption import block_notes, row_problem, visible_columns
-from vis_bench.report.cell_text import mean_and_sd_text
+from vis_bench.report.cell_text import interval_text, mean_and_sd_text
 from vis_bench.report.columns import MOT_NAMES, Column, Record, category_column, mot_column
 from vis_bench.report.rows import DONE, Block, Row
 
+INTERVALS = (
+    "t intervals of the mean over seeds: what other trainings would give on these videos. Intervals that "
+    "overlap decide nothing; vis-bench compare also covers other videos."
+)
 CLASS_MODES = ("class_agnostic", "class_aware")
 
 
@@ -42,6 +46,22 @@ def main_table(block: Block, columns: Sequence[Column]) -> Table:
             lines.append((f"{label}: {row_problem(row)}", "0", *("" for _ in shown)))
     header = ("method", "seeds", *(column.name for column in shown))
     return Table("", "", header, tuple(lines), notes=tuple(block_notes(block)))
+
+
+def interval_table(block: Block, columns: Sequence[Column]) -> Table | None:
+    """95 % intervals over seeds of the main table's columns; None where every method has one seed."""
+    shown = visible_columns(block, columns)
+    lines = tuple(
+        (
+            row.label(block.default_config),
+            str(len(row.done_seeds)),
+            *(interval_text(row, column) for column in shown),
+        )
+        for row in block.rows
+        if len(row.done_seeds) > 1
+    )
+    header = ("method", "seeds", *(column.name for column in shown))
+    return Table("95 % intervals over seeds", INTERVALS, header, lines) if lines else None
 
 
 def category_table(block: Block) -> Table | None:
