@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from vis_bench.types import Box, IouType, Rle, Video
@@ -15,6 +16,11 @@ from vis_bench.types import Box, IouType, Rle, Video
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+ADDED_LATER: Mapping[str, bool] = MappingProxyType({"added_later": True})
+"""Metadata of a configuration field that came after records were made, for `dataclasses.field`. It is written
+only where it differs from its default, which has to mean what was done before, so that the values and hashes
+of older records stay those of the same configuration today."""
 
 Paradigm = Literal["tracking by detection", "query propagation", "clip-level"]
 ChoiceSource = Literal["paper", "public code", "ours"]
@@ -149,14 +155,14 @@ class RawDetections:
 
     scores: [n] float64 in 0..1. labels: [n] int64 in 0..C-1. boxes: [n, 4] float64 (x1, y1, x2, y2), original
     pixels. embeddings: [n, D] float64, D = 0 where there is no appearance to compare. segmentations: n masks
-    at the original size, None where a mask is empty.
+    at the original size, None where a mask is empty; any sequence, so that masks can be drawn when read.
     """
 
     scores: np.ndarray
     labels: np.ndarray
     boxes: np.ndarray
     embeddings: np.ndarray
-    segmentations: tuple[Rle | None, ...]
+    segmentations: Sequence[Rle | None]
 
     def __len__(self) -> int:
         return len(self.scores)

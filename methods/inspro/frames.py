@@ -55,8 +55,11 @@ def encode_slots(
 ) -> list[Rle | None]:
     """Masks at the original size of the chosen `slots` [n] int64 of one image; None where a mask is empty.
 
-    Only the chosen slots are decoded: masks are the costly part, and most slots are empty.
+    Only the chosen slots are decoded: masks are the costly part, and most slots are empty. Without a chosen
+    slot the mask features of the frame are not computed either.
     """
+    if len(slots) == 0:
+        return []
     logits = mask_head(
         stage,
         mask_head.features(pyramid),

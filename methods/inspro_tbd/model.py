@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchvision.ops import nms
@@ -28,9 +29,10 @@ from methods.layers.images import normalise_and_pad
 from methods.layers.query_stage import StageOutput
 from methods.layers.roi import pyramid_roi_align
 from methods.tracking.bank import RawDetections
+from methods.tracking.lazy_masks import LazyMasks
 from vis_bench.errors import MethodError
 from vis_bench.method import Clip, FrameResult, VideoInstance
-from vis_bench.types import Video
+from vis_bench.types import Rle, Video
 
 
 def frame_output(output: StageOutput, frame: int, frames: int) -> StageOutput:
@@ -156,15 +158,20 @@ class InsProTbd(nn.Module):
         if config.nms_iou is not None:
             kept = kept[nms(last.boxes[0, kept], scores[kept], config.nms_iou)]
         kept = kept[: config.detections_per_frame]
-        masks = encode_slots(self.mask_head, config.stages - 1, pyramid, last, kept, given)
         boxes = clip_boxes(last.boxes, given.sizes)[0, kept]
         embeddings = self.embed(pyramid, boxes, torch.zeros_like(kept))
+
+        @torch.no_grad()
+        def draw(rows: np.ndarray) -> list[Rle | None]:
+            chosen = kept[torch.from_numpy(rows).to(kept.device)]
+            return encode_slots(self.mask_head, config.stages - 1, pyramid, last, chosen, given)
+
         return RawDetections(
             scores=scores[kept].double().cpu().numpy(),
             labels=labels[kept].cpu().numpy(),
             boxes=boxes_to_original(boxes, given).double().cpu().numpy(),
             embeddings=embeddings.double().cpu().numpy(),
-            segmentations=tuple(masks),
+            segmentations=LazyMasks(len(kept), draw),
         )
 
     def track(self, video: Video, frames: Iterator[Tensor]) -> Iterator[FrameResult]:

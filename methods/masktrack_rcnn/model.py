@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -31,9 +32,10 @@ from methods.masktrack_rcnn.losses import (
 )
 from methods.masktrack_rcnn.rpn import Rpn, rpn_losses, select_proposals
 from methods.tracking.bank import RawDetections
+from methods.tracking.lazy_masks import LazyMasks
 from vis_bench.method import Clip, FrameResult, VideoInstance
 from vis_bench.rle import encode_or_none
-from vis_bench.types import Video
+from vis_bench.types import Rle, Video
 
 
 class MaskTrackRcnn(nn.Module):
@@ -154,16 +156,22 @@ class MaskTrackRcnn(nn.Module):
         found = select_detections(proposals, logits, box_deltas, (height, width), config)
 
         embeddings = self.track_head(self._pool_one(pyramid, found.boxes, config.roi.box_resolution))
-        masks = self.mask_head(self._pool_one(pyramid, found.boxes, config.roi.mask_resolution))
-        own = masks[torch.arange(len(masks), device=masks.device), found.labels + 1]
         boxes = found.boxes * found.boxes.new_tensor([original[1] / width, original[0] / height] * 2)
-        pasted = paste_masks(own, boxes, original, config.mask_threshold)
+
+        @torch.no_grad()
+        def draw(rows: np.ndarray) -> list[Rle | None]:
+            chosen = torch.from_numpy(rows).to(boxes.device)
+            region = self._pool_one(pyramid, found.boxes[chosen], config.roi.mask_resolution)
+            own = self.mask_head(region)[torch.arange(len(chosen)), found.labels[chosen] + 1]
+            pasted = paste_masks(own, boxes[chosen], original, config.mask_threshold)
+            return encode_or_none(pasted.cpu().numpy())
+
         return RawDetections(
             scores=found.scores.double().cpu().numpy(),
             labels=found.labels.cpu().numpy(),
             boxes=boxes.double().cpu().numpy(),
             embeddings=embeddings.double().cpu().numpy(),
-            segmentations=tuple(encode_or_none(pasted.cpu().numpy())),
+            segmentations=LazyMasks(len(boxes), draw),
         )
 
     def _pool_one(self, pyramid: Mapping[str, Tensor], boxes: Tensor, resolution: int) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision.ops import clip_boxes_to_image
@@ -17,7 +18,9 @@ from methods.layers.paste import paste_masks
 from methods.layers.query_stage import StageOutput
 from methods.querytrack.config import QueryTrackConfig
 from methods.tracking.bank import RawDetections
+from methods.tracking.lazy_masks import LazyMasks
 from vis_bench.rle import encode_or_none
+from vis_bench.types import Rle
 
 
 class Network(Protocol):
@@ -55,8 +58,8 @@ def select_candidates(scores: Tensor, keep: int, threshold: float, query_once: b
 def detect_frame(network: Network, frame: Tensor, config: QueryTrackConfig) -> RawDetections:
     """Candidates of one frame [3, H, W] uint8 RGB: at most `detections_per_frame`, best first.
 
-    Masks and embeddings come from the last stage and are computed for the candidates only. Masks are pasted
-    at the original size; boxes are in original pixels, clipped to the frame.
+    Masks and embeddings come from the last stage. Embeddings are computed for the candidates only, masks for
+    those that are put out, pasted at the original size. Boxes are in original pixels, clipped to the frame.
     """
     original = (int(frame.shape[-2]), int(frame.shape[-1]))
     resized = resize_frame(frame, config.test_short_side, config.test_max_long_side)
@@ -71,17 +74,22 @@ def detect_frame(network: Network, frame: Tensor, config: QueryTrackConfig) -> R
     )
     image, stage = torch.zeros_like(queries), config.stages - 1
     attended, boxes = last.attended[0, queries], last.boxes[0, queries]
-    logits = network.masks(stage, pyramid, image, attended, boxes)
     embeddings = network.embeddings(stage, pyramid, image, attended, boxes)
 
     to_original = boxes.new_tensor([original[1] / size[1], original[0] / size[0]] * 2)
-    boxes = boxes * to_original
-    own = logits[torch.arange(len(labels), device=logits.device), labels]
-    masks = paste_masks(own, boxes, original)
+    placed = boxes * to_original
+
+    @torch.no_grad()
+    def draw(rows: np.ndarray) -> list[Rle | None]:
+        chosen = torch.from_numpy(rows).to(boxes.device)
+        logits = network.masks(stage, pyramid, image[chosen], attended[chosen], boxes[chosen])
+        own = logits[torch.arange(len(chosen)), labels[chosen]]
+        return encode_or_none(paste_masks(own, placed[chosen], original).cpu().numpy())
+
     return RawDetections(
         scores=scores[queries, labels].double().cpu().numpy(),
         labels=labels.cpu().numpy(),
-        boxes=clip_boxes_to_image(boxes, original).double().cpu().numpy(),
+        boxes=clip_boxes_to_image(placed, original).double().cpu().numpy(),
         embeddings=embeddings.double().cpu().numpy(),
-        segmentations=tuple(encode_or_none(masks.cpu().numpy())),
+        segmentations=LazyMasks(len(labels), draw),
     )

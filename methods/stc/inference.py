@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,7 +19,9 @@ from methods.layers.images import masks_to_original, normalise_and_pad, resize_f
 from methods.stc.config import StcConfig
 from methods.stc.outputs import StcOutputs
 from methods.tracking.bank import RawDetections
+from methods.tracking.lazy_masks import LazyMasks
 from vis_bench.rle import encode_or_none
+from vis_bench.types import Rle
 
 MASK_STRIDE = 8
 
@@ -74,7 +77,7 @@ def box_centres(boxes: Tensor) -> Tensor:
 def detect_frame(network: Callable[[Tensor], StcOutputs], frame: Tensor, config: StcConfig) -> RawDetections:
     """Detections of one frame [3, H, W] uint8 RGB: at most `detections_per_frame`, best first.
 
-    Boxes and masks are in original pixels; masks are computed for the detections that are kept only.
+    Boxes and masks are in original pixels; masks are drawn for the detections that are put out only.
     """
     original = (frame.shape[-2], frame.shape[-1])
     resized = resize_frame(frame, config.test_short_side, config.test_max_long_side)
@@ -91,20 +94,25 @@ def detect_frame(network: Callable[[Tensor], StcOutputs], frame: Tensor, config:
     points, labels, scores, boxes = points[keep], labels[keep], scores[keep], boxes[keep]
 
     scales = out.grid.points.new_tensor(config.coordinate_scales)
-    logits = dynamic_mask_logits(
-        out.mask_feature,
-        out.kernels[0, points],
-        torch.zeros_like(points),
-        out.grid.points[points],
-        scales[out.grid.levels[points]],
-        stride=MASK_STRIDE,
-        coordinates=config.coordinates,
-        hidden=config.dynamic_hidden,
-    )
-    # twice, as in training: first to stride 4, where the loss acts, then to the padded input
-    full = aligned_upsample(aligned_upsample(logits, 2), MASK_STRIDE // 2)
     padded = (images.shape[-2], images.shape[-1])
-    masks = masks_to_original(full, padded, (height, width), original)
+
+    @torch.no_grad()
+    def draw(rows: np.ndarray) -> list[Rle | None]:
+        chosen = points[torch.from_numpy(rows).to(points.device)]
+        logits = dynamic_mask_logits(
+            out.mask_feature,
+            out.kernels[0, chosen],
+            torch.zeros_like(chosen),
+            out.grid.points[chosen],
+            scales[out.grid.levels[chosen]],
+            stride=MASK_STRIDE,
+            coordinates=config.coordinates,
+            hidden=config.dynamic_hidden,
+        )
+        # twice, as in training: first to stride 4, where the loss acts, then to the padded input
+        full = aligned_upsample(aligned_upsample(logits, 2), MASK_STRIDE // 2)
+        masks = masks_to_original(full, padded, (height, width), original)
+        return encode_or_none(masks.cpu().numpy())
 
     embeddings = read_embeddings(out.embedding[0], box_centres(boxes), config.loss.anchor_reading)
     to_original = boxes.new_tensor([original[1] / width, original[0] / height] * 2)
@@ -113,5 +121,5 @@ def detect_frame(network: Callable[[Tensor], StcOutputs], frame: Tensor, config:
         labels=labels.cpu().numpy(),
         boxes=(boxes * to_original).double().cpu().numpy(),
         embeddings=embeddings.double().cpu().numpy(),
-        segmentations=tuple(encode_or_none(masks.cpu().numpy())),
+        segmentations=LazyMasks(len(points), draw),
     )

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from methods.tracking.bank import Bank, RawDetections, empty_bank, forget, remember
+from methods.tracking.lazy_masks import LazyMasks
 from vis_bench.method import FrameDetection, FrameResult
 
 NEW, DISCARDED = -1, -2
@@ -142,6 +143,8 @@ def track_with(
         if bank is None:
             bank = empty_bank(detections.embeddings.shape[1])
         identities, bank = associate_frame(detections, bank, index)
+        if isinstance(detections.segmentations, LazyMasks):
+            detections.segmentations.fetch(np.flatnonzero(identities >= 0))
         yield FrameResult(
             index,
             tuple(

@@ -153,6 +153,9 @@ def test_masks_and_embeddings_are_read_at_the_refined_boxes() -> None:
     found = model.detect(frame())
     assert found.labels.tolist() == [1]
     assert found.scores.tolist() == pytest.approx([0.9])
+    # masks are drawn when they are read
+    assert len(model.pooled) == 2
+    assert len(list(found.segmentations)) == 1
     proposals, embedding, mask = model.pooled
     assert len(proposals[0]) > 1
     assert (proposals[1], embedding[1], mask[1]) == (7, 7, 14)

@@ -199,14 +199,14 @@ def test_mask_and_track_read_the_refined_box_and_the_query_after_self_attention(
     """Not the input box b_(t-1), and not the object feature q_t."""
     model, read = spied
     frame = make_frames(1)[0]
-    model.detect(frame)
+    list(model.detect(frame).segmentations)
     pyramid = model.pyramid(normalise_and_pad([frame]))
     outputs = model.refine(pyramid, SIZES[:1])
     last, before = outputs[-1], outputs[-2]
     queries, _ = select_candidates(last.class_logits[0].sigmoid(), 10, 0.0, True)
-    assert [(kind, stage) for kind, stage, *_ in read] == [("mask_heads", 1), ("track_heads", 1)]
+    assert [(kind, stage) for kind, stage, *_ in read] == [("track_heads", 1), ("mask_heads", 1)]
     image = torch.zeros_like(queries)
-    for (_, _, used, features), resolution in zip(read, (4, 3), strict=True):
+    for (_, _, used, features), resolution in zip(read, (3, 4), strict=True):
         torch.testing.assert_close(used, last.attended[0, queries])
         assert not torch.allclose(used, last.object_features[0, queries], atol=1e-3)
         refined = model._read(pyramid, last.boxes[0, queries], image, resolution)
@@ -218,11 +218,11 @@ def test_mask_and_track_read_the_refined_box_and_the_query_after_self_attention(
 def test_inference_runs_the_last_heads_on_the_candidates_only(spied):
     model, read = spied
     model.config = replace(model.config, detections_per_frame=2)
-    model.detect(make_frames(1)[0])
-    assert [(kind, stage, len(queries)) for kind, stage, queries, _ in read] == [
-        ("mask_heads", 1, 2),
-        ("track_heads", 1, 2),
-    ]
+    found = model.detect(make_frames(1)[0])
+    # masks are drawn when they are read
+    assert [(kind, stage, len(queries)) for kind, stage, queries, _ in read] == [("track_heads", 1, 2)]
+    assert len(list(found.segmentations)) == 2
+    assert [(kind, stage, len(queries)) for kind, stage, queries, _ in read[1:]] == [("mask_heads", 1, 2)]
 
 
 def test_training_reads_the_same_for_matched_queries_of_both_frames_at_every_stage(spied):

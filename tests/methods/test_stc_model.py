@@ -193,7 +193,8 @@ def test_boxes_are_clipped_to_the_image_and_padding_is_cut() -> None:
 
 def test_empty_mask_is_none_and_an_empty_frame_is_no_error() -> None:
     row = (1, 1, 1, 0, 0.9, 0.9, BOX)
-    assert detect_frame(Canned(row, kernel_bias=-50.0), blank(), small_config()).segmentations == (None,)
+    found = detect_frame(Canned(row, kernel_bias=-50.0), blank(), small_config())
+    assert list(found.segmentations) == [None]
     nothing = detect_frame(Canned(), blank(), small_config())
     assert len(nothing) == 0
     assert nothing.embeddings.shape == (0, 2)

@@ -97,11 +97,20 @@ def _drain(
                 f"video {video.name}: result of frame {result.index} came when frame {len(results)} was due"
             )
         look_ahead = max(look_ahead, feed.handed - (result.index + 1))
-        kept = keep_candidates or result.candidates is None
-        results.append(result if kept else replace(result, candidates=None))
+        results.append(_with_candidates(result, keep_candidates))
     if len(results) != video.length:
         raise MethodError(f"video {video.name}: {len(results)} frame results for {video.length} frames")
     return results, look_ahead
+
+
+def _with_candidates(result: FrameResult, keep: bool) -> FrameResult:
+    """Without the detections before association, or with all of their masks drawn: neither holds a frame."""
+    if result.candidates is None:
+        return result
+    if not keep:
+        return replace(result, candidates=None)
+    masks = tuple(result.candidates.segmentations)
+    return replace(result, candidates=replace(result.candidates, segmentations=masks))
 
 
 def _to_track(instance: VideoInstance, dataset: Dataset, video: Video, iou_type: IouType) -> Track:
