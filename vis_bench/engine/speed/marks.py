@@ -27,7 +27,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "preprocess": PREPROCESS,
     "heads": (
         "dynamic_mask_logits", "mask_logits", "step", "start", "frame_features", "features_in_passes",
-        "join_features", "pyramid", "decode",
+        "join_features", "pyramid", "decode", "pyramid_roi_align",
     ),
     "associate": (
         "associate", "track_detections", "associate_queries", "track_clips", "add_clip", "summarise",
