@@ -10,6 +10,7 @@ from vis_bench.method import Choice
 from vis_bench.plugins import load_spec, method_names
 from vis_bench.records import PREDICTIONS_NAME, Record
 from vis_bench.report.content import report_page
+from vis_bench.report.embeddings import block_embeddings
 from vis_bench.report.html_page import write_html
 from vis_bench.report.latex import write_latex
 from vis_bench.report.markdown import write_markdown
@@ -45,12 +46,12 @@ def write_run_report(
     plots = []
     for number, part in enumerate(page.blocks, start=1):
         why_not = _why_not(part.block, dataset, thorough)
-        values = (
-            None
-            if why_not or dataset is None
-            else block_values(part.block, folders, dataset, all_seeds=thorough)
-        )
-        plots.append(write_plots(folder, number, part.block, values, why_not))
+        if why_not or dataset is None:
+            plots.append(write_plots(folder, number, part.block, None, why_not))
+            continue
+        values = block_values(part.block, folders, dataset, all_seeds=thorough)
+        embeddings = block_embeddings(part.block, folders, dataset)
+        plots.append(write_plots(folder, number, part.block, values, embeddings=embeddings))
     pictures = _draw_pictures(folder, runs, dataset)
     write_markdown(folder, page, pictures, plots)
     write_latex(folder, page)

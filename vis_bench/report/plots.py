@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from matplotlib.figure import Figure
 
 from vis_bench.metrics.slices import MIN_VIDEOS
 from vis_bench.report.content import BlockPlots, Plot
+from vis_bench.report.embeddings import RunEmbeddings
 from vis_bench.report.plot_style import write_figure
 from vis_bench.report.plot_values import BlockValues
 from vis_bench.report.plots_curves import curves_figure, slices_figure
+from vis_bench.report.plots_embeddings import embeddings_figure
 from vis_bench.report.plots_heat import MOST_CATEGORIES, category_figure, gains_figure
-from vis_bench.report.plots_scores import errors_figure, seeds_figure, time_figure
+from vis_bench.report.plots_scores import errors_figure, fps_figure, seeds_figure
 from vis_bench.report.rows import Block, seconds_are_comparable
 
 PLOTS_FOLDER = "plots"
@@ -23,36 +26,62 @@ _SEEDS = (
     "over seeds, with these videos held fixed, cut at 0 and 100. Intervals that overlap decide nothing: "
     "vis-bench compare does."
 )
-_TIME = "Mean over seeds. Wall time of tracking, not a speed measurement."
+_FPS = (
+    "Small dots are seeds, the large mark is their mean. Frames per second of wall time while tracking, "
+    "beside whatever else the machine did: not a speed measurement, vis-bench speed makes those."
+)
 _CATEGORY = "AP in percent, mean over seeds; - is undefined in at least one seed."
 _ERRORS = (
-    "Class-agnostic, tracks scored above 0.3, mean over seeds; number at the end: sum. In the first panel "
-    "every object frame without a track counts once. Scales differ between panels."
+    "Class-agnostic, tracks scored above 0.3, mean over seeds; number at the end: sum; dots, from two seeds "
+    "on: the sum of each seed. In the first panel every object frame without a track counts once. Scales "
+    "differ between panels."
 )
-_CURVES = "Mean over categories and seeds; as many as 100 tracks per video and category count."
+_CURVES = (
+    "Mean over categories and seeds, on the right with a dot per seed; as many as 100 tracks per video and "
+    "category count."
+)
 _GAINS = (
     "AP points gained if all errors of one kind were repaired, mean over seeds. The repairs are made one "
     "at a time, so the gains do not add up."
 )
 _SLICES = (
-    "AP on the videos of a slice only, mean over seeds, no intervals: differences between slices may be "
-    f"chance. On grey, in pale: fewer than {MIN_VIDEOS} videos, an anecdote."
+    "AP on the videos of a slice only, mean over seeds, dots are seeds, no intervals: differences between "
+    f"slices may be chance. On grey, in pale: fewer than {MIN_VIDEOS} videos, an anecdote."
+)
+_EMBEDDINGS = (
+    "Detections of one run scored above 0.3, before association, on the two principal axes of their "
+    "embeddings (STC, Figure 3, has t-SNE). Colour and number: the annotated object with an IoU of at least "
+    "0.5, as in the pictures; grey crosses: none. Agree: share of detections, over all videos, whose nearest "
+    "neighbour in another frame by cosine similarity shows the same object. Videos: the one with most "
+    "objects and the median."
 )
 
 
 def write_plots(
-    folder: Path, number: int, block: Block, values: BlockValues | None, why_not: str = ""
+    folder: Path,
+    number: int,
+    block: Block,
+    values: BlockValues | None,
+    why_not: str = "",
+    embeddings: Mapping[int, RunEmbeddings] = MappingProxyType({}),
 ) -> BlockPlots:
     """Write the plots of one block; files are `plots/NUMBER-name.png`.
 
-    values: from predictions and truth, None where they are not at hand; why_not then says why.
+    values: from predictions and truth, None where they are not at hand; why_not then says why. embeddings: by
+    place of the row, from stored frames.
     """
     makers: dict[str, tuple[str, str, Callable[[], Figure | None]]] = {
         "seeds": ("AP of every seed", _SEEDS, lambda: seeds_figure(block)),
         "categories": ("AP by category", _categories_text(block), lambda: category_figure(block)),
         "errors": ("Errors in time", _ERRORS, lambda: errors_figure(block)),
-        "time": ("AP and wall time", _TIME, lambda: _time_figure(block)),
+        "fps": ("AP and frames per second", _FPS, lambda: _fps_figure(block)),
     }
+    if embeddings:
+        makers["embeddings"] = (
+            "Embeddings of instances",
+            _EMBEDDINGS,
+            lambda: embeddings_figure(block, embeddings),
+        )
     notes: list[str] = []
     if values is None:
         notes.append(f"No precision-recall curves, repair gains and slices: {why_not}")
@@ -86,8 +115,8 @@ def _written(
     return tuple(plots)
 
 
-def _time_figure(block: Block) -> Figure | None:
-    return time_figure(block) if seconds_are_comparable(block) else None
+def _fps_figure(block: Block) -> Figure | None:
+    return fps_figure(block) if seconds_are_comparable(block) else None
 
 
 def _categories_text(block: Block) -> str:

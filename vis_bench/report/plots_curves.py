@@ -43,6 +43,9 @@ def curves_figure(block: Block, rows: Mapping[int, Sequence[RunValues]]) -> Figu
         # markers of different methods stand at different places, so that they do not cover each other
         left.plot(100 * RECALL_LEVELS, precision, markevery=(2 * place % 20, 20), label=plain(label), **look)
         right.plot(IOU_THRESHOLDS, 100 * seed_mean(rows[place], "ap"), **look)
+        if len(rows[place]) > 1:
+            for run in rows[place]:
+                right.plot(IOU_THRESHOLDS, 100 * run.ap, ".", color=colour(place), markersize=3, linestyle="")
     left.set(xlabel="recall (%)", ylabel="precision (%)", xlim=(0, 100), ylim=(0, 102))
     right.set(xlabel="IoU threshold", ylabel="AP at this threshold (%)", xlim=(0.49, 0.96), ylim=(0, None))
     left.set_title("precision and recall at IoU 0.5", fontsize=9, loc="left", color=INK)
@@ -70,13 +73,16 @@ def slices_figure(
             for x, s in enumerate(positions):
                 if np.isnan(values[x]):
                     continue
+                own = 100 * np.array([run.slices[s] for run in rows[place]])
+                if len(own) > 1:
+                    axes.plot([x + shift] * len(own), own, ".", color=colour(place), markersize=3, zorder=1.5)
                 axes.plot(
                     [x + shift], [values[x]], marker(place), color=colour(place), markersize=6,
                     markeredgecolor=INK, markeredgewidth=0.5, linestyle="",
                     alpha=0.35 if slices.slices[s].small else 1.0,
                 )  # fmt: skip
             axes.plot([], [], marker(place), color=colour(place), markeredgecolor=INK, label=plain(label))
-        names = [f"{slices.slices[s].name}\n{slices.slices[s].videos} videos" for s in positions]
+        names = [f"{slices.slices[s].name}\n{_videos(slices.slices[s].videos)}" for s in positions]
         axes.set_xticks(range(len(positions)), names, fontsize=7)
         for x, s in enumerate(positions):
             if slices.slices[s].small:
@@ -89,3 +95,7 @@ def slices_figure(
     grid[0, 0].set_ylim(0, None)
     legend_below(figure, grid[0, 0])
     return figure
+
+
+def _videos(count: int) -> str:
+    return f"{count} video" if count == 1 else f"{count} videos"

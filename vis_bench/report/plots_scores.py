@@ -1,4 +1,4 @@
-"""Plots from the records alone: AP of every seed, AP against wall time, errors in time."""
+"""Plots from the records alone: AP of every seed, AP against frames per second, errors in time."""
 
 from __future__ import annotations
 
@@ -67,25 +67,27 @@ def seed_interval(values: np.ndarray) -> tuple[float, float, float]:
     return stats.mean_interval(values, np.zeros((len(values), 1)), videos=1)
 
 
-def time_figure(block: Block) -> Figure | None:
-    """AP against seconds per frame; None where either is missing everywhere."""
+def fps_figure(block: Block) -> Figure | None:
+    """AP against frames per second, every seed and the mean; None where either is missing everywhere."""
     points = [
-        (place, label, ap.mean(), seconds.mean())
+        (place, label, ap, 1 / seconds)
         for place, label, row in shown_rows(block)
         if len(ap := _percent(row, COLUMNS["AP"])) and len(seconds := _values(row, COLUMNS["s/frame"]))
     ]
     if not points:
         return None
-    figure, grid = new_figure(3.6)
+    figure, grid = new_figure(3.9)
     axes: Axes = grid[0, 0]
-    for place, label, ap, seconds in points:
+    for place, label, ap, rate in points:
+        if len(ap) > 1:
+            axes.plot(rate, ap, ".", color=colour(place), markersize=5, linestyle="")
         axes.plot(
-            [seconds], [ap], marker(place), color=colour(place), markersize=8, markeredgecolor=INK,
+            [rate.mean()], [ap.mean()], marker(place), color=colour(place), markersize=8, markeredgecolor=INK,
             linestyle="", label=plain(label),
         )  # fmt: skip
-    axes.set_xlim(0, 1.1 * max(seconds for *_, seconds in points))
+    axes.set_xlim(0, 1.1 * max(rate.max() for *_, rate in points))
     axes.margins(y=0.15)
-    axes.set_xlabel("seconds per frame: wall time of tracking, not a speed measurement", fontsize=9)
+    axes.set_xlabel("frames per second: wall time of tracking, not a speed measurement", fontsize=9)
     axes.set_ylabel("AP (%)", fontsize=9)
     legend_below(figure, axes)
     return figure
@@ -93,7 +95,7 @@ def time_figure(block: Block) -> Figure | None:
 
 def errors_figure(block: Block) -> Figure | None:
     """Errors in time per 100 object frames, mean over the seeds; None where no record holds them."""
-    rows = [(label, rates) for _, label, row in shown_rows(block) if (rates := _rates(row)) is not None]
+    rows = [(label, rates) for _, label, row in shown_rows(block) if (rates := _rates(row))]
     if not rows:
         return None
     figure, grid = new_figure(
@@ -108,19 +110,23 @@ def errors_figure(block: Block) -> Figure | None:
     for axes, (kinds, title) in zip(grid[0], panels, strict=True):
         left = np.zeros(len(rows))
         for kind in kinds:
-            rate = np.array([rates[kind] for _, rates in rows])
+            rate = np.array([rates[kind].mean() for _, rates in rows])
             index = KINDS.index(kind)
             axes.barh(
                 range(len(rows)), rate, left=left, height=0.62, color=colour(index), hatch=HATCHES[index],
                 edgecolor="white", linewidth=0.5, label=kind.replace("_", " "),
             )  # fmt: skip
             left += rate
-        for y, total in enumerate(left):
+        sums = [np.sum([rates[kind] for kind in kinds], axis=0) for _, rates in rows]
+        for y, of_seeds in enumerate(sums):
+            if len(of_seeds) > 1:
+                axes.plot(of_seeds, [y] * len(of_seeds), "o", color=INK, markersize=2.5, linestyle="")
+        for y, total in enumerate(np.maximum(left, [of_seeds.max() for of_seeds in sums])):
             axes.annotate(
-                f"{total:.1f}", (total, y), xytext=(3, 0), textcoords="offset points", va="center",
+                f"{left[y]:.1f}", (total, y), xytext=(3, 0), textcoords="offset points", va="center",
                 fontsize=7, color=INK,
             )  # fmt: skip
-        axes.set_xlim(0, 1.25 * max(left.max(), 0.1))
+        axes.set_xlim(0, 1.25 * max(0.1, *(of_seeds.max() for of_seeds in sums)))
         axes.grid(False, axis="y")
         axes.set_title(title, fontsize=9, loc="left", color=INK)
         axes.set_xlabel("per 100 object frames", fontsize=8)
@@ -139,13 +145,12 @@ def _legend_of_all(figure: Figure, panels: Sequence[Axes]) -> None:
     )  # fmt: skip
 
 
-def _rates(row: Row) -> dict[str, float] | None:
-    """Mean rate of each kind over the seeds, None where a record does not hold one."""
+def _rates(row: Row) -> dict[str, np.ndarray]:
+    """The rate of each kind in every seed, [n]; empty where a record does not hold one."""
     path = ("metrics", "errors", "class_agnostic", str(SCORE_THRESHOLD))
     columns = {kind: Column(kind, (*path, f"{kind}_per_100_frames"), "count", "errors") for kind in KINDS}
-    cells = {kind: row.cell(column).mean for kind, column in columns.items()}
-    found = {kind: mean for kind, mean in cells.items() if mean is not None}
-    return found if len(found) == len(KINDS) else None
+    found = {kind: _values(row, column) for kind, column in columns.items()}
+    return found if all(len(values) for values in found.values()) else {}
 
 
 def _percent(row: Row, column: Column) -> np.ndarray:
