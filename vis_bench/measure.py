@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from vis_bench.metrics import frame_ap, hota, mot, temporal_errors, video_ap
-from vis_bench.metrics.matching import VideoMatches
+from vis_bench.metrics.matching import IOU_THRESHOLDS, VideoMatches
 from vis_bench.metrics.overlap import VideoOverlap, video_overlap
 from vis_bench.types import Dataset, IouType, Track, Video
 
@@ -63,6 +62,8 @@ def measure_videos(work: Comparison, jobs: int = 1) -> list[VideoMeasures]:
     videos = sorted(work.dataset.videos, key=lambda video: video.id)
     if min(jobs, len(videos)) <= 1:
         return [measure_video(work, video) for video in videos]
+    from concurrent.futures import ProcessPoolExecutor  # only here: loading it takes longer than a small job
+
     with ProcessPoolExecutor(jobs, initializer=_keep, initargs=(work,)) as pool:
         return list(pool.map(_measure_kept, videos, chunksize=_VIDEOS_PER_TASK))
 
@@ -80,6 +81,7 @@ def measure_video(work: Comparison, video: Video) -> VideoMeasures:
             predicted,
             work.iou_type,
             within_categories=metrics <= {"ap", "frame_ap"},
+            least_iou=float(IOU_THRESHOLDS.min()) if metrics == {"ap"} else 0.0,
             masks_in_all=work.masks,
         )
     distances = None

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from methods.layers.pretraining import pretrain_on_shapes
+from vis_bench.cache import default_cache_root
 from vis_bench.config import override
 from vis_bench.data import catalog, shapes
 from vis_bench.data.shapes.layout import annotation_file, write_video
@@ -156,7 +157,7 @@ def shortened(phases: Sequence[TrainConfig], iterations: int) -> list[TrainConfi
 
 def _shared_backbone(config: Any) -> dict[str, Tensor]:
     options = load_protocol("shapes").initialisation.options
-    cache = catalog.default_cache_root()
+    cache = default_cache_root()
     return pretrain_on_shapes(config, options, cache, "cpu", lambda done, total: None)
 
 

@@ -10,6 +10,7 @@ from metric_corpus import rectangle, track, truth_track
 from vis_bench import evaluate as scoring
 from vis_bench.metrics import video_ap
 from vis_bench.metrics.average_precision import RECALL_LEVELS
+from vis_bench.metrics.mask_overlap import reachable
 from vis_bench.metrics.matching import IOU_THRESHOLDS, Group, match
 from vis_bench.metrics.overlap import sequence_iou, video_overlap
 from vis_bench.types import Track, TruthTrack
@@ -299,3 +300,26 @@ def test_group_order_of_video_ap_is_stable() -> None:
     (group,) = video_ap.groups(overlap)
     assert group.scores.tolist() == [0.9, 0.5, 0.5]
     assert group.iou.shape == (3, 0)
+
+
+def test_pairs_that_cannot_reach_an_iou_are_known_by_their_areas() -> None:
+    # smaller over larger, summed over frames: (4 + 6) / (8 + 12) = 1/2, (4 + 0) / (8 + 1) < 1/2
+    first = np.array([[4.0, 12.0], [4.0, 0.0]])
+    second = np.array([[8.0, 6.0], [8.0, 1.0]])
+    assert reachable(first, second, 0.5).tolist() == [[True, False], [False, False]]
+    assert reachable(first, second, 0.0).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_ap_alone_skips_pairs_and_gives_the_same_numbers(seed: int) -> None:
+    made, tracks = metric_corpus.random_corpus(np.random.default_rng(seed))
+    alone, together = scoring.evaluate(made, tracks, ["ap"]), scoring.evaluate(made, tracks, ["ap", "hota"])
+    assert alone["video_ap"] == together["video_ap"]
+    assert alone["per_category"] == together["per_category"]
+
+
+def test_a_pair_out_of_reach_is_not_measured() -> None:
+    small, large = rectangle(SIZE, 0, 0, 4, 4), rectangle(SIZE, 0, 0, 10, 10)
+    truth, found = [truth_track(1, [large])], [track([small], 0.5)]
+    assert video_overlap(1, 1, truth, found).shared.tolist() == [[[16.0]]]
+    assert video_overlap(1, 1, truth, found, least_iou=0.5).shared.tolist() == [[[0.0]]]

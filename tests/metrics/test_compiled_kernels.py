@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import metric_corpus
@@ -14,24 +15,27 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from vis_bench import evaluate as scoring
-from vis_bench import fast
+from vis_bench import fast, rle_kernels
 from vis_bench.data.rle_check import BadCountsError, check_counts
 from vis_bench.data.rle_quick import compiled_areas
 from vis_bench.errors import DataError
 from vis_bench.files import read_json
-from vis_bench.metrics.mask_overlap import measure_masks
+from vis_bench.metrics.mask_overlap import mask_areas, shared_masks
 from vis_bench.rle import encode
+from vis_bench.rle_kernels import Kernels
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("numba") is None or importlib.util.find_spec("orjson") is None,
-    reason="the extra `fast` is not installed",
+    shutil.which("cc") is None or importlib.util.find_spec("orjson") is None,
+    reason="no C compiler, or the extra `fast` is not installed",
 )
 
 
-def kernels():
-    from vis_bench import rle_kernels
-
-    return rle_kernels
+def kernels() -> Kernels:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(fast.SWITCH, "1")
+        found = fast.load_kernels(1)
+    assert found is not None
+    return found
 
 
 def rows(seed: int, count: int, size: tuple[int, int], length: int) -> list[list]:
@@ -47,17 +51,20 @@ def rows(seed: int, count: int, size: tuple[int, int], length: int) -> list[list
     size=st.tuples(st.integers(1, 30), st.integers(1, 30)),
     counts=st.tuples(st.integers(0, 4), st.integers(0, 4)),
 )
-def test_areas_and_shared_pixels_equal_pycocotools(seed, size, counts) -> None:
+def test_shared_pixels_equal_those_of_drawn_masks(seed, size, counts) -> None:
     first, second = rows(seed, counts[0], size, 3), rows(seed + 1, counts[1], size, 3)
     compared = np.random.default_rng(seed).random(counts) < 0.7
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(fast.SWITCH, "0")
-        plain = measure_masks(first, second, 3, compared, 10**6)
+        plain = shared_masks(first, second, compared, mask_areas(second, 3), 10**6)
         patch.setenv(fast.SWITCH, "1")
-        compiled = measure_masks(first, second, 3, compared, 0)
-    np.testing.assert_array_equal(plain.first_area, compiled.first_area)
-    np.testing.assert_array_equal(plain.second_area, compiled.second_area)
-    np.testing.assert_array_equal(plain.shared, compiled.shared)
+        compiled = shared_masks(first, second, compared, mask_areas(second, 3), 0)
+    np.testing.assert_array_equal(plain, compiled)
+    drawn = [[None if rle is None else coco_mask.decode(rle) for rle in row] for row in (*first, *second)]
+    for (t, g, d), found in np.ndenumerate(plain):
+        one, other = drawn[g][t], drawn[len(first) + d][t]
+        nothing = one is None or other is None or not compared[g, d]
+        assert found == (0 if nothing else (one & other).sum())
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -118,3 +125,25 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path) -> None:
     path.write_text('{"a": 1,\n "b" 2}')
     with pytest.raises(DataError, match="line 2 column 6"):
         read_json(path)
+
+
+def test_kernels_are_built_once_and_done_without_where_they_cannot_be(tmp_path: Path, monkeypatch) -> None:
+    good, broken = tmp_path / "good", tmp_path / "broken"
+    assert isinstance(rle_kernels.load(good), Kernels)
+    (built,) = good.iterdir()
+    assert built.suffix == ".so"
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert isinstance(rle_kernels.load(good), Kernels)  # nothing to build
+    assert rle_kernels.load(broken) is None
+    monkeypatch.setenv("CC", "false")  # a compiler that fails
+    assert rle_kernels.load(broken) is None
+    assert list(broken.iterdir()) == []
+    (broken / built.name).write_bytes(b"no library")
+    assert rle_kernels.load(broken) is None
+
+
+def test_an_array_that_the_kernels_would_misread_is_refused() -> None:
+    whole = np.zeros(4, dtype=np.int64)
+    for wrong in (whole.astype(np.int32), whole[::2]):
+        with pytest.raises(TypeError, match="contiguous array of int64"):
+            kernels().shared_pixels(np.zeros(2, np.int32), wrong, whole[:0], whole[:0], np.zeros(0))

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from vis_bench.cache import default_cache_root
 from vis_bench.data.layouts import (
     OFFICIAL_FILES,
     expected_tree,
@@ -22,7 +23,6 @@ from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.types import Dataset
 
 DATA_ROOT_VARIABLE = "VIS_BENCH_DATA"
-CACHE_ROOT_VARIABLE = "VIS_BENCH_CACHE"
 # Which official file each split is read from. `val` is what papers call the official validation set.
 _OFFICIAL_SPLITS = {
     "train": "train",
@@ -124,12 +124,6 @@ def describe_datasets(data_root: Path | None = None) -> list[tuple[str, str, str
     for name, splits in _SHAPES_SPLITS.items():
         rows.append((name, f"made on first use: {', '.join(splits)}", str(default_cache_root())))
     return rows
-
-
-def default_cache_root() -> Path:
-    """$VIS_BENCH_CACHE or ~/.cache/vis-bench."""
-    given = os.environ.get(CACHE_ROOT_VARIABLE)
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "vis-bench"
 
 
 def _data_root(data_root: Path | None) -> Path | None:

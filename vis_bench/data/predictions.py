@@ -165,7 +165,4 @@ def _add_masks(
         return [None] * video.length
     segmentations = require_list(record, "segmentations", where)
     require_length(segmentations, video.length, "segmentations", where)
-    return [
-        None if segmentation is None else batch.add(segmentation, video, i, frame)
-        for frame, segmentation in enumerate(segmentations)
-    ]
+    return batch.add_track(segmentations, video, i)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vis_bench.data.segmentations import is_finite_number
+from vis_bench.data.segmentations import are_finite_numbers
 from vis_bench.errors import DataError
 from vis_bench.files import read_bytes, read_json, sha256
 from vis_bench.types import Box
@@ -87,19 +87,23 @@ def require_length(values: list[Any], length: int, key: str, where: str) -> None
 
 def read_boxes(values: list[Any], where: str) -> tuple[Box | None, ...]:
     """Per-frame boxes (x, y, width, height) or None. Raises DataError unless four finite numbers each."""
-    boxes: list[Box | None] = []
-    for frame, box in enumerate(values):
-        if box is None:
-            boxes.append(None)
-            continue
-        if (
-            not isinstance(box, (list, tuple))
-            or len(box) != 4
-            or not all(is_finite_number(number) for number in box)
-        ):
-            raise DataError(
-                f"{where}, frame {frame}: a box must be four finite numbers [x, y, width, height] or null, "
-                f"found {box!r}."
-            )
-        boxes.append((float(box[0]), float(box[1]), float(box[2]), float(box[3])))
-    return tuple(boxes)
+    if not _are_boxes(values):
+        for frame, box in enumerate(values):
+            if not _are_boxes([box]):
+                raise DataError(
+                    f"{where}, frame {frame}: a box must be four finite numbers [x, y, width, height] or "
+                    f"null, found {box!r}."
+                )
+    return tuple([None if box is None else _as_box(*box) for box in values])
+
+
+def _as_box(x: float, y: float, width: float, height: float) -> Box:
+    return float(x), float(y), float(width), float(height)
+
+
+def _are_boxes(values: list[Any]) -> bool:
+    """Whether every value is None or four finite numbers; all at once, because files hold very many."""
+    boxes = [box for box in values if box is not None]
+    if not set(map(type, boxes)) <= {list, tuple} or not set(map(len, boxes)) <= {4}:
+        return False
+    return are_finite_numbers([number for box in boxes for number in box])

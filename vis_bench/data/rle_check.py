@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.data.rle_quick import compiled_areas, quick_areas
+from vis_bench.data.rle_quick import Workspace, compiled_areas, quick_areas
 from vis_bench.fast import load_kernels
 
 _FIRST_CHARACTER = 48
@@ -29,8 +29,8 @@ _PAYLOAD = 0x1F
 # Seven groups hold 35 bits; no image has a longer run, and int64 cannot overflow.
 _MAX_GROUPS = 7
 _LONGEST_RUN = 2**32
-# Keeps the temporary arrays of one pass around ten megabytes, inside the cache.
-_CHUNK_CHARACTERS = 200_000
+# Keeps the arrays of one pass inside the cache.
+_CHUNK_CHARACTERS = 120_000
 
 
 class BadCountsError(ValueError):
@@ -76,9 +76,10 @@ def check_counts(counts: Sequence[bytes], pixels: Sequence[int]) -> CheckedCount
     areas = np.zeros(len(counts), dtype=np.int64)
     checked: list[bytes] = list(counts)
     kernels = load_kernels(len(counts))
+    room = None if kernels else Workspace.for_characters(_CHUNK_CHARACTERS)
     for start, stop in _chunks(counts):
         part, sizes = counts[start:stop], np.asarray(pixels[start:stop], dtype=np.int64)
-        quick = compiled_areas(kernels, part, sizes) if kernels else quick_areas(part, sizes)
+        quick = compiled_areas(kernels, part, sizes) if kernels else quick_areas(part, sizes, room)
         if quick is not None:
             areas[start:stop] = quick
             continue
@@ -120,15 +121,13 @@ def decode_runs(counts: bytes) -> np.ndarray:
 
 
 def _chunks(counts: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Stretches [start, stop) of whole masks of up to _CHUNK_CHARACTERS, or of one longer mask."""
+    ends = np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)))
     bounds = [0]
-    size = 0
-    for i, text in enumerate(counts):
-        if size > _CHUNK_CHARACTERS:
-            bounds.append(i)
-            size = 0
-        size += len(text)
-    if counts:
-        bounds.append(len(counts))
+    while bounds[-1] < len(counts):
+        begin = ends[bounds[-1] - 1] if bounds[-1] else 0
+        stop = int(np.searchsorted(ends, begin + _CHUNK_CHARACTERS, side="right"))
+        bounds.append(max(stop, bounds[-1] + 1))
     return list(itertools.pairwise(bounds))
 
 

@@ -8,11 +8,15 @@ same areas. Cost: about 5 ns per character instead of 20, because no array of ru
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vis_bench.fast import decode_edges
+
+if TYPE_CHECKING:
+    from vis_bench.rle_kernels import Kernels
 
 _FIRST_CHARACTER = 48
 _MORE = 0x20
@@ -23,14 +27,33 @@ _LARGEST_NUMBER = 1 << 32
 _MARK = 1 << 33
 
 
-def quick_areas(counts: Sequence[bytes], pixels: np.ndarray) -> np.ndarray | None:
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Room for batch after batch; getting fresh memory from the system takes longer than the sums themselves.
+
+    numbers: [c] int64, chain: [c] int64, for batches of up to c characters.
+    """
+
+    numbers: np.ndarray
+    chain: np.ndarray
+
+    @classmethod
+    def for_characters(cls, count: int) -> Workspace:
+        """Room for batches of up to `count` characters."""
+        return cls(np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64))
+
+
+def quick_areas(
+    counts: Sequence[bytes], pixels: np.ndarray, room: Workspace | None = None
+) -> np.ndarray | None:
     """Areas [n] int64 in pixels of n compressed masks, or None when one of them needs the full check.
 
-    pixels: [n] int64, image sizes that the runs must fill. From the fourth number on, the text holds
-    differences to the run two places before. So the runs of a mask form two chains of sums, background and
-    foreground; over all masks together these are the even and the odd numbers of the batch, and a mask is a
-    stretch of both. A stretch's smallest sum tells whether a run is not positive, its total how many pixels
-    the chain has.
+    pixels: [n] int64, image sizes that the runs must fill. room: used again from batch to batch.
+
+    From the fourth number on, the text holds differences to the run two places before. So the runs of a mask
+    form two chains of sums, background and foreground; over all masks together these are the even and the odd
+    numbers of the batch, and a mask is a stretch of both. A stretch's smallest sum tells whether a run is not
+    positive, its total how many pixels the chain has.
     """
     if not counts:
         return np.zeros(0, dtype=np.int64)
@@ -39,7 +62,9 @@ def quick_areas(counts: Sequence[bytes], pixels: np.ndarray) -> np.ndarray | Non
     ends = np.cumsum(lengths)
     if not lengths.all() or codes.max() >= 2 * _MORE or codes[ends - 1].max() >= _MORE:
         return None
-    numbers, stop = _numbers(codes, ends)
+    if room is None or len(room.numbers) < len(codes):
+        room = Workspace.for_characters(len(codes))
+    numbers, stop = _numbers(codes, ends, room.numbers)
     if numbers is None:
         return None
     start = np.concatenate([[0], stop[:-1]])
@@ -51,7 +76,8 @@ def quick_areas(counts: Sequence[bytes], pixels: np.ndarray) -> np.ndarray | Non
     numbers[start + 2] -= _MARK
     smallest, total = (np.empty((2, len(start)), dtype=np.int64) for _ in range(2))
     for parity in (0, 1):
-        chain = np.cumsum(numbers[parity::2])
+        steps = numbers[parity::2]
+        chain = np.cumsum(steps, out=room.chain[: len(steps)])
         begin = (start - parity + 1) >> 1
         before = np.where(begin > 0, chain[begin - 1], 0)
         size = np.diff(np.append(begin, len(chain)))
@@ -65,21 +91,22 @@ def quick_areas(counts: Sequence[bytes], pixels: np.ndarray) -> np.ndarray | Non
     return areas if (filled == pixels).all() else None
 
 
-def compiled_areas(kernels: ModuleType, counts: Sequence[bytes], pixels: np.ndarray) -> np.ndarray | None:
+def compiled_areas(kernels: Kernels, counts: Sequence[bytes], pixels: np.ndarray) -> np.ndarray | None:
     """`quick_areas` by the compiled kernels."""
-    decoded = decode_edges(kernels, counts, pixels)
+    decoded = decode_edges(kernels, counts, pixels, keep_edges=False)
     return None if decoded is None else decoded[2]
 
 
-def _numbers(codes: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-    """The written numbers [r] int64 of all masks and where each mask's numbers end [n].
+def _numbers(codes: np.ndarray, ends: np.ndarray, room: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+    """The written numbers [r] int64 of all masks, in `room`, and where each mask's numbers end [n].
 
     codes: characters as 0..63. ends: [n] where each mask's characters end. None instead of the numbers when
     one of them has more characters than a run can need.
     """
     more = codes >= _MORE
     # five bits in two's complement: bit 4 is the sign of the last group
-    numbers = ((codes[~more] ^ np.uint8(16)).view(np.int8) - np.int8(16)).astype(np.int64)
+    last = (codes[~more] ^ np.uint8(16)).view(np.int8)
+    numbers = np.subtract(last, np.int8(16), out=room[: len(last)])
     at = np.flatnonzero(more)
     if not at.size:
         return numbers, ends

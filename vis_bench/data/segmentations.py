@@ -6,8 +6,11 @@ a hundred thousand masks and slow on one.
 
 from __future__ import annotations
 
+import itertools
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -69,6 +72,35 @@ class SegmentationBatch:
         else:
             raise self._error(record, frame, f"`counts` must be text or a list, found {_shorten(counts)}")
         return slot
+
+    def add_track(self, values: list[Any], video: Video, record: int) -> list[int | None]:
+        """Take the segmentations of one track, one per frame of `video`; their numbers, None for null.
+
+        The same as `add` for every frame, several times faster for a track of ordinary compressed masks.
+        Raises DataError as `add`.
+        """
+        size = [video.height, video.width]
+        try:
+            present = [value for value in values if value is not None]
+            texts = [value["counts"].encode() for value in present if value["size"] == size]
+        except (TypeError, KeyError, AttributeError, UnicodeEncodeError):
+            texts = []
+        if len(texts) < len(present):  # something else among them, or something wrong
+            return [
+                None if value is None else self.add(value, video, record, frame)
+                for frame, value in enumerate(values)
+            ]
+        frames = [frame for frame, value in enumerate(values) if value is not None]
+        first = len(self._places)
+        numbers = range(first, first + len(texts))
+        self._places.extend(zip(itertools.repeat(record), frames, strict=False))
+        self._sizes.extend([(video.height, video.width)] * len(texts))
+        self._compressed.extend(texts)
+        self._compressed_slots.extend(numbers)
+        if len(frames) == len(values):
+            return list(numbers)
+        number = iter(numbers)
+        return [None if value is None else next(number) for value in values]
 
     def finish(self) -> tuple[list[Rle], np.ndarray]:
         """All masks as compressed RLE and their areas [n] int64 in pixels, in the order of `add`.
@@ -151,6 +183,16 @@ def is_finite_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return abs(value) <= sys.float_info.max
+
+
+def are_finite_numbers(values: Collection[object]) -> bool:
+    """Whether `is_finite_number` holds for every value."""
+    if not set(map(type, values)) <= {int, float}:
+        return all(map(is_finite_number, values))
+    try:
+        return all(map(math.isfinite, values))  # type: ignore[arg-type]
+    except OverflowError:  # a whole number beyond the range of a double
+        return False
 
 
 def _shorten(value: object) -> str:

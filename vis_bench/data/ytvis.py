@@ -27,7 +27,7 @@ from vis_bench.data.records import (
     require_object,
     require_text,
 )
-from vis_bench.data.segmentations import SegmentationBatch, is_finite_number
+from vis_bench.data.segmentations import SegmentationBatch, are_finite_numbers, is_finite_number
 from vis_bench.data.splits import split_hash
 from vis_bench.errors import DataError
 from vis_bench.files import read_json, write_json
@@ -217,12 +217,7 @@ def _read_tracks(
             raise DataError(f"{where}: `iscrowd` must be 0 or 1, found {record['iscrowd']!r}.")
         segmentations = require_list(record, "segmentations", where)
         require_length(segmentations, video.length, "segmentations", where)
-        slots.append(
-            [
-                None if segmentation is None else batch.add(segmentation, video, i, frame)
-                for frame, segmentation in enumerate(segmentations)
-            ]
-        )
+        slots.append(batch.add_track(segmentations, video, i))
     rles, areas = batch.finish()
     return tuple(
         _track(record, [(None if slot is None else rles[slot]) for slot in own], own, areas, place(i))
@@ -247,7 +242,7 @@ def _track(
     if "areas" in record:
         values = require_list(record, "areas", where)
         require_length(values, length, "areas", where)
-        areas = tuple(_read_area(area, frame, where) for frame, area in enumerate(values))
+        areas = _read_areas(values, where)
     else:
         areas = tuple(None if slot is None else float(measured_areas[slot]) for slot in slots)
     return TruthTrack(
@@ -261,11 +256,12 @@ def _track(
     )
 
 
-def _read_area(area: object, frame: int, where: str) -> float | None:
-    if area is None:
-        return None
-    if not is_finite_number(area) or area < 0:  # type: ignore[operator]
-        raise DataError(
-            f"{where}, frame {frame}: an area must be a number of pixels or null, found {area!r}."
-        )
-    return area  # type: ignore[return-value]
+def _read_areas(values: list[Any], where: str) -> tuple[float | None, ...]:
+    present = [area for area in values if area is not None]
+    if not are_finite_numbers(present) or min(present, default=0) < 0:
+        for frame, area in enumerate(values):
+            if area is not None and (not is_finite_number(area) or area < 0):
+                raise DataError(
+                    f"{where}, frame {frame}: an area must be a number of pixels or null, found {area!r}."
+                )
+    return tuple(values)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from vis_bench.data.catalog import default_cache_root
+from vis_bench.cache import default_cache_root
 from vis_bench.errors import UsageError
 
 LOCK_NAME = "busy.lock"

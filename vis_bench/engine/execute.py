@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 import vis_bench
+from vis_bench.cache import default_cache_root
 from vis_bench.config import to_dict
-from vis_bench.data import catalog
 from vis_bench.engine.environment import git_state, hardware, package_versions
 from vis_bench.engine.lock import locked
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, axis_seeds, identity
@@ -46,7 +46,7 @@ def shared_initialisation(run: RunSpec, progress: Progress) -> Mapping[str, torc
     backbone = getattr(run.config, "backbone", None)
     if recipe is None or backbone is None or not run.settings.train:
         return None
-    cache = run.settings.cache_root or catalog.default_cache_root()
+    cache = run.settings.cache_root or default_cache_root()
     return load_object(recipe)(
         backbone,
         run.settings.protocol.initialisation.options,

@@ -45,6 +45,8 @@ def _check_masks(video: Video, track: Track | TruthTrack, where: str) -> None:
                 "side below 0."
             )
     size = [video.height, video.width]
+    if all(rle is None or rle["size"] == size for rle in track.segmentations):
+        return
     for t, rle in enumerate(track.segmentations):
         if rle is not None and list(rle["size"]) != size:
             raise DataError(

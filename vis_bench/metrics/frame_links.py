@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from vis_bench.metrics.assignment import assign
 from vis_bench.metrics.overlap import VideoOverlap, frame_iou, sequence_iou
 
 MIN_IOU = 0.5
@@ -85,6 +85,6 @@ def _assign(costs: np.ndarray, possible: np.ndarray) -> tuple[np.ndarray, np.nda
     large = (
         2 * min(costs.shape) * (np.abs(costs[possible]).max() + 1) + 1
     )  # more than all good pairs together
-    i, j = linear_sum_assignment(np.where(possible, costs, large))
+    i, j = assign(np.where(possible, costs, large))
     valid = possible[i, j]
     return i[valid], j[valid]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from vis_bench.metrics.assignment import assign
 from vis_bench.metrics.overlap import VideoOverlap, divide_or_zero, frame_iou
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)  # arange as in TrackEval: some values lie one ulp beside k/20
@@ -81,7 +81,7 @@ def tracks_sums(frames: Frames, truth_count: np.ndarray, count: np.ndarray) -> H
 
     pairs, similarity = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
     for g, d, iou in frames:
-        i, j = linear_sum_assignment(-(alignment[g[:, None], d] * iou))
+        i, j = assign(-(alignment[g[:, None], d] * iou))
         pairs.append(g[i] * predictions + d[j])
         similarity.append(iou[i, j])
     pair, reached = np.concatenate(pairs), np.concatenate(similarity)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -12,19 +11,10 @@ from pycocotools import mask as coco_mask
 from vis_bench.fast import decode_edges, load_kernels
 from vis_bench.types import Rle
 
+if TYPE_CHECKING:
+    from vis_bench.rle_kernels import Kernels
+
 MaskRows = Sequence[Sequence[Rle | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class MaskOverlap:
-    """Areas [G, L] and [D, L] float64 in pixels of two kinds of masks over L frames, 0 where absent.
-
-    shared: [L, G, D] float64 in pixels.
-    """
-
-    first_area: np.ndarray
-    second_area: np.ndarray
-    shared: np.ndarray
 
 
 def present_masks(rows: Sequence[Sequence[object]], length: int) -> np.ndarray:
@@ -32,31 +22,42 @@ def present_masks(rows: Sequence[Sequence[object]], length: int) -> np.ndarray:
     return np.array([[entry is not None for entry in row] for row in rows], dtype=bool).reshape(-1, length)
 
 
-def measure_masks(
-    first: MaskRows, second: MaskRows, length: int, compared: np.ndarray, masks_in_all: int
-) -> MaskOverlap:
-    """Measure all masks of one video of `length` frames.
+def shared_masks(
+    first: MaskRows, second: MaskRows, compared: np.ndarray, second_area: np.ndarray, masks_in_all: int
+) -> np.ndarray:
+    """Pixels that the masks of one video of L frames share: [L, G, D] float64 of whole numbers.
 
-    compared: [G, D] bool, the pairs of rows that are wanted; the others keep 0 shared pixels. masks_in_all:
-    size of the whole input, which decides whether the compiled kernels are worth loading. The numbers are
-    whole and the same with and without them.
+    compared: [G, D] bool, the pairs of rows that are wanted; the others keep 0. second_area: [D, L] float64,
+    pixels of the second masks. masks_in_all: size of the whole input, which decides whether the compiled
+    kernels are worth loading. The numbers are the same with and without them.
     """
-    kernels = load_kernels(masks_in_all)
-    if kernels is not None:
-        found = _measure_compiled(kernels, first, second, length, compared)
-        if found is not None:
-            return found
-    first_area, second_area = mask_areas(first, length), mask_areas(second, length)
+    length = second_area.shape[1]
     shared = np.zeros((length, len(first), len(second)))
+    if not compared.any():
+        return shared
+    kernels = load_kernels(masks_in_all)
+    if kernels is not None and _share_compiled(kernels, first, second, compared, shared):
+        return shared
     for g, d in _blocks(compared):
         for t in range(length):
             rows = [i for i in g if first[i][t] is not None]
             columns = [j for j in d if second[j][t] is not None]
             if rows and columns:
-                shared[t][np.ix_(rows, columns)] = mask_intersections(
+                shared[t, np.array(rows)[:, None], columns] = mask_intersections(
                     [first[i][t] for i in rows], [second[j][t] for j in columns], second_area[columns, t]
                 )
-    return MaskOverlap(first_area, second_area, shared)
+    return shared
+
+
+def reachable(first_area: np.ndarray, second_area: np.ndarray, least_iou: float) -> np.ndarray:
+    """Which pairs of rows can reach an IoU of least_iou over all their frames: [G, D] bool.
+
+    first_area: [G, L], second_area: [D, L], pixels. In a frame two masks share at most the smaller one and
+    cover at least the larger one.
+    """
+    first, second = first_area[:, None], second_area[None, :]
+    most, least = np.minimum(first, second).sum(axis=2), np.maximum(first, second).sum(axis=2)
+    return most >= least_iou * least
 
 
 def mask_areas(rows: MaskRows, length: int) -> np.ndarray:
@@ -94,25 +95,23 @@ def _blocks(compared: np.ndarray) -> list[tuple[list[int], list[int]]]:
     ]
 
 
-def _measure_compiled(
-    kernels: ModuleType, first: MaskRows, second: MaskRows, length: int, compared: np.ndarray
-) -> MaskOverlap | None:
-    """The same with every mask decoded once; None for masks that the kernels leave to pycocotools."""
-    rows = len(first)
-    present = np.concatenate([present_masks(first, length), present_masks(second, length)])
-    masks = [rle for row in (*first, *second) for rle in row if rle is not None]
+def _share_compiled(
+    kernels: Kernels, first: MaskRows, second: MaskRows, compared: np.ndarray, shared: np.ndarray
+) -> bool:
+    """Fill `shared` with every mask decoded once; False for masks that the kernels leave to pycocotools."""
+    g, d = np.flatnonzero(compared.any(axis=1)), np.flatnonzero(compared.any(axis=0))
+    rows = [*[first[i] for i in g.tolist()], *[second[j] for j in d.tolist()]]
+    present = present_masks(rows, len(shared))
+    masks = [rle for row in rows for rle in row if rle is not None]
     number = np.cumsum(present.ravel()).reshape(present.shape) - 1  # of each mask that is there
     pixels = np.array([mask["size"][0] * mask["size"][1] for mask in masks], dtype=np.int64)
     decoded = decode_edges(kernels, [mask["counts"] for mask in masks], pixels)
     if decoded is None:
-        return None
-    edges, first_edge, areas = decoded
-    area = np.zeros(present.shape)
-    area[present] = areas
-    wanted = compared[:, :, None] & present[:rows, None, :] & present[None, rows:, :]
-    g, d, t = np.nonzero(wanted)
-    pair_pixels = np.zeros(len(g))
-    kernels.shared_pixels(edges, first_edge, number[g, t], number[rows + d, t], pair_pixels)
-    shared = np.zeros((length, rows, len(second)))
-    shared[t, g, d] = pair_pixels
-    return MaskOverlap(area[:rows], area[rows:], shared)
+        return False
+    edges, first_edge, _ = decoded
+    wanted = compared[g[:, None], d][:, :, None] & present[: len(g), None, :] & present[None, len(g) :, :]
+    i, j, t = np.nonzero(wanted)
+    pair_pixels = np.zeros(len(i))
+    kernels.shared_pixels(edges, first_edge, number[i, t], number[len(g) + j, t], pair_pixels)
+    shared[t, g[i], d[j]] = pair_pixels
+    return True

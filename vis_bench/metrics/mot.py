@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from vis_bench.metrics.assignment import assign
 from vis_bench.metrics.overlap import box_intersections, divide_or_zero, track_boxes
 from vis_bench.types import Box, IouType, Track, TruthTrack
 
@@ -139,7 +139,7 @@ def count_events(present_truth: np.ndarray, present: np.ndarray, distance: np.nd
         false_positives=predictions - hits,
         switches=switches,
         fragmentations=sum(_gaps(tracked[present_truth[:, g], g]) for g in range(present_truth.shape[1])),
-        identity_hits=int(together[linear_sum_assignment(together, maximize=True)].sum()),
+        identity_hits=int(together[assign(together, maximize=True)].sum()),
         mostly_tracked=int((share >= MOSTLY_TRACKED).sum()),
         mostly_lost=int((share < MOSTLY_LOST).sum()),
     )
@@ -186,7 +186,7 @@ def _assign(costs: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> list[tu
     if not possible.any():
         return []
     large = 2 * min(costs.shape) * (np.abs(costs[possible]).max() + 1) + 1
-    i, j = linear_sum_assignment(np.where(possible, costs, large))
+    i, j = assign(np.where(possible, costs, large))
     valid = possible[i, j]
     row_ids, column_ids = np.flatnonzero(rows), np.flatnonzero(columns)
     return list(zip(row_ids[i[valid]].tolist(), column_ids[j[valid]].tolist(), strict=True))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pycocotools import mask as coco_mask
 
-from vis_bench.metrics.mask_overlap import measure_masks, present_masks
+from vis_bench.metrics.mask_overlap import mask_areas, present_masks, reachable, shared_masks
 from vis_bench.types import Box, IouType, Rle, Track, TruthTrack
 
 
@@ -26,14 +27,15 @@ class FrameOverlap:
     intersection: np.ndarray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VideoOverlap:
     """Everything that AP and HOTA need to know about one video with G truth and D predicted tracks, L frames.
 
     Rows keep the order in which the tracks were given. truth_categories [G] and categories [D]: int64 ids.
     crowd: [G] bool. scores: [D] float64. truth_area [G, L] and area [D, L]: pixels as drawn, 0 where absent.
     truth_mean_area [G] and mean_area [D]: mean over frames with area > 0, 0 if there is none; the truth's
-    comes from the areas written in the annotation file (for `bbox` from the boxes). frames: L entries.
+    comes from the areas written in the annotation file (for `bbox` from the boxes). present_truth [G, L] and
+    present [D, L]: bool. shared: [L, G, D] float64, intersections in pixels (whole numbers for masks).
     """
 
     video_id: int
@@ -45,7 +47,19 @@ class VideoOverlap:
     scores: np.ndarray
     area: np.ndarray
     mean_area: np.ndarray
-    frames: tuple[FrameOverlap, ...]
+    present_truth: np.ndarray
+    present: np.ndarray
+    shared: np.ndarray
+
+    @cached_property
+    def frames(self) -> tuple[FrameOverlap, ...]:
+        """L frames with the tracks that are present in each."""
+        rows = [np.flatnonzero(present) for present in self.present_truth.T]
+        columns = [np.flatnonzero(present) for present in self.present.T]
+        return tuple(
+            FrameOverlap(g, d, shared[g[:, None], d])
+            for g, d, shared in zip(rows, columns, self.shared, strict=True)
+        )
 
 
 def video_overlap(
@@ -56,12 +70,14 @@ def video_overlap(
     iou_type: IouType = "segm",
     *,
     within_categories: bool = False,
+    least_iou: float = 0.0,
     masks_in_all: int = 0,
 ) -> VideoOverlap:
     """Measure all overlaps of one video.
 
     within_categories: masks of different categories are not compared (0 shared pixels), which is all that AP
-    needs. masks_in_all: masks of the whole data set, see `measure_masks`.
+    needs. least_iou: masks of tracks whose areas alone keep the IoU of the whole tracks below this are not
+    compared either. masks_in_all: masks of the whole data set, see `shared_masks`.
 
     A track is present in a frame when it has a mask there (for `bbox`: a box, or a mask whose tight box is
     taken). Every track must have `length` entries and masks of one size; `vis_bench.evaluate` checks that.
@@ -72,9 +88,9 @@ def video_overlap(
     if iou_type == "segm":
         truth_shapes: list[list] = [list(track.segmentations) for track in truth]
         shapes: list[list] = [list(track.segmentations) for track in predictions]
-        compared = _compared(truth, predictions, within_categories)
-        measured = measure_masks(truth_shapes, shapes, length, compared, masks_in_all)
-        truth_area, area = measured.first_area, measured.second_area
+        truth_area, area = mask_areas(truth_shapes, length), mask_areas(shapes, length)
+        compared = _compared(truth, predictions, within_categories) & reachable(truth_area, area, least_iou)
+        shared = shared_masks(truth_shapes, shapes, compared, area, masks_in_all)
         truth_mean_area = np.array(
             [_mean_of_positive(np.array([a or 0.0 for a in track.areas], dtype=float)) for track in truth],
             dtype=float,
@@ -84,16 +100,7 @@ def video_overlap(
         shapes = [track_boxes(track.boxes, track.segmentations) for track in predictions]
         truth_area, area = _box_areas(truth_shapes, length), _box_areas(shapes, length)
         truth_mean_area = np.array([_mean_of_positive(row) for row in truth_area], dtype=float)
-
-    present_truth, present = present_masks(truth_shapes, length), present_masks(shapes, length)
-    frames = []
-    for t in range(length):
-        g, d = np.flatnonzero(present_truth[:, t]), np.flatnonzero(present[:, t])
-        if iou_type == "segm":
-            shared = measured.shared[t][g[:, None], d]
-        else:
-            shared = box_intersections([truth_shapes[i][t] for i in g], [shapes[i][t] for i in d])
-        frames.append(FrameOverlap(g, d, shared))
+        shared = _shared_boxes(truth_shapes, shapes, length)
 
     return VideoOverlap(
         video_id=video_id,
@@ -105,7 +112,9 @@ def video_overlap(
         scores=np.array([track.score for track in predictions], dtype=float),
         area=area,
         mean_area=np.array([_mean_of_positive(row) for row in area], dtype=float),
-        frames=tuple(frames),
+        present_truth=present_masks(truth_shapes, length),
+        present=present_masks(shapes, length),
+        shared=shared,
     )
 
 
@@ -125,8 +134,8 @@ def sequence_iou(overlap: VideoOverlap) -> np.ndarray:
     Source: Yang et al., Video Instance Segmentation, ICCV 2019, equation 2; youtubevos/cocoapi.
     """
     shared = np.zeros((len(overlap.truth_area), len(overlap.area)))
-    for frame in overlap.frames:
-        shared[np.ix_(frame.truths, frame.predictions)] += frame.intersection
+    for frame in overlap.shared:  # one after the other: sums of boxes depend on the order
+        shared += frame
     union = overlap.truth_area.sum(axis=1)[:, None] + overlap.area.sum(axis=1)[None, :] - shared
     return divide_or_zero(shared, union)
 
@@ -186,6 +195,20 @@ def _box_areas(boxes: Sequence[Sequence[Box | None]], length: int) -> np.ndarray
             if box is not None:
                 result[i, t] = box[2] * box[3]
     return result
+
+
+def _shared_boxes(
+    first: Sequence[Sequence[Box | None]], second: Sequence[Sequence[Box | None]], length: int
+) -> np.ndarray:
+    shared = np.zeros((length, len(first), len(second)))
+    for t in range(length):
+        rows = [(i, box) for i, row in enumerate(first) if (box := row[t]) is not None]
+        columns = [(j, box) for j, row in enumerate(second) if (box := row[t]) is not None]
+        if rows and columns:
+            shared[t][np.ix_([i for i, _ in rows], [j for j, _ in columns])] = box_intersections(
+                [box for _, box in rows], [box for _, box in columns]
+            )
+    return shared
 
 
 def _mean_of_positive(areas: np.ndarray) -> float:
