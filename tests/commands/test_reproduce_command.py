@@ -128,6 +128,28 @@ def test_table_3_of_ifr_on_shapes(vis_bench: Call, tmp_path: Path) -> None:
     assert str(records) in command
 
 
+def test_figure_4_of_ifr_is_drawn_from_records(vis_bench: Call, tmp_path: Path) -> None:
+    """One record of two settings; dots at their values, the printed numbers are drawn."""
+    names = {"tiny+lambda-e-0": (0.2, 0.3), "tiny+lambda-e-1": (0.4, 0.5)}
+    samples = [
+        make_record("ifr", ap, seed, config=name)
+        for name, aps in names.items()
+        for seed, ap in enumerate(aps)
+    ]
+    records = write(tmp_path / "mine", *samples)
+    place = tmp_path / "figure.png"
+    arguments = ("reproduce", "ifr:figure4", "--on", "shapes", "--records", records)
+    code, out, _ = vis_bench(*arguments, "--plot", place)
+    assert code == 0
+    assert "sd over seeds" in out
+    assert place.read_bytes().startswith(b"\x89PNG")
+    code, _, err = vis_bench("reproduce", "ifr:figure4", "--on", "shapes", "--plot", place)
+    assert code == 3
+    assert "ifr@lambda-e-0,ifr@lambda-e-0.1" in err
+    assert vis_bench("reproduce", "ifr:3", "--plot", place)[0] == 2
+    assert vis_bench("reproduce", "ifr", "--plot", place)[0] == 2
+
+
 def test_a_data_set_may_be_given_by_path(vis_bench: Call, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "ovis").mkdir()

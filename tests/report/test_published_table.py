@@ -11,6 +11,7 @@ from record_samples import make_record
 from vis_bench.published import published_library
 from vis_bench.report.published_cells import compare
 from vis_bench.report.published_commands import run_commands
+from vis_bench.report.published_figure import published_figure
 from vis_bench.report.published_markup import as_latex, as_markdown, latex_escape
 from vis_bench.report.published_table import Comparison, as_json, as_text
 from vis_bench.report.rows import build_blocks
@@ -80,6 +81,27 @@ def test_differences_of_the_protocol_and_commands_are_listed() -> None:
     assert text.rstrip().endswith(
         "  vis-bench run --methods mask2former_vis,ifr --dataset shapes --seeds 5 --out \\\n      runs"
     )
+
+
+def test_figure_4_shows_mean_spread_and_every_seed_against_lambda() -> None:
+    aps = {"tiny+lambda-e-0": (0.2, 0.3), "tiny+lambda-e-1": (0.4, 0.5)}
+    records = [
+        make_record("ifr", ap, k, config=name) for name, found in aps.items() for k, ap in enumerate(found)
+    ]
+    figure = published_figure(comparison("ifr:figure4", *records, on="shapes"))
+    assert [axes.get_title() for axes in figure.axes] == ["AP", "AP50", "AP75", "AR1", "AR10"]
+    first = figure.axes[0]
+    assert first.get_xlabel() == "lambda_e"
+    dots = {tuple(line.get_xdata()): line.get_ydata() for line in first.lines if line.get_marker() == "o"}
+    assert {x: list(y) for x, y in dots.items()} == {
+        (0.0, 0.0): pytest.approx([20, 30]),
+        (1.0, 1.0): pytest.approx([40, 50]),
+    }
+    means = next(line for line in first.lines if list(line.get_xdata()) == [0.0, 1.0])
+    assert list(means.get_ydata()) == pytest.approx([25, 45])
+    # sd of 20 and 30 is sqrt(50) = 7.07
+    bar = first.collections[0].get_segments()[0]
+    assert bar[:, 1] == pytest.approx([25 - 50**0.5, 25 + 50**0.5])
 
 
 def test_markdown_has_a_row_per_row_and_no_bare_underscore() -> None:

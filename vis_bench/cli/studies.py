@@ -104,6 +104,9 @@ def reproduce(
     threshold: Annotated[
         str, typer.Option(help="Score from which tracks count in tracking metrics: 0.0, 0.1, 0.3, 0.5.")
     ] = "0.3",
+    plot: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Draw a figure of a paper from the records (PNG).")
+    ] = None,
 ) -> None:
     """Print the papers' tables beside what was measured, and say of every row whether it is reproduced.
 
@@ -112,12 +115,15 @@ def reproduce(
       vis-bench reproduce
       vis-bench reproduce inspro:1 --records results
       vis-bench reproduce ifr:3 --on shapes
+      vis-bench reproduce ifr:figure4 --on shapes --plot figure4.png
       vis-bench reproduce --conflicts
     """
     from vis_bench.commands.reproduce import ReproduceArguments, reproduce_command
 
     reproduce_command(
-        ReproduceArguments(target, optional_path(records), on, conflicts, json_, format_, threshold)
+        ReproduceArguments(
+            target, optional_path(records), on, conflicts, json_, format_, threshold, optional_path(plot)
+        )
     )
 
 

@@ -29,7 +29,10 @@ _FORMATS = {"text": as_text, "markdown": as_markdown, "latex": as_latex}
 
 @dataclass(frozen=True, slots=True)
 class ReproduceArguments:
-    """As typed. target: PAPER, PAPER:TABLE or None. records: None is `runs`, if there is such a folder."""
+    """As typed. target: PAPER, PAPER:TABLE or None. records: None is `runs`, if there is such a folder.
+
+    plot: PNG file to draw a figure of a paper into.
+    """
 
     target: str | None
     records: Path | None
@@ -38,6 +41,7 @@ class ReproduceArguments:
     as_json: bool
     format: str
     threshold: str
+    plot: Path | None
 
 
 def reproduce_command(arguments: ReproduceArguments) -> None:
@@ -48,10 +52,16 @@ def reproduce_command(arguments: ReproduceArguments) -> None:
         raise UsageError(f"--threshold {arguments.threshold!r}: must be one of {', '.join(THRESHOLDS)}.")
     library = published_library()
     papers, table = _chosen(library, arguments.target)
+    if arguments.plot is not None and (table is None or arguments.conflicts):
+        raise UsageError("--plot draws one figure: name it as PAPER:FIGURE, e.g. ifr:figure4.")
     if arguments.conflicts:
         _print_conflicts(library, arguments.target, arguments.as_json)
     elif table is not None:
         comparison = _comparison(library, papers[0], table, _checked_records(arguments), arguments)
+        if arguments.plot is not None:
+            from vis_bench.report.published_figure import write_published_figure  # needs matplotlib
+
+            write_published_figure(arguments.plot, comparison)
         if arguments.as_json:
             typer.echo(dump_json(as_json(comparison), indent=1))
         else:
