@@ -90,6 +90,9 @@ def test_tile_has_tinted_inside_and_full_colour_outline() -> None:
     assert tuple(pixels[40, 16]) == (200, 0, 40)  # first pixel of the enlarged rectangle: outline
     assert tuple(pixels[45, 22]) == (150, 50, 70)  # half grey, half (200, 0, 40)
     assert tuple(pixels[39, 16]) == (100, 100, 100)  # 0.299 * 90 + 0.587 * 120 + 0.114 * 24 = 100.1
+    white = np.asarray(draw_tile(np.full_like(frame, 255), []))
+    assert (white == 255).all()
+    assert tuple(np.asarray(draw_tile(np.full_like(frame, 46), []))[0, 0]) == (50, 50, 50)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +111,7 @@ def test_frame_indices_are_spread_evenly() -> None:
 def _draw(dataset: Dataset, tracks: list[Track], folder: Path, **options: Any) -> np.ndarray:
     path = folder / "picture.png"
     method_picture(path, dataset, tracks, "title", **options)
-    return np.asarray(Image.open(path))
+    return np.asarray(Image.open(path).convert("RGB"))
 
 
 def _outline(picture: np.ndarray, row: int, frame: int, corner: tuple[int, int]) -> tuple[int, ...]:

@@ -29,6 +29,8 @@ BACKGROUND: Colour = (205, 205, 205)
 
 # Identities beyond the tenth repeat the hues, first lighter, then darker; (target, share of the target).
 _ROUNDS: tuple[tuple[int, float], ...] = ((0, 0.0), (255, 0.5), (0, 0.45))
+COLOURS = len(BASE) * len(_ROUNDS)
+"""How many identities have a colour of their own."""
 
 
 def identity_colour(index: int) -> Colour:

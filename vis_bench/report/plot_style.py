@@ -13,9 +13,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from vis_bench.files import write_bytes
 from vis_bench.report.palette import BASE
+from vis_bench.report.small_png import small_png
 from vis_bench.report.text import one_line, shorten
 
 INK = "#222222"
@@ -91,7 +93,8 @@ def write_figure(path: Path, figure: Figure) -> None:
         figure.savefig(
             buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white", metadata={"Software": None}
         )
-    write_bytes(path, buffer.getvalue())
+    with Image.open(buffer) as image:
+        write_bytes(path, small_png(image))
 
 
 def name_rows(axes: Axes, labels: Sequence[str]) -> None:
