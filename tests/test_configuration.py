@@ -7,6 +7,7 @@ import pytest
 
 from vis_bench.config import config_hash, override, parse_assignment, to_dict
 from vis_bench.errors import DataError, UsageError
+from vis_bench.method import ADDED_LATER
 from vis_bench.protocol import load_protocol, protocol_for_dataset, protocol_names
 from vis_bench.seeds import axis_seed, parse_seeds
 
@@ -123,3 +124,22 @@ def test_a_protocol_with_an_unknown_field_is_refused(tmp_path):
     (tmp_path / "p.toml").write_text('name = "a"\nabout = ""\nconfig = "tiny"\nthread = 1\n')
     with pytest.raises(DataError, match="thread"):
         load_protocol(str(tmp_path / "p.toml"))
+
+
+def test_a_field_added_later_is_written_only_where_it_differs():
+    @dataclass(frozen=True)
+    class Old:
+        width: int = 8
+
+    @dataclass(frozen=True)
+    class New:
+        width: int = 8
+        low_memory: bool = field(default=False, metadata=ADDED_LATER)
+
+    @dataclass(frozen=True)
+    class Whole:
+        parts: tuple = (New(), New(low_memory=True))
+
+    assert config_hash(to_dict(New())) == config_hash(to_dict(Old()))
+    assert to_dict(override(New(), {"low_memory": "true"})) == {"width": 8, "low_memory": True}
+    assert to_dict(Whole()) == {"parts": [{"width": 8}, {"width": 8, "low_memory": True}]}

@@ -40,8 +40,20 @@ def choose_config(spec: MethodSpec, name: str | None, default: str) -> tuple[str
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """A dataclass as nested plain values, ready for JSON."""
-    return json.loads(json.dumps(dataclasses.asdict(config), allow_nan=False))
+    """A dataclass as nested plain values, ready for JSON; without `ADDED_LATER` fields at their defaults."""
+    return json.loads(json.dumps(_written(config), allow_nan=False))
+
+
+def _written(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name: _written(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if not ("added_later" in field.metadata and getattr(value, field.name) == field.default)
+        }
+    if isinstance(value, Mapping):
+        return {key: _written(entry) for key, entry in value.items()}
+    return [_written(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def config_hash(value: Mapping[str, Any]) -> str:

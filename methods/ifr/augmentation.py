@@ -33,19 +33,20 @@ from vis_bench.method import VideoInstance
 class Result:
     """What one size says about a video.
 
-    probabilities: [Q, C] in 0..1. embeddings: [T, Q, m], mask_features: [T, m, h, w]; frame t's masks are
-    their product. order: [Q] int64, the slot of this result that belongs to each slot of the pivot.
+    probabilities: [Q, C] in 0..1. embeddings: [T, Q, m], mask_features: [m, h, w] of each frame; frame t's
+    masks are their product. order: [Q] int64, the slot of this result that belongs to each slot of the pivot.
     """
 
     probabilities: Tensor
     embeddings: Tensor
-    mask_features: Tensor
+    mask_features: Sequence[Tensor]
     sizes: FrameSizes
     order: Tensor
 
     def logits(self, frame: int, slots: Tensor | slice = slice(None)) -> Tensor:
         """Mask logits of one frame on the padded input at stride 4, [n, h, w]."""
-        return torch.einsum("qm,mhw->qhw", self.embeddings[frame][slots], self.mask_features[frame])
+        queries = self.embeddings[frame][slots]
+        return torch.einsum("qm,mhw->qhw", queries, self.mask_features[frame].to(queries.dtype))
 
 
 def pivot_index(count: int, seed: int, video_id: int) -> int:
@@ -91,7 +92,7 @@ def pivot_cost(
 
 def matched_order(pivot: Result, other: Result, config: LossConfig) -> Tensor:
     """The slot of `other` for each slot of the pivot, [Q] int64; all slots take part."""
-    rows, columns = pivot.mask_features.shape[-2:]
+    rows, columns = pivot.mask_features[0].shape[-2:]
     device = pivot.probabilities.device
     places = [common_points(result.sizes, rows, columns).to(device) for result in (other, pivot)]
 
@@ -155,6 +156,7 @@ def track_augmented(
             round(base * scale),
             round(config.test_max_long_side * scale),
             config.frames_per_pass,
+            half=config.low_memory,
         )
         features = join_features(list(parts))
         output = decode(features)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import torch
+
 from methods.ifr.config import InferenceConfig
 from methods.ifr.decoder import RecurrentOutput
 from methods.ifr.losses import own_frame_masks
@@ -24,7 +26,8 @@ def clip_prediction(
     """The objects of one clip (B = 1): slots whose best class probability reaches `min_score`."""
     probabilities = output.class_logits[0].sigmoid()
     kept = probabilities.amax(1) >= min_score
-    masks = own_frame_masks(output.mask_embeddings[0][:, kept], features.mask_features)
+    embeddings = output.mask_embeddings[0][:, kept]
+    masks = own_frame_masks(embeddings, torch.stack(list(features.mask_features)).to(embeddings.dtype))
     return ClipPrediction(first, probabilities[kept], masks)
 
 
@@ -48,7 +51,7 @@ def track_clips(
     for first, parts in windows(frames, config.clip_frames, config.clip_stride):
         features = join_features(list(parts))
         if tracks is None:
-            sizes, tracks = features.sizes, no_tracks(classes, features.mask_features.device)
+            sizes, tracks = features.sizes, no_tracks(classes, features.mask_features[0].device)
         while len(written) < first:
             written.append(_frame_masks(tracks, len(written), features.sizes))
         clip = clip_prediction(decode(features), features, first, config.clip_min_score)

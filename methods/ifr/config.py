@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.pixel_decoder_config import PixelDecoderConfig, check_sizes
 from vis_bench.errors import UsageError, did_you_mean
-from vis_bench.method import Augmentation, Choice, ClipSampling, TrainConfig
+from vis_bench.method import ADDED_LATER, Augmentation, Choice, ClipSampling, TrainConfig
 
 FeedForwards = Literal["both", "clip", "none"]
 
@@ -82,7 +82,8 @@ class IfrConfig:
 
     test_short_side: shorter side at inference in pixels, None keeps the original. top_k: (query, class)
     pairs kept per video. frames_per_pass: frames that go through backbone and pixel decoder together when a
-    whole video is one clip; changes memory, not results. Raises UsageError for values that do not fit
+    whole video is one clip; changes memory, not results. low_memory: keep features in 16 bit until the masks
+    are written. Raises UsageError for values that do not fit
     together.
     """
 
@@ -96,6 +97,7 @@ class IfrConfig:
     test_max_long_side: int = 1333
     top_k: int = 10
     frames_per_pass: int = 4
+    low_memory: bool = field(default=False, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         check_sizes("ifr", self.pixel_decoder, self.decoder.levels, self.decoder.heads)
@@ -284,5 +286,12 @@ CHOICES: tuple[Choice, ...] = (
         "train.sampling",
         "public code",
         "Two frames (Section 4.1); the second within 20 frames of the first, as Mask2Former-VIS.",
+    ),
+    Choice(
+        "-",
+        "low_memory",
+        "ours",
+        "Features of the frames are kept in 16 bit, about half the memory of a long video; mas"
+        "ks differ in single pixels.",
     ),
 )

@@ -6,7 +6,7 @@ Source: IFR Section 3.1, Eq 1 to 3, Figure 3; specification 4.1.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from methods.ifr.config import DecoderConfig, FeedForwards
 from methods.layers.attention import CrossAttention, FeedForward, SelfAttention
 from methods.layers.position import sine_2d
-from methods.layers.query_masks import attention_allowed, mask_head, resize_features
+from methods.layers.query_masks import attention_allowed, mask_head
+from methods.layers.video_features import Levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,9 @@ class RecurrentLayer(nn.Module):
 class RecurrentDecoder(nn.Module):
     """Queries -> classes and masks of a clip of any length.
 
-    forward: maps {level: [B, T, dims, h, w]}, mask features [B, T, mask_dims, H/4, W/4] -> one
-    RecurrentOutput before the first layer and one after each layer.
+    forward: maps {level: parts [B, t, dims, h, w]}, the features of consecutive frames; resized {level: parts
+    [B, t, m, h, w]}, the mask features at the same size -> one RecurrentOutput before the first layer and one
+    after each layer. A frame's tokens are made when the recurrence is there, and not kept.
     """
 
     def __init__(self, config: DecoderConfig, dims: int, mask_dims: int, num_classes: int) -> None:
@@ -107,11 +109,11 @@ class RecurrentDecoder(nn.Module):
         nn.init.constant_(self.class_head.bias, -math.log((1 - config.class_prior) / config.class_prior))
         self.mask_head = mask_head(dims, mask_dims)
 
-    def forward(self, maps: Mapping[str, Tensor], mask_features: Tensor) -> list[RecurrentOutput]:
-        clips, length = mask_features.shape[:2]
-        memory = [self._tokens(maps[name], i) for i, name in enumerate(self.levels)]
-        places = [_positions(maps[name]) for name in self.levels]
-        small = [resize_features(mask_features.detach(), maps[name].shape[-2:]) for name in self.levels]
+    def forward(self, maps: Levels, resized: Levels) -> list[RecurrentOutput]:
+        cells = [_frames(maps[name]) for name in self.levels]
+        small = [_frames(resized[name]) for name in self.levels]
+        places = [_positions(frames[0]) for frames in cells]
+        clips, length = cells[0][0].shape[0], len(cells[0])
         # copies, not views: in inference mode a view of a parameter still says that it needs a gradient, and
         # torch's FLOP counter then fails in its module hooks
         queries = self.query_features.weight.repeat(clips, 1, 1)
@@ -125,9 +127,10 @@ class RecurrentDecoder(nn.Module):
             previous, frames = queries, []  # the recurrence of every layer starts at the clip queries
             for t in range(length):
                 # one frame's mask decides in that frame alone, and is opened there when it is empty
-                allowed = attention_allowed(drawn[:, t], small[level][:, t : t + 1])
+                allowed = attention_allowed(drawn[:, t], [small[level][t][:, None]])
+                memory = cells[level][t].flatten(2).transpose(1, 2) + self.level_embedding.weight[level]
                 previous = layer.frame_step(
-                    previous, queries, position, memory[level][:, t], places[level], allowed
+                    previous, queries, position, memory, places[level].to(memory.dtype), allowed
                 )
                 frames.append(previous)
             stacked = torch.stack(frames, dim=1)
@@ -137,12 +140,13 @@ class RecurrentDecoder(nn.Module):
             )
         return outputs
 
-    def _tokens(self, x: Tensor, level: int) -> Tensor:
-        """The cells of every frame [B, T, dims, h, w] -> [B, T, h*w, dims], with the level's embedding."""
-        return x.flatten(3).transpose(2, 3) + self.level_embedding.weight[level]
+
+def _frames(parts: Sequence[Tensor]) -> list[Tensor]:
+    """The frames [B, ...] of all parts [B, t, ...], one after the other."""
+    return [frame for part in parts for frame in part.unbind(1)]
 
 
 def _positions(x: Tensor) -> Tensor:
-    """Position of the cells of a frame, [1, h*w, dims]; the same in every frame."""
-    dims, height, width = x.shape[2:]
-    return sine_2d(height, width, dims, x.device).flatten(1).t()[None].to(x.dtype)
+    """Position of the cells of a frame [B, dims, h, w], [1, h*w, dims] float32; the same in every frame."""
+    dims, height, width = x.shape[1:]
+    return sine_2d(height, width, dims, x.device).flatten(1).t()[None]

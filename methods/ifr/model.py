@@ -25,6 +25,7 @@ from methods.layers.video_features import (
     VideoFeatures,
     features_in_passes,
     join_features,
+    resized_to_levels,
 )
 from vis_bench.method import Clip, VideoInstance
 from vis_bench.types import Video
@@ -70,7 +71,11 @@ class Ifr(nn.Module):
         maps, mask_features = self.frame_features(images)
         shape = (len(clips), lengths.pop())
         features = mask_features.unflatten(0, shape)
-        outputs = self.decoder({name: x.unflatten(0, shape) for name, x in maps.items()}, features)
+        resized = resized_to_levels(features, maps)
+        outputs = self.decoder(
+            {name: [x.unflatten(0, shape)] for name, x in maps.items()},
+            {name: [x] for name, x in resized.items()},
+        )
         per_layer = [prediction_losses(output, features, targets, self.config.loss) for output in outputs]
         # the last prediction has every term
         return {
@@ -80,8 +85,7 @@ class Ifr(nn.Module):
 
     def decode(self, features: VideoFeatures) -> RecurrentOutput:
         """What the last layer says about one clip (B = 1)."""
-        maps = {name: x[None] for name, x in features.maps.items()}
-        return self.decoder(maps, features.mask_features[None])[-1]
+        return self.decoder(features.maps, features.resized)[-1]
 
     @torch.inference_mode()
     def track(self, video: Video, frames: Iterator[Tensor]) -> list[VideoInstance]:
@@ -96,7 +100,12 @@ class Ifr(nn.Module):
             return track_augmented(list(frames), video.id, self.frame_features, self.decode, config)
         passes = config.frames_per_pass if inference.clip_frames is None else 1
         parts = features_in_passes(
-            frames, self.frame_features, config.test_short_side, config.test_max_long_side, passes
+            frames,
+            self.frame_features,
+            config.test_short_side,
+            config.test_max_long_side,
+            passes,
+            half=config.low_memory,
         )
         if inference.clip_frames is not None:
             return track_clips(parts, self.decode, self.num_classes, inference, config.top_k)
@@ -113,7 +122,7 @@ def instances(output: RecurrentOutput, features: VideoFeatures, top_k: int) -> l
     pairs = top_pairs(output.class_logits[0].sigmoid(), top_k)
     embeddings = output.mask_embeddings[0][:, queries_of(pairs)]
     masks = (
-        features.sizes.masks(torch.einsum("qm,mhw->qhw", *frame))
-        for frame in zip(embeddings, features.mask_features, strict=True)
+        features.sizes.masks(torch.einsum("qm,mhw->qhw", queries, frame.to(queries.dtype)))
+        for queries, frame in zip(embeddings, features.mask_features, strict=True)
     )
     return pair_instances(pairs, masks)

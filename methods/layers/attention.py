@@ -5,6 +5,8 @@ Source: Vaswani et al., Attention Is All You Need; Mask2Former (specification 5)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,15 +35,38 @@ class Attention(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None) -> Tensor:
-        weights = self.in_proj_weight.chunk(3)
-        biases = self.in_proj_bias.chunk(3)
-        q, k, v = (
-            F.linear(x, weight, bias).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            for x, weight, bias in zip((query, key, value), weights, biases, strict=True)
-        )
+        q, k, v = (self._heads_of(x, i) for i, x in enumerate((query, key, value)))
         mask = None if allowed is None else allowed[:, None]
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
+
+    def over_parts(self, query: Tensor, parts: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
+        """`forward` with keys, values and mask given part by part; only one part is held at a time.
+
+        query: [B, Q, d]; parts: (key [B, l, d], value [B, l, d], allowed [B, Q, l] bool). A query may be
+        allowed nothing in a part, but not in all. Returns [B, Q, d]. Source: Milakov and Gimelshein, Online
+        normalizer calculation for softmax, Section 3.
+        """
+        q = self._heads_of(query, 0)
+        q = q / q.shape[-1] ** 0.5
+        highest = q.new_full((*q.shape[:-1], 1), -torch.inf)
+        total, mixed = torch.zeros_like(highest), torch.zeros_like(q)
+        for key, value, allowed in parts:
+            logits = q @ self._heads_of(key, 1).transpose(2, 3)
+            logits = logits.masked_fill_(~allowed[:, None], -torch.inf)
+            higher = torch.maximum(highest, logits.amax(-1, keepdim=True))
+            # finite also for a query that was allowed nothing so far, whose sums then stay zero
+            shift = higher.clamp(min=torch.finfo(q.dtype).min)
+            earlier, share = (highest - shift).exp(), logits.sub_(shift).exp_()
+            total = total * earlier + share.sum(-1, keepdim=True)
+            mixed = mixed * earlier + share @ self._heads_of(value, 2)
+            highest = higher
+        return self.out_proj((mixed / total).transpose(1, 2).flatten(2))
+
+    def _heads_of(self, x: Tensor, which: int) -> Tensor:
+        """x [B, n, d] as queries (0), keys (1) or values (2) of every head, [B, heads, n, d / heads]."""
+        weight, bias = self.in_proj_weight.chunk(3)[which], self.in_proj_bias.chunk(3)[which]
+        return F.linear(x, weight, bias).unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 def reopen(allowed: Tensor) -> Tensor:
@@ -73,6 +98,13 @@ class CrossAttention(nn.Module):
         allowed: Tensor | None = None,
     ) -> Tensor:
         return self.norm(x + self.attention(x + position, memory + memory_position, memory, allowed))
+
+    def over_parts(
+        self, x: Tensor, position: Tensor, parts: Iterable[tuple[Tensor, Tensor, Tensor]]
+    ) -> Tensor:
+        """`forward` with (memory, memory_position, allowed) given part by part, as `Attention.over_parts`."""
+        read = ((memory + place, memory, allowed) for memory, place, allowed in parts)
+        return self.norm(x + self.attention.over_parts(x + position, read))
 
 
 class SelfAttention(nn.Module):

@@ -27,15 +27,17 @@ def mask_logits(embeddings: Tensor, features: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def attention_allowed(embeddings: Tensor, features: Tensor) -> Tensor:
+def attention_allowed(embeddings: Tensor, parts: Sequence[Tensor]) -> Tensor:
     """Which tokens of a clip each query may attend to in the next layer.
 
-    embeddings: [B, Q, m]; features: mask features resized to the attended level [B, T, m, h, w]. Returns
-    [B, Q, T*h*w] bool: inside the query's mask (probability >= 0.5); a query whose mask is empty in **all**
-    frames attends to everything, a query that is empty in one frame does not look at that frame.
+    embeddings: [B, Q, m]; parts: mask features resized to the attended level, [B, t, m, h, w] of consecutive
+    frames, T in all. Returns [B, Q, T*h*w] bool: inside the query's mask (probability >= 0.5); a query
+    whose mask is empty in **all** frames attends to everything, a query that is empty in one frame does not
+    look at that frame.
     Source: specification 5 ("attention mask thresholds the T-frame mask jointly").
     """
-    return reopen((mask_logits(embeddings, features) >= 0).flatten(2))
+    inside = [(mask_logits(embeddings, part.to(embeddings.dtype)) >= 0).flatten(2) for part in parts]
+    return reopen(torch.cat(inside, dim=2))
 
 
 def resize_features(features: Tensor, size: Sequence[int]) -> Tensor:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.pixel_decoder_config import PixelDecoderConfig, check_sizes
 from vis_bench.errors import UsageError
-from vis_bench.method import Augmentation, Choice, ClipSampling, TrainConfig
+from vis_bench.method import ADDED_LATER, Augmentation, Choice, ClipSampling, TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ class Mask2FormerVisConfig:
 
     test_short_side: shorter side at inference in pixels, None keeps the original. top_k: (query, class) pairs
     kept per video. frames_per_pass: frames that go through backbone and pixel decoder together at inference;
-    changes memory, not results. Raises UsageError for sizes that do not fit together.
+    changes memory, not results. low_memory: keep features in 16 bit and attend to them a few frames at a
+    time. Raises UsageError for sizes that do not fit together.
     """
 
     train: TrainConfig
@@ -61,6 +62,7 @@ class Mask2FormerVisConfig:
     test_max_long_side: int = 1333
     top_k: int = 10
     frames_per_pass: int = 4
+    low_memory: bool = field(default=False, metadata=ADDED_LATER)
 
     def __post_init__(self) -> None:
         check_sizes("mask2former_vis", self.pixel_decoder, self.decoder.levels, self.decoder.heads)
@@ -158,5 +160,12 @@ CHOICES: tuple[Choice, ...] = (
         "public code",
         "12,544; in the matching the frames of a clip share them, in the losses each (instance, frame) has "
         "its own",
+    ),
+    Choice(
+        "-",
+        "low_memory",
+        "ours",
+        "Features of the frames are kept in 16 bit and attended to part by part, a third of th"
+        "e memory of a long video; masks differ in single pixels.",
     ),
 )

@@ -5,14 +5,16 @@ Source: Cheng et al., Mask2Former for Video Instance Segmentation; specification
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from methods.layers.attention import CrossAttention, FeedForward, SelfAttention
-from methods.layers.position import sine_3d
-from methods.layers.query_masks import attention_allowed, mask_head, resize_features
+from methods.layers.position import sine_2d, sine_axis
+from methods.layers.query_masks import attention_allowed, mask_head
+from methods.layers.video_features import Levels
 from methods.mask2former_vis.config import DecoderConfig
 
 
@@ -28,8 +30,15 @@ class QueryOutput:
     mask_embeddings: Tensor
 
 
+MemoryPart = tuple[Tensor, Tensor, Tensor]
+
+
 class DecoderLayer(nn.Module):
-    """Masked cross-attention, self-attention, feed-forward, in this order."""
+    """Masked cross-attention, self-attention, feed-forward, in this order.
+
+    forward: queries and position [B, Q, d]; memory: (tokens [B, L, d], their positions [1, L, d], allowed
+    [B, Q, L] bool), or an iterator over such parts of it, of which one is held at a time -> [B, Q, d].
+    """
 
     def __init__(self, dims: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -37,10 +46,11 @@ class DecoderLayer(nn.Module):
         self.self_attention = SelfAttention(dims, heads)
         self.feed_forward = FeedForward(dims, hidden)
 
-    def forward(
-        self, queries: Tensor, position: Tensor, memory: Tensor, memory_position: Tensor, allowed: Tensor
-    ) -> Tensor:
-        queries = self.cross_attention(queries, position, memory, memory_position, allowed)
+    def forward(self, queries: Tensor, position: Tensor, memory: MemoryPart | Iterator[MemoryPart]) -> Tensor:
+        if isinstance(memory, tuple):
+            queries = self.cross_attention(queries, position, *memory)
+        else:
+            queries = self.cross_attention.over_parts(queries, position, memory)
         queries = self.self_attention(queries, position)
         return self.feed_forward(queries)
 
@@ -48,8 +58,10 @@ class DecoderLayer(nn.Module):
 class VideoDecoder(nn.Module):
     """Queries -> classes and masks of a clip of any length.
 
-    forward: maps {level: [B, T, dims, h, w]}, mask features [B, T, mask_dims, H/4, W/4] -> one QueryOutput
-    before the first layer and one after each layer.
+    forward: maps {level: parts [B, t, dims, h, w]}, the features of consecutive frames; resized {level: parts
+    [B, t, m, h, w]}, the mask features at the same size -> one QueryOutput before the first layer and one
+    after each layer. in_parts: attend to one part after the other; the result is the same up to rounding, and
+    memory for keys and values does not grow with the length of the clip.
     """
 
     def __init__(self, config: DecoderConfig, dims: int, mask_dims: int, num_classes: int) -> None:
@@ -65,10 +77,11 @@ class VideoDecoder(nn.Module):
         self.class_head = nn.Linear(dims, num_classes + 1)
         self.mask_head = mask_head(dims, mask_dims)
 
-    def forward(self, maps: Mapping[str, Tensor], mask_features: Tensor) -> list[QueryOutput]:
-        clips = mask_features.shape[0]
-        memory, positions = self._tokens([maps[name] for name in self.levels])
-        small = [resize_features(mask_features.detach(), maps[name].shape[-2:]) for name in self.levels]
+    def forward(self, maps: Levels, resized: Levels, in_parts: bool = False) -> list[QueryOutput]:
+        clips = maps[self.levels[0]][0].shape[0]
+        whole = (
+            [] if in_parts else [_joined(self._tokens(maps[name], i)) for i, name in enumerate(self.levels)]
+        )
         # copies, not views: in inference mode a view of a parameter still says that it needs a gradient, and
         # torch's FLOP counter then fails in its module hooks
         queries = self.query_features.weight.repeat(clips, 1, 1)
@@ -76,8 +89,18 @@ class VideoDecoder(nn.Module):
         outputs = [self._predict(queries)]
         for i, layer in enumerate(self.layers):
             level = i % len(self.levels)
-            allowed = attention_allowed(outputs[-1].mask_embeddings, small[level])
-            queries = layer(queries, position, memory[level], positions[level], allowed)
+            name = self.levels[level]
+            allowed = attention_allowed(outputs[-1].mask_embeddings, resized[name])
+            memory: MemoryPart | Iterator[MemoryPart]
+            if in_parts:
+                cells = [part.shape[1] * part[0, 0, 0].numel() for part in maps[name]]
+                tokens = self._tokens(maps[name], level)
+                memory = (
+                    (*part, where) for part, where in zip(tokens, allowed.split(cells, dim=2), strict=True)
+                )
+            else:
+                memory = (*whole[level], allowed)
+            queries = layer(queries, position, memory)
             outputs.append(self._predict(queries))
         return outputs
 
@@ -86,12 +109,19 @@ class VideoDecoder(nn.Module):
         normed = self.norm(queries)
         return QueryOutput(self.class_head(normed), self.mask_head(normed))
 
-    def _tokens(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """All frames' cells of each level as one sequence [B, T*h*w, dims], and their positions [1, ...]."""
-        memory, positions = [], []
-        for x, embedding in zip(maps, self.level_embedding.weight, strict=True):
-            _, frames, dims, height, width = x.shape
-            memory.append(x.permute(0, 1, 3, 4, 2).flatten(1, 3) + embedding)
-            encoding = sine_3d(frames, height, width, dims, x.device)
-            positions.append(encoding.permute(0, 2, 3, 1).reshape(1, -1, dims).to(x.dtype))
-        return memory, positions
+    def _tokens(self, parts: Sequence[Tensor], level: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Of each part [B, t, dims, h, w] its tokens [B, t*h*w, dims] and positions [1, t*h*w, dims]."""
+        dims, height, width = parts[0].shape[2:]
+        device, first = parts[0].device, 0
+        plane = sine_2d(height, width, dims, device).flatten(1).t()
+        times = sine_axis(sum(part.shape[1] for part in parts), dims, device)
+        for part in parts:
+            tokens = part.permute(0, 1, 3, 4, 2).flatten(1, 3) + self.level_embedding.weight[level]
+            time = times[first : first + part.shape[1], None]
+            yield tokens, (plane + time).flatten(0, 1)[None].to(tokens.dtype)
+            first += part.shape[1]
+
+
+def _joined(parts: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    tokens, positions = zip(*parts, strict=True)
+    return torch.cat(tokens, dim=1), torch.cat(positions, dim=1)

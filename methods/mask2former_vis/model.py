@@ -5,7 +5,7 @@ Source: Cheng et al., Mask2Former for Video Instance Segmentation; specification
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,12 @@ from methods.layers.images import normalise_and_pad
 from methods.layers.pixel_decoder import build_pixel_decoder
 from methods.layers.query_masks import mask_logits
 from methods.layers.top_instances import pair_instances, queries_of, top_pairs
-from methods.layers.video_features import FrameSizes, features_in_passes, join_features
+from methods.layers.video_features import (
+    FrameSizes,
+    features_in_passes,
+    join_features,
+    resized_to_levels,
+)
 from methods.mask2former_vis.config import Mask2FormerVisConfig
 from methods.mask2former_vis.decoder import QueryOutput, VideoDecoder
 from methods.mask2former_vis.losses import prediction_losses
@@ -63,7 +68,11 @@ class Mask2FormerVis(nn.Module):
         maps, mask_features = self.frame_features(images)
         shape = (len(clips), lengths.pop())
         features = mask_features.unflatten(0, shape)
-        outputs = self.decoder({name: x.unflatten(0, shape) for name, x in maps.items()}, features)
+        resized = resized_to_levels(features, maps)
+        outputs = self.decoder(
+            {name: [x.unflatten(0, shape)] for name, x in maps.items()},
+            {name: [x] for name, x in resized.items()},
+        )
         per_layer = [
             prediction_losses(
                 output.class_logits, mask_logits(output.mask_embeddings, features), targets, self.config.loss
@@ -85,23 +94,26 @@ class Mask2FormerVis(nn.Module):
             config.test_short_side,
             config.test_max_long_side,
             config.frames_per_pass,
+            half=config.low_memory,
         )
         features = join_features(list(parts))
-        maps = {name: x[None] for name, x in features.maps.items()}
-        output = self.decoder(maps, features.mask_features[None])[-1]
+        output = self.decoder(features.maps, features.resized, in_parts=config.low_memory)[-1]
         return instances(output, features.mask_features, config.top_k, features.sizes)
 
 
 def instances(
-    output: QueryOutput, mask_features: Tensor, top_k: int, sizes: FrameSizes
+    output: QueryOutput, mask_features: Iterable[Tensor], top_k: int, sizes: FrameSizes
 ) -> list[VideoInstance]:
     """The best `top_k` (query, class) pairs of one video, best first, with run-length masks.
 
-    output: of one clip (B = 1). mask_features: [T, m, h, w]. Only the kept queries get masks, one frame at a
-    time, so memory does not grow with queries times frames. A frame without a pixel is None. Source:
-    specification 5 (softmax without the last class, flatten, top 10, masks > 0) and 0.2 (order of resizing).
+    output: of one clip (B = 1). mask_features: [m, h, w] of each frame. Only the kept queries get
+    masks, one frame at a time, so memory does not grow with queries times frames. A frame without a pixel is
+    None. Source: specification 5 (softmax without the last class, flatten, top 10, masks > 0) and 0.2 (order
+    of resizing).
     """
     pairs = top_pairs(output.class_logits[0].softmax(-1)[:, :-1], top_k)
     embeddings = output.mask_embeddings[:, queries_of(pairs)]
-    logits = (mask_logits(embeddings, frame[None, None])[0, :, 0] for frame in mask_features)
+    logits = (
+        mask_logits(embeddings, frame[None, None].to(embeddings.dtype))[0, :, 0] for frame in mask_features
+    )
     return pair_instances(pairs, map(sizes.masks, logits))

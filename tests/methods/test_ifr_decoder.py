@@ -12,10 +12,17 @@ from methods.ifr.config import PAPER, DecoderConfig
 from methods.ifr.decoder import RecurrentDecoder, RecurrentLayer, RecurrentOutput
 from methods.ifr.model import Ifr
 from methods.layers.position import sine_2d
+from methods.layers.video_features import resized_to_levels
 
 DIMS, MASK_DIMS, HEADS, QUERIES, CLASSES = 8, 4, 2, 3, 5
 CONFIG = DecoderConfig(queries=QUERIES, layers=2, heads=HEADS, hidden=16, levels=("res4", "res3"))
 SIZES = {"res4": (2, 3), "res3": (4, 6)}
+
+
+def _read(decoder: nn.Module, maps: dict[str, Tensor], features: Tensor, cuts: int = 1) -> list:
+    """What the decoder says of maps [B, T, ...] and mask features [B, T, ...] given in `cuts` parts."""
+    resized = resized_to_levels(features, maps)
+    return decoder(*({name: x.chunk(cuts, 1) for name, x in each.items()} for each in (maps, resized)))
 
 
 def _decoder(**changes) -> RecurrentDecoder:
@@ -95,7 +102,7 @@ def _loop(decoder: RecurrentDecoder, maps: dict[str, Tensor], features: Tensor) 
 def test_decoder_equals_the_loop_over_frames(feed_forwards) -> None:
     decoder = _decoder(ifr_ffn=feed_forwards)
     with torch.no_grad():
-        for own, wanted in zip(decoder(*_inputs(3)), _loop(decoder, *_inputs(3)), strict=True):
+        for own, wanted in zip(_read(decoder, *_inputs(3), cuts=2), _loop(decoder, *_inputs(3)), strict=True):
             assert own.static == wanted.static
             torch.testing.assert_close(own.class_logits, wanted.class_logits, atol=1e-6, rtol=1e-6)
             torch.testing.assert_close(own.mask_embeddings, wanted.mask_embeddings, atol=1e-6, rtol=1e-6)
@@ -104,10 +111,10 @@ def test_decoder_equals_the_loop_over_frames(feed_forwards) -> None:
 def test_clips_of_a_batch_do_not_mix() -> None:
     decoder = _decoder()
     maps, features = _inputs(2, clips=2)
-    together = decoder(maps, features)[-1]
+    together = _read(decoder, maps, features)[-1]
     for clip in range(2):
         part = slice(clip, clip + 1)
-        alone = decoder({name: x[part] for name, x in maps.items()}, features[part])[-1]
+        alone = _read(decoder, {name: x[part] for name, x in maps.items()}, features[part])[-1]
         torch.testing.assert_close(together.class_logits[part], alone.class_logits)
         torch.testing.assert_close(together.mask_embeddings[part], alone.mask_embeddings)
 
@@ -122,8 +129,8 @@ def _changed_frame(maps: dict[str, Tensor], frame: int) -> dict[str, Tensor]:
 def test_a_frame_query_carries_the_past_and_not_the_future() -> None:
     decoder = _decoder(layers=1)
     maps, features = _inputs(3)
-    before = decoder(maps, features)[-1]
-    first, last = (decoder(_changed_frame(maps, frame), features)[-1] for frame in (0, 2))
+    before = _read(decoder, maps, features)[-1]
+    first, last = (_read(decoder, _changed_frame(maps, frame), features)[-1] for frame in (0, 2))
     moved = (first.mask_embeddings - before.mask_embeddings).abs().amax((0, 2, 3))
     assert (moved > 1e-6).all()  # frame 0 is passed on to frames 1 and 2
     moved = (last.mask_embeddings - before.mask_embeddings).abs().amax((0, 2, 3))
@@ -137,8 +144,8 @@ def test_the_order_of_frames_matters_to_the_recurrence_alone() -> None:
     decoder = _decoder(layers=1)
     maps, features = _inputs(3)
     order = [2, 0, 1]
-    shuffled = decoder({name: x[:, order] for name, x in maps.items()}, features[:, order])[-1]
-    straight = decoder(maps, features)[-1]
+    shuffled = _read(decoder, {name: x[:, order] for name, x in maps.items()}, features[:, order])[-1]
+    straight = _read(decoder, maps, features)[-1]
     assert (shuffled.mask_embeddings - straight.mask_embeddings[:, order]).abs().max() > 1e-6
     # the temporal attention has no encoding of time: any order of the same frame queries gives the same
     layer = decoder.layers[0]
@@ -157,16 +164,16 @@ def test_equal_frames_differ_only_by_what_the_recurrence_adds() -> None:
     layer.frame_step = lambda previous, queries, *rest: step(queries, queries, *rest)
     maps, features = _inputs(1)
     long = {name: x.repeat(1, 50, 1, 1, 1) for name, x in maps.items()}
-    output = decoder(long, features.repeat(1, 50, 1, 1, 1))[-1]
+    output = _read(decoder, long, features.repeat(1, 50, 1, 1, 1))[-1]
     torch.testing.assert_close(output.mask_embeddings, output.mask_embeddings[:, :1].expand(-1, 50, -1, -1))
 
 
 def test_masks_come_from_frame_queries_and_classes_from_clip_queries() -> None:
     decoder = _decoder(layers=1)
-    before = decoder(*_inputs(2))[-1]
+    before = _read(decoder, *_inputs(2))[-1]
     with torch.no_grad():
         decoder.layers[0].temporal_attention.attention.out_proj.bias += torch.randn(DIMS)
-    after = decoder(*_inputs(2))[-1]
+    after = _read(decoder, *_inputs(2))[-1]
     assert torch.equal(after.mask_embeddings, before.mask_embeddings)
     assert (after.class_logits - before.class_logits).abs().max() > 1e-6
 
@@ -183,7 +190,7 @@ def test_every_layer_starts_its_frames_from_the_clip_queries() -> None:
             return step(previous, queries, *rest)
 
         layer.frame_step = recording
-    decoder(*_inputs(3))
+    _read(decoder, *_inputs(3))
     for i in (0, 3):  # the first frame of both layers
         assert torch.equal(starts[i], inputs[i])
         assert not torch.equal(starts[i + 1], inputs[i + 1])
@@ -207,7 +214,7 @@ def test_an_empty_mask_is_opened_in_its_own_frame() -> None:
     features[:, 0] = -1.0  # frame 0: outside everywhere
     features[:, 1] = -1.0
     features[:, 1, :, :4, :4] = 1.0  # frame 1: inside the upper left corner
-    decoder(maps, features)
+    _read(decoder, maps, features)
     assert seen[0].all()
     assert not seen[1].all()
     assert seen[1].any(-1).all()
@@ -217,7 +224,7 @@ def test_attention_masks_carry_no_gradient() -> None:
     decoder = _decoder(layers=1)
     maps, features = _inputs(2)
     features.requires_grad_()
-    decoder(maps, features)[-1].mask_embeddings.sum().backward()
+    _read(decoder, maps, features)[-1].mask_embeddings.sum().backward()
     assert features.grad is None
 
 

@@ -186,6 +186,31 @@ def test_frames_per_pass_changes_nothing() -> None:
     assert [(t.label, t.score) for t in parts] == [(t.label, pytest.approx(t.score, abs=1e-5)) for t in whole]
 
 
+@pytest.mark.parametrize("inference", [{}, {"clip_frames": 3}, {"tta_scales": (1.0, 1.5)}])
+def test_low_memory_keeps_16_bit_and_nearly_the_same_masks(inference, monkeypatch) -> None:
+    model, dtypes = _model(**inference), []
+    plain = model.track(VIDEO, iter(_frames(5)))
+    model.config = replace(model.config, low_memory=True)
+    decode_clip = model.decode
+
+    def seen(features: VideoFeatures) -> RecurrentOutput:
+        held = [*features.mask_features, *(x for p in features.maps.values() for x in p)]
+        dtypes.extend(x.dtype for x in (*held, *(x for p in features.resized.values() for x in p)))
+        return decode_clip(features)
+
+    monkeypatch.setattr(model, "decode", seen)
+    tracks = model.track(VIDEO, iter(_frames(5)))
+    assert set(dtypes) == {torch.float16}
+    assert [t.label for t in tracks] == [t.label for t in plain]
+    assert [t.score for t in tracks] == pytest.approx([t.score for t in plain], abs=1e-3)
+    both = either = 0
+    for track, other in zip(tracks, plain, strict=True):
+        for one, two in zip(track.segmentations, other.segmentations, strict=True):
+            a, b = (torch.zeros(50, 70).numpy() > 0 if s is None else decode(s) for s in (one, two))
+            both, either = both + int((a & b).sum()), either + int((a | b).sum())
+    assert both / either >= 0.99
+
+
 def test_scores_are_sigmoids_and_masks_those_of_the_frames_own_query() -> None:
     # two frames, two slots; slot 0 draws the left column in frame 0 and everything in frame 1
     features = torch.zeros(2, 2, 2, 2)
@@ -195,7 +220,7 @@ def test_scores_are_sigmoids_and_masks_those_of_the_frames_own_query() -> None:
     logits = torch.tensor([[[2.0, 1.0], [-1.0, 1.5]]])
     output = RecurrentOutput(logits, embeddings[None])
     sizes = FrameSizes((8, 8), (8, 8), (8, 8))
-    tracks = instances(output, VideoFeatures({}, features, sizes), 3)
+    tracks = instances(output, VideoFeatures({}, {}, features, sizes), 3)
     wanted = [(0, 2.0), (1, 1.5), (1, 1.0)]
     assert [(t.label, t.score) for t in tracks] == [
         (label, pytest.approx(torch.tensor(x).sigmoid().item())) for label, x in wanted
@@ -213,7 +238,7 @@ def test_masks_are_drawn_for_kept_slots_only_and_one_frame_at_a_time(monkeypatch
     original = FrameSizes.masks
     monkeypatch.setattr(FrameSizes, "masks", lambda self, x: drawn.append(x.shape) or original(self, x))
     output = RecurrentOutput(torch.randn(1, 50, 4), torch.randn(1, 7, 50, 3))
-    instances(output, VideoFeatures({}, torch.randn(7, 3, 8, 8), sizes), 2)
+    instances(output, VideoFeatures({}, {}, torch.randn(7, 3, 8, 8), sizes), 2)
     assert len(drawn) == 7
     assert all(shape[0] <= 2 for shape in drawn)
 

@@ -9,11 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.layers.pixel_decoder_config import PixelDecoderConfig
 from methods.layers.query_masks import attention_allowed, mask_logits
-from methods.layers.video_features import FrameSizes
+from methods.layers.video_features import FrameSizes, resized_to_levels
 from methods.mask2former_vis import SPEC
 from methods.mask2former_vis import model as model_module
 from methods.mask2former_vis.config import (
@@ -106,10 +107,10 @@ def test_sizes_that_do_not_fit_are_refused(change, message) -> None:
 def test_attention_mask_is_joint_over_the_frames() -> None:
     # one query, two frames of 1 x 2 cells: inside its mask only at frame 0, cell 1
     features = torch.tensor([[[[[-1.0, 1.0]]], [[[-1.0, -1.0]]]]])
-    allowed = attention_allowed(torch.ones(1, 1, 1), features)
+    allowed = attention_allowed(torch.ones(1, 1, 1), [features])
     assert allowed.tolist() == [[[False, True, False, False]]]  # frame 1 is not opened on its own
-    assert attention_allowed(-torch.ones(1, 1, 1), -features.abs()).all()
-    empty = attention_allowed(torch.ones(1, 1, 1), -features.abs())
+    assert attention_allowed(-torch.ones(1, 1, 1), [-features.abs()]).all()
+    empty = attention_allowed(torch.ones(1, 1, 1), [-features.abs()])
     assert empty.all()  # empty in all frames: everything is opened
 
 
@@ -121,9 +122,17 @@ def test_attention_mask_equals_resized_mask_logits() -> None:
     resized = torch.nn.functional.interpolate(features[0], size=(4, 6), mode="bilinear", align_corners=False)
     wanted = (small.sigmoid() >= 0.5).flatten(1)
     decided = small.abs().flatten(1) > 1e-4
-    own = attention_allowed(embeddings, resized[None])[0]
+    own = attention_allowed(embeddings, [resized[None]])[0]
     assert (own == wanted)[decided].all()
     assert decided.float().mean() > 0.9
+
+
+def _read(
+    decoder: nn.Module, maps: dict[str, torch.Tensor], features: torch.Tensor, cuts: int = 1, **how
+) -> list:
+    """What the decoder says of maps [B, T, ...] and mask features [B, T, ...] given in `cuts` parts."""
+    resized = resized_to_levels(features, maps)
+    return decoder(*({name: x.chunk(cuts, 1) for name, x in each.items()} for each in (maps, resized)), **how)
 
 
 def _decoder_inputs(decoder: VideoDecoder, frames: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
@@ -133,7 +142,7 @@ def _decoder_inputs(decoder: VideoDecoder, frames: int) -> tuple[dict[str, torch
 
 def test_decoder_predicts_before_the_first_and_after_every_layer() -> None:
     decoder = VideoDecoder(DecoderConfig(queries=4, layers=3, heads=2, levels=("res4", "res3")), 16, 8, 5)
-    outputs = decoder(*_decoder_inputs(decoder, 2))
+    outputs = _read(decoder, *_decoder_inputs(decoder, 2))
     assert len(outputs) == 4
     for output in outputs:
         assert output.class_logits.shape == (1, 4, 6)
@@ -145,8 +154,10 @@ def test_decoder_reads_time_through_the_position_encoding() -> None:
     decoder = VideoDecoder(DecoderConfig(queries=4, layers=2, heads=2, levels=("res4", "res3")), 16, 8, 5)
     maps, features = _decoder_inputs(decoder, 3)
     order = [2, 1, 0]
-    forward = decoder(maps, features)[-1].class_logits
-    backward = decoder({name: x[:, order] for name, x in maps.items()}, features[:, order])[-1].class_logits
+    forward = _read(decoder, maps, features)[-1].class_logits
+    backward = _read(decoder, {name: x[:, order] for name, x in maps.items()}, features[:, order])[
+        -1
+    ].class_logits
     assert (forward - backward).abs().max() > 1e-4  # without z, attention could not see the order of frames
 
 
@@ -156,7 +167,7 @@ def test_decoder_attends_over_all_frames_at_once() -> None:
     maps, features = _decoder_inputs(decoder, 2)
     changed = {"res4": maps["res4"].clone()}
     changed["res4"][:, 1] += 1
-    before, after = decoder(maps, features)[-1], decoder(changed, features)[-1]
+    before, after = _read(decoder, maps, features)[-1], _read(decoder, changed, features)[-1]
     # the queries' class, one for the whole clip, depends on every frame
     assert (before.class_logits - after.class_logits).abs().amax(-1).min() > 1e-6
 
@@ -164,13 +175,13 @@ def test_decoder_attends_over_all_frames_at_once() -> None:
 def test_decoder_survives_queries_with_empty_masks() -> None:
     decoder = VideoDecoder(DecoderConfig(queries=4, layers=2, heads=2, levels=("res4", "res3")), 16, 8, 5)
     maps, features = _decoder_inputs(decoder, 2)
-    outputs = decoder(maps, torch.zeros_like(features) - 0.0)
+    outputs = _read(decoder, maps, torch.zeros_like(features) - 0.0)
     assert outputs[-1].class_logits.isfinite().all()
     bias = decoder.mask_head[-1].bias
     with torch.no_grad():
         decoder.mask_head[-1].weight.zero_()
         bias.fill_(-1.0)
-    outputs = decoder(maps, features.abs() + 0.1)  # every mask logit is negative
+    outputs = _read(decoder, maps, features.abs() + 0.1)  # every mask logit is negative
     assert (mask_logits(outputs[0].mask_embeddings, features.abs() + 0.1) < 0).all()
     assert outputs[-1].class_logits.isfinite().all()
 
@@ -181,8 +192,81 @@ def test_one_norm_serves_every_prediction() -> None:
     with torch.no_grad():
         decoder.norm.weight.zero_()
         decoder.norm.bias.zero_()
-    for output in decoder(*inputs):
+    for output in _read(decoder, *inputs):
         torch.testing.assert_close(output.class_logits, decoder.class_head.bias.expand(1, 4, -1))
+
+
+def test_attending_part_by_part_is_attending_to_the_whole_clip() -> None:
+    torch.manual_seed(0)
+    decoder = VideoDecoder(DecoderConfig(queries=6, layers=4, heads=2, levels=("res4", "res3")), 16, 8, 5)
+    decoder = decoder.double()
+    maps, features = _decoder_inputs(decoder, 5)
+    maps, features = {name: x.double() for name, x in maps.items()}, features.double()
+    whole = _read(decoder, maps, features)
+    for cuts, in_parts in ((3, False), (3, True), (5, True)):
+        for own, wanted in zip(_read(decoder, maps, features, cuts, in_parts=in_parts), whole, strict=True):
+            torch.testing.assert_close(own.class_logits, wanted.class_logits)
+            torch.testing.assert_close(own.mask_embeddings, wanted.mask_embeddings)
+
+
+def test_low_memory_keeps_16_bit_and_no_keys_of_the_whole_video(monkeypatch) -> None:
+    torch.manual_seed(0)
+    model = Mask2FormerVis(replace(SMALL, frames_per_pass=2, low_memory=True), 5).eval()
+    kept, read = [], []
+    joined = model_module.join_features
+    monkeypatch.setattr(model_module, "join_features", lambda parts: kept.append(joined(parts)) or kept[0])
+    attention = model.decoder.layers[0].cross_attention.attention
+    heads_of = attention._heads_of
+    monkeypatch.setattr(attention, "_heads_of", lambda x, i: read.append((i, x.shape[1])) or heads_of(x, i))
+    tracks = model.track(VIDEO, iter(_frames(5)))
+    (features,) = kept
+    held = [
+        *features.mask_features,
+        *(x for each in (features.maps, features.resized) for p in each.values() for x in p),
+    ]
+    assert {x.dtype for x in held} == {torch.float16}
+    # 50 x 70 is padded to 64 x 96: 4 x 6 cells of stride 16; passes of 2, 2 and 1 frames
+    assert [n for i, n in read if i == 1] == [48, 48, 24]
+    model.config = replace(model.config, low_memory=False)
+    read.clear()
+    plain = model.track(VIDEO, iter(_frames(5)))
+    assert [n for i, n in read if i == 1] == [5 * 24]
+    assert held[0].dtype != kept[1].mask_features[0].dtype
+    assert [t.label for t in tracks] == [t.label for t in plain]
+    assert [t.score for t in tracks] == pytest.approx([t.score for t in plain], abs=1e-3)
+    assert _iou(tracks, plain) >= 0.99
+
+
+def _iou(tracks, others) -> float:
+    """Pixels in both over pixels in either, of all masks of two results with the same tracks."""
+    both = either = 0
+    for track, other in zip(tracks, others, strict=True):
+        for one, two in zip(track.segmentations, other.segmentations, strict=True):
+            a, b = (np.zeros((50, 70), bool) if s is None else decode(s) for s in (one, two))
+            both, either = both + int((a & b).sum()), either + int((a | b).sum())
+    return both / either
+
+
+def test_masks_are_resized_for_kept_queries_only_and_one_frame_at_a_time(monkeypatch) -> None:
+    torch.manual_seed(0)
+    sizes, drawn, full = FrameSizes((32, 32), (32, 32), (40, 40)), [], []
+    original, resize = FrameSizes.masks, torch.nn.functional.interpolate
+    monkeypatch.setattr(FrameSizes, "masks", lambda self, x: drawn.append(x.shape) or original(self, x))
+    monkeypatch.setattr(
+        "methods.layers.images.F.interpolate", lambda x, **how: full.append(x.shape[:2]) or resize(x, **how)
+    )
+    output, features = QueryOutput(torch.randn(1, 50, 5), torch.randn(1, 50, 3)), torch.randn(7, 3, 8, 8)
+    tracks = instances(output, features, 4, sizes)
+    best = output.class_logits[0].softmax(-1)[:, :-1].flatten().topk(4).indices // 4
+    kept = len(best.unique())
+    assert kept < 50
+    assert drawn == [(kept, 8, 8)] * 7
+    assert full == [(1, kept)] * 14  # to the padded size and to the original one
+    for track, query in zip(tracks, best.tolist(), strict=True):
+        logits = mask_logits(output.mask_embeddings[:, query : query + 1], features[None])[0, 0]
+        for logit, segmentation in zip(logits, track.segmentations, strict=True):
+            wanted = original(sizes, logit[None])[0].numpy()
+            assert np.array_equal(decode(segmentation) if segmentation else wanted & False, wanted)
 
 
 @pytest.mark.parametrize("objects", [0, 1, 2])
@@ -273,6 +357,16 @@ def test_frames_are_resized_and_masks_come_back() -> None:
     tracks = model.track(VIDEO, iter(_frames(3)))
     assert seen == [(3, 3, 32, 64)]  # 50 x 70 -> 32 x 45 -> padded
     assert {tuple(s["size"]) for track in tracks for s in track.segmentations if s} == {(50, 70)}
+
+
+def test_large_frames_pass_one_by_one_on_a_cpu(monkeypatch) -> None:
+    model, seen = Mask2FormerVis(SMALL, 5).eval(), []
+    model.backbone.register_forward_hook(lambda _, args, __: seen.append(args[0].shape[0]))
+    monkeypatch.setattr("methods.layers.video_features.CPU_PASS_PIXELS", 2 * 50 * 70)
+    model.track(VIDEO, iter(_frames(5)))
+    monkeypatch.setattr("methods.layers.video_features.CPU_PASS_PIXELS", 100)
+    model.track(VIDEO, iter(_frames(2)))
+    assert seen == [2, 2, 1, 1, 1]
 
 
 def test_instances_worked_out_by_hand() -> None:

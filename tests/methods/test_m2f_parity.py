@@ -19,7 +19,7 @@ from methods.layers.pixel_decoder import PixelDecoder
 from methods.layers.pixel_decoder_config import PixelDecoderConfig
 from methods.layers.position import sine_3d
 from methods.layers.query_masks import mask_logits
-from methods.layers.video_features import FrameSizes
+from methods.layers.video_features import FrameSizes, resized_to_levels
 from methods.mask2former_vis.checkpoint import from_reference
 from methods.mask2former_vis.config import PAPER, DecoderConfig, Mask2FormerVisConfig
 from methods.mask2former_vis.decoder import VideoDecoder
@@ -38,6 +38,10 @@ def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     }
 
 
+def _parts(levels: dict[str, Tensor]) -> dict[str, list[Tensor]]:
+    return {name: [x] for name, x in levels.items()}
+
+
 @pytest.fixture(scope="module")
 def full() -> dict:
     root = os.environ.get("VIS_BENCH_FIXTURES")
@@ -50,7 +54,7 @@ def _check_decoder(decoder: VideoDecoder, stored: dict, outputs: list[dict]) -> 
     maps = {name: x[None] for name, x in zip(LEVELS, stored["multi_scale"], strict=True)}
     features = stored["mask_features"][None]
     with torch.no_grad():
-        own = decoder.eval()(maps, features)
+        own = decoder.eval()(_parts(maps), _parts(resized_to_levels(features, maps)))
     for prediction, wanted in zip(own, outputs, strict=True):
         torch.testing.assert_close(prediction.class_logits, wanted["pred_logits"], atol=1e-4, rtol=0)
         masks = mask_logits(prediction.mask_embeddings, features)
@@ -128,7 +132,8 @@ def test_whole_pipeline_equals_the_stored_run(full, monkeypatch) -> None:
     torch.testing.assert_close(images, full["images_normalized_padded"], atol=1e-5, rtol=0)
     with torch.no_grad():
         maps, features = model.frame_features(images)
-        output = model.decoder({name: x[None] for name, x in maps.items()}, features[None])[-1]
+        maps = {name: x[None] for name, x in maps.items()}
+        output = model.decoder(_parts(maps), _parts(resized_to_levels(features[None], maps)))[-1]
     torch.testing.assert_close(output.class_logits, full["pred_logits"], atol=1e-3, rtol=0)
     masks = mask_logits(output.mask_embeddings, features[None])
     torch.testing.assert_close(masks, full["pred_masks"], atol=1e-3, rtol=0)
