@@ -36,13 +36,19 @@ _SPECIAL = {
 _ANY_SPECIAL = re.compile("|".join(map(re.escape, _SPECIAL)))
 # LaTeX sets these pairs as one sign
 _LIGATURE = re.compile(r"(?<=-)(?=-)|(?<=`)(?=`)|(?<=')(?=')|(?<=[?!])(?=`)")
-_HEAD = r"""% Written by vis-bench. The preamble needs \usepackage{booktabs} and \usepackage[T1]{fontenc}.
+_HEAD = r"""% Written by vis-bench. The preamble needs booktabs, graphicx and \usepackage[T1]{fontenc}.
 % Mean and sample standard deviation over seeds; no value is marked as best: that takes a verdict."""
+
+FIT = (
+    r"\providecommand{\visbenchfit}[1]{\sbox0{#1}\ifdim\wd0>\linewidth"
+    r"\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi}"
+)
+"""A command that shrinks a table to the width of the line where it is wider; needs graphicx."""
 
 
 def write_latex(folder: Path, page: Page) -> Path:
     """Write table.tex: one floating table per table of a block, and one of the methods; returns its path."""
-    parts = [_HEAD]
+    parts = [_HEAD, FIT]
     for number, part in enumerate(page.blocks, start=1):
         parts += _block(number, part, page.legend)
     parts.append(latex_table(page.methods, page.methods.title, "methods"))
@@ -82,13 +88,15 @@ def latex_table(table: Table, caption: str, label: str) -> str:
             r"\setlength{\tabcolsep}{3pt}",
             rf"\caption{{{escape_latex(caption)}}}",
             rf"\label{{tab:{label}}}",
-            rf"\begin{{tabular}}{{{columns}}}",
+            # article leaves no room between a caption and the table below it
+            r"\vspace{4pt}",
+            rf"\visbenchfit{{\begin{{tabular}}{{{columns}}}",
             r"\toprule",
             " & ".join(map(escape_latex, table.header)) + r" \\",
             r"\midrule",
             *lines,
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
             r"\end{table}",
         ]
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from vis_bench.report.latex import FIT
 from vis_bench.report.pipe_table import escape, pipe_table
 from vis_bench.report.published_cells import ComparedRow
 from vis_bench.report.published_notes import footnotes, marks, number
@@ -88,8 +89,9 @@ def as_latex(comparison: Comparison) -> str:
     letters = marks(comparison.rows)
     columns = comparison.columns
     lines = [
-        f"% {comparison.where}; needs \\usepackage{{booktabs}}; cells: published / measured",
-        f"\\begin{{tabular}}{{l{'r' * len(columns)}l}}",
+        f"% {comparison.where}; needs booktabs and graphicx; cells: published / measured",
+        FIT,
+        f"\\par\\noindent\\visbenchfit{{\\begin{{tabular}}{{l{'r' * len(columns)}l}}",
         "\\toprule",
         " & ".join(["Method", *map(latex_escape, columns), "Status"]) + r" \\",
         "\\midrule",
@@ -103,7 +105,7 @@ def as_latex(comparison: Comparison) -> str:
         ]
         title = latex_escape(row_title(comparison, row))
         lines.append(" & ".join([title, *cells, latex_escape(row.status)]) + r" \\")
-    lines += ["\\bottomrule", "\\end{tabular}", ""]
+    lines += ["\\bottomrule", "\\end{tabular}}", ""]
     lines += [
         f"\\par\\noindent{{\\footnotesize \\textsuperscript{{{letter}}} {latex_escape(text)}}}"
         for letter, text in footnotes(comparison.published_tables, comparison.rows, comparison.where)
