@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from scipy import stats as scipy_stats
+from scipy.special import stdtrit
 
-from vis_bench.stats import paired_difference
+from vis_bench.stats import Difference, paired_difference
 
 VIDEOS = 60
 TRUE_DIFFERENCE = 1.0
 SEED_NUMBERS = (2, 3, 4, 5)
-INTERVALS = ("default", "percentile over seeds", "t over seeds only", "videos only")
+INTERVALS = ("default", "Satterthwaite", "percentile over seeds", "t over seeds only", "videos only")
 # shares of the squared standard error at three seeds: between seeds, over videos, and the rest of each run
 REGIMES = {
     "seed-dominated": (0.97, 0.02, 0.01),
@@ -38,7 +38,12 @@ class Study:
     b: np.ndarray
 
 
-def simulate(shares: tuple[float, float, float], seeds: int, rng: np.random.Generator) -> Study:
+def simulate(
+    shares: tuple[float, float, float],
+    seeds: int,
+    rng: np.random.Generator,
+    difference: float = TRUE_DIFFERENCE,
+) -> Study:
     """One study; the difference of the two means has variance 1 at three seeds, split as `shares`."""
     seed_sd, video_sd, rest_sd = np.sqrt(np.array(shares) * (3.0, VIDEOS, 3.0 * VIDEOS) / 2)
     shared = rng.normal(0, 3 * np.sqrt(VIDEOS), VIDEOS)
@@ -47,20 +52,31 @@ def simulate(shares: tuple[float, float, float], seeds: int, rng: np.random.Gene
         own = mean + shared + rng.normal(0, video_sd, VIDEOS)
         return own + rng.normal(0, seed_sd, (seeds, 1)) + rng.normal(0, rest_sd, (seeds, VIDEOS))
 
-    return Study(method(TRUE_DIFFERENCE), method(0.0))
+    return Study(method(difference), method(0.0))
 
 
 def intervals(study: Study, weights: np.ndarray, picks: np.ndarray) -> dict[str, tuple[float, float]]:
-    """The four intervals of a study. weights: [R, V] of the videos, rows of sum 1; picks: [R, n] seeds."""
+    """The five intervals of a study. weights: [R, V] of the videos, rows of sum 1; picks: [R, n] seeds."""
     a, b = study.a.mean(axis=1), study.b.mean(axis=1)
     found = paired_difference(a, b, study.a @ weights.T, study.b @ weights.T, VIDEOS)
     gap = a - b
-    reach = scipy_stats.t.ppf(0.975, len(gap) - 1) * np.sqrt(found.seed_variance)
+    reach = stdtrit(len(gap) - 1, 0.975) * np.sqrt(found.seed_variance)
+    both = stdtrit(satterthwaite_degrees(found), 0.975) * found.standard_error
     normal = 1.959964 * np.sqrt(found.video_variance)
     low, high = np.quantile(gap[picks].mean(axis=1), [0.025, 0.975])
     m = found.mean
-    ends = ((found.low, found.high), (low, high), (m - reach, m + reach), (m - normal, m + normal))
+    around = [(m - half, m + half) for half in (both, reach, normal)]
+    ends = ((found.low, found.high), around[0], (low, high), *around[1:])
     return dict(zip(INTERVALS, ends, strict=True))
+
+
+def satterthwaite_degrees(found: Difference) -> float:
+    """Degrees of freedom of a sum of two variance estimates.
+
+    Source: Satterthwaite, An approximate distribution of estimates of variance components, 1946.
+    """
+    parts = ((found.seed_variance, len(found.seeds) - 1), (found.video_variance, found.videos - 1))
+    return sum(v for v, _ in parts) ** 2 / sum(v**2 / degrees for v, degrees in parts)
 
 
 def coverage(regime: str, seeds: int, replicates: int, resamples: int) -> dict[str, float]:
