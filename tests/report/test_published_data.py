@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -211,23 +211,27 @@ def _reported_rows(text: str) -> dict[str, list[dict[str, Any]]]:
     return tables
 
 
-def test_every_cell_equals_the_reference() -> None:
+def test_every_number_of_the_json_equals_the_reference(
+    vis_bench: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = os.environ.get("VIS_BENCH_FIXTURES")
     if not root:
         pytest.skip("VIS_BENCH_FIXTURES is not set")
     reported = _reported_rows((Path(root) / "reported.yaml").read_text(encoding="utf-8"))
-    own: dict[str, list[dict[str, Any]]] = {}
-    for paper, table, row in _rows():
-        if not table.is_figure:
-            own.setdefault(f"{paper.paper}.table{table.table}", []).append(
-                {
-                    "method": row.method,
-                    "dataset": table.dataset_of(row),
-                    "backbone": row.backbone,
-                    "metrics": row.published,
-                    "std": row.std,
-                }
-            )
+    monkeypatch.chdir(tmp_path)
+    own = {
+        f"{table['paper']}.table{table['table']}": [
+            {
+                "method": row["method"],
+                "dataset": row["dataset"],
+                "backbone": row["backbone"],
+                "metrics": row["published"],
+                "std": row["published_std"],
+            }
+            for row in table["rows"]
+        ]
+        for table in json.loads(vis_bench("reproduce", "--json")[1])
+    }
     assert sum(map(len, reported.values())) == 209
     assert own == reported
 
