@@ -19,16 +19,20 @@ def viewed_runs(
     """The done runs with stored predictions: first the first seed of every row, then the second, and so on.
 
     folders: run directories by the `id` of the record. all_seeds: False takes the first seed of each row. A
-    label is that of the table with the seed, and with region and protocol where several blocks are shown.
+    label is that of the table with the seed, and with region and protocol where they tell blocks apart.
     """
-    names = Counter(row.label(block.default_config) for block in blocks for row in block.rows)
+    names = Counter(
+        (row.label(block.default_config), block.iou_type) for block in blocks for row in block.rows
+    )
     found: list[tuple[int, ViewedRun]] = []
     for block in blocks:
         iou_type: IouType = "bbox" if block.iou_type == "bbox" else "segm"
         for row in block.rows:
             name = row.label(block.default_config)
             where = f" ({REGION_NAMES[iou_type]})" if len({one.iou_type for one in blocks}) > 1 else ""
-            where += f" [{block.protocol} {block.protocol_hash[:8]}]" if names[name] > 1 else ""
+            where += (
+                f" [{block.protocol} {block.protocol_hash[:8]}]" if names[name, block.iou_type] > 1 else ""
+            )
             paths = [
                 (record["seed"], folders[id(record)] / PREDICTIONS_NAME)
                 for record in row.done

@@ -258,6 +258,7 @@
     buildTimelines();
     go(sameVideo ? state.frame : 0);
     root.dataset.ready = "true";
+    root.dataset.readyAfterSeconds ||= (performance.now() / 1000).toFixed(3); // since the page was asked for
   }
 
   function fill(select, names, chosen) {
