@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -205,19 +204,6 @@ def read_speed(path: Path) -> SpeedRecord:
 def read_curve(path: Path) -> CurveRecord:
     """Read one curve. Raises DataError naming the field when it does not follow the schema."""
     return _read(path, CurveRecord)
-
-
-def find_speed_records(places: Iterable[Path]) -> list[Path]:
-    """All `*.speed.json` at or below the given places, sorted. Raises DataError for a missing place."""
-    found: set[Path] = set()
-    for place in places:
-        if place.is_file():
-            found.add(place)
-        elif place.is_dir():
-            found.update(place.rglob(f"*{SUFFIX}"))
-        else:
-            raise DataError(f"{place}: no such file or folder (a folder of speed records is needed).")
-    return sorted(found)
 
 
 def _read(path: Path, schema: type[_Schema]) -> _Schema:

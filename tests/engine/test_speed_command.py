@@ -87,7 +87,7 @@ def test_an_audit_that_fails_is_an_exit_code(speed, tmp_path):
 def test_a_curve_has_a_table_and_a_picture(speed, tmp_path):
     code, out, _ = speed("SLEEPER", "--curve", "objects", "--short", "--frames", 8)
     assert code == 0
-    assert "by annotated objects: ms per frame, then peak MB" in out
+    assert "by annotated objects: ms per frame, CPU ms per frame, peak MB" in out
     folder = tmp_path / "speed/squares-val/cpu"
     assert (folder / "curve-objects.png").read_bytes().startswith(b"\x89PNG")
     rows = (folder / "curve-objects.csv").read_text().splitlines()

@@ -13,12 +13,10 @@ from vis_bench.commands.run import require_torch
 from vis_bench.data import catalog
 from vis_bench.engine.busy import machine_alone
 from vis_bench.errors import EXIT_GATE_FAILED, EXIT_METHOD_FAILED, UsageError, did_you_mean
-from vis_bench.files import dump_json, require_writable, write_json, write_text
+from vis_bench.files import dump_json, require_writable, write_json
 from vis_bench.plugins import check_shadowing, expand_methods
 from vis_bench.protocol import load_protocol, protocol_for_dataset
-from vis_bench.report.speed_curve_table import curve_csv, curve_groups, curve_table
-from vis_bench.report.speed_curves import draw_curves
-from vis_bench.report.speed_table import speed_csv, speed_markdown, speed_table
+from vis_bench.report.speed_folder import curves_text, speed_text, write_curves, write_speed_folder
 from vis_bench.speed_records import FRAMES_MIN, CurveKind, Precision, Scenario
 
 SHORT_FRAMES = 20
@@ -119,11 +117,8 @@ def _speed(plans: Sequence[Any], dataset: Any, arguments: SpeedArguments) -> tup
 
     records = measure_speed(plans, dataset, _say)
     _write_json(arguments.json, records)
-    typer.echo(speed_table(records), err=arguments.json == "-")
-    folder = plans[0].directory.parent
-    write_text(folder / "speed.md", speed_markdown(records))
-    write_text(folder / "speed.csv", speed_csv(records))
-    _say(f"tables     {folder / 'speed.md'}")
+    typer.echo(speed_text(records), err=arguments.json == "-")
+    _say(f"tables     {write_speed_folder(plans[0].directory.parent, records)}")
     wrong = any(audit.ok is False for record in records for audit in record.audits)
     return any(record.status == "failed" for record in records), wrong
 
@@ -144,13 +139,9 @@ def _curve(plans: Sequence[Any], dataset: Any, arguments: SpeedArguments) -> boo
     curve, values = cast(CurveKind, arguments.curve), _curve_values(dataset, arguments)
     records = measure_curve(plans, dataset, curve, values, _say)
     _write_json(arguments.json, records)
-    typer.echo(curve_table(records), err=arguments.json == "-")
-    folder = plans[0].directory.parent
-    write_text(folder / f"curve-{curve}.csv", curve_csv(records))
-    for number, group in enumerate(curve_groups([record for record in records if record.points])):
-        target = folder / (f"curve-{curve}.png" if number == 0 else f"curve-{curve}-{number + 1}.png")
-        draw_curves(target, group)
-        _say(f"picture    {target}")
+    typer.echo(curves_text(records), err=arguments.json == "-")
+    for picture in write_curves(plans[0].directory.parent, records):
+        _say(f"picture    {picture}")
     return any(record.failed for record in records)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vis_bench.files import atomic_path
-from vis_bench.report.speed_table import heading
+from vis_bench.report.speed_curve_table import curve_heading
 from vis_bench.speed_records import CurveRecord
 
 _MARKERS = "osD^vP*X<>hd"
@@ -37,8 +37,6 @@ def draw_curves(path: Path, records: Sequence[CurveRecord]) -> None:
             axes.xaxis.set_major_formatter("{x:.0f}")
             axes.minorticks_off()
     times.legend(fontsize="small")
-    first = records[0]
-    hardware = next((record.hardware for record in records if record.hardware), {})
-    figure.suptitle(heading(first.protocol, hardware, f"{first.data.name} {first.data.split}"), fontsize=8)
+    figure.suptitle(curve_heading(records), fontsize=8)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)

@@ -137,21 +137,22 @@ def _block_key(record: SpeedRecord) -> tuple[Any, ...]:
     return record.protocol_hash, data, facts.get("gpu"), facts.get("cpu"), facts.get("cores")
 
 
-def heading(protocol: SpeedProtocol, hardware: dict[str, Any], data: str) -> str:
-    """What all rows of a block share."""
+def heading(protocol: SpeedProtocol, hardware: dict[str, Any], data: str, amount: str | None = None) -> str:
+    """What all rows of a block share. amount: what was timed, None for frames times repeats."""
     machine = hardware.get("gpu") or f"CPU {hardware.get('cpu', 'unknown')}"
     parts = [
         f"{protocol.scenario} on {data}",
         machine,
         f"{protocol.threads} thread{'s' if protocol.threads > 1 else ''}",
         protocol.precision + (", compiled backbone" if protocol.compile else ""),
-        f"{protocol.frames} frames x {protocol.repeats}",
+        amount or f"{protocol.frames} frames x {protocol.repeats}",
         f"protocol {protocol.content_hash()[:8]}",
     ]
     return one_line("; ".join(parts)) + ("; SHORT: not a full measurement" if protocol.short else "")
 
 
-def _block_heading(block: Sequence[SpeedRecord]) -> str:
+def block_heading(block: Sequence[SpeedRecord]) -> str:
+    """What all rows of a block share, with data and machine."""
     first = block[0]
     hardware = next((record.hardware for record in block if record.hardware), {})
     return heading(first.protocol, hardware, f"{first.data.name} {first.data.split}")
@@ -163,7 +164,7 @@ def speed_table(records: Sequence[SpeedRecord]) -> str:
         return "No records."
     lines: list[str] = []
     for block in blocks(records):
-        lines += wrap(_block_heading(block), WIDTH)
+        lines += wrap(block_heading(block), WIDTH)
         lines += [*_grid(block, SPEED_COLUMNS), "", *_grid(block, SIZE_COLUMNS), ""]
         if any(record.stages for record in block):
             lines += [*_stage_lines(block), ""]
@@ -179,7 +180,7 @@ def speed_markdown(records: Sequence[SpeedRecord]) -> str:
     """The same as a Markdown page."""
     parts = ["# Speed", ""]
     for block in blocks(records):
-        parts += [f"## {escape(_block_heading(block))}", ""]
+        parts += [f"## {escape(block_heading(block))}", ""]
         for columns in (SPEED_COLUMNS, SIZE_COLUMNS):
             rows = [[escape(r.variant()), *_cells(r, columns)] for r in block]
             parts += [pipe_table(["method", *(escape(c.name) for c in columns)], rows), ""]
