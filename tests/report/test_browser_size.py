@@ -1,7 +1,8 @@
 """A report of ten methods, five seeds and sixty videos: how large it is and how soon it can be used.
 
-The videos are those of `shapes` test: their frames, and per run and video seven noisy tracks in every frame. Methods share
-the predictions of a seed, which saves time here and no bytes in the page: every run is packed by itself.
+The videos are those of `shapes` test: their frames, and per run and video seven noisy tracks in every frame.
+Methods share the predictions of a seed, which saves time here and no bytes in the page: every run is packed
+by itself.
 """
 
 from __future__ import annotations

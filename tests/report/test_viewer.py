@@ -1,4 +1,4 @@
-"""What is packed for the viewer: masks at the size shown, spans, errors, and what is left out if too large."""
+"""What is packed for the viewer: masks as they are shown, spans, errors; what is left out if too large."""
 
 from __future__ import annotations
 
