@@ -14,8 +14,9 @@ from vis_bench.speed_records import Audit
 from vis_bench.types import Dataset, Video
 
 REPEATED_FASTER_MAX = 0.10
-_VIDEOS_MAX = 8
-_FRAMES_MAX = 8
+# (videos, frames of each) that are shown again and again, in a full and in a short measurement
+_AUDITED = (8, 8)
+_AUDITED_SHORT = (2, 4)
 _AGAIN = 3
 
 
@@ -39,22 +40,25 @@ def same_predictions(timed: Sequence[Mapping[str, Sequence[str]]], scored: Mappi
     return Audit(name=name, ok=True, detail=f"{len(scored)} videos identical in {len(timed)} passes")
 
 
-def audited_frames(dataset: Dataset) -> int:
+def audited_frames(dataset: Dataset, short: bool) -> int:
     """How many frames `repeated_video` shows."""
-    return (1 + _AGAIN) * sum(video.length for video in _audited_videos(dataset))
+    return (1 + _AGAIN) * sum(video.length for video in _audited_videos(dataset, short))
 
 
-def _audited_videos(dataset: Dataset) -> list[Video]:
-    return [first_frames(video, _FRAMES_MAX) for video in dataset.videos[:_VIDEOS_MAX]]
+def _audited_videos(dataset: Dataset, short: bool) -> list[Video]:
+    videos, frames = _AUDITED_SHORT if short else _AUDITED
+    return [first_frames(video, frames) for video in dataset.videos[:videos]]
 
 
-def repeated_video(model: Any, info: MethodInfo, dataset: Dataset, place: Place) -> Audit:
+def repeated_video(
+    model: Any, info: MethodInfo, dataset: Dataset, place: Place, short: bool = False
+) -> Audit:
     """Each of a few videos several times in a row, against the first time that the method sees it.
 
     Same content and shape, so that only memory of the video can make it faster. The model must not have been
     shown a video of `dataset` before. Time in which other programs had the processor does not count.
     """
-    cut = _audited_videos(dataset)
+    cut = _audited_videos(dataset, short)
     for video in one_per_shape(cut, info.online):
         drive(model, dataset, video, place, info.iou_type, in_memory(dataset, video, mirrored=True))
     ratios = []

@@ -58,7 +58,8 @@ def speed_jobs(plans: Sequence[SpeedPlan], dataset: Dataset) -> list[Job]:
                 task, target = plan.timing(protocol, repeat)
                 what = f"{protocol.scenario} {repeat + 1}"
                 jobs.append(Job(plan, task, target, plan.directory, what, frames))
-    frames = _PASSES_INSPECTED * sum(video.length for video in distinct(videos)) + audited_frames(dataset)
+    frames = _PASSES_INSPECTED * sum(video.length for video in distinct(videos))
+    frames += audited_frames(dataset, protocols[0].short)
     for plan in plans:
         task, target = plan.inspection()
         jobs.append(Job(plan, task, target, plan.directory, "stages and audits", frames))

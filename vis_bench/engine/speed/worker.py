@@ -60,7 +60,7 @@ def _inspect(
     task: SpeedTask, spec: MethodSpec, model: Any, dataset: Dataset, videos: list[Video], place: Place
 ) -> dict[str, Any]:
     warm_up(model, spec.info, dataset, videos, place)
-    audit = repeated_video(model, spec.info, dataset, place)
+    audit = repeated_video(model, spec.info, dataset, place, task.protocol.short)
     scored = {}
     mixed = place.autocast is not None
     with torch.autocast(place.device.partition(":")[0], place.autocast, enabled=mixed):
