@@ -6,8 +6,8 @@ Videos of `shapes`, enlarged: `python tests/benchmarks/large_frames.py FOLDER [V
 
 from __future__ import annotations
 
-import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,8 @@ from PIL import Image
 from vis_bench import rle
 from vis_bench.data import catalog
 from vis_bench.data.frames import load_video_frame
-from vis_bench.data.ytvis import rle_record
+from vis_bench.data.ytvis import write_annotations
+from vis_bench.types import TruthTrack
 
 HEIGHT, WIDTH = 360, 640
 
@@ -27,32 +28,28 @@ def write_large_frames(folder: Path, videos: int = 2, frames: int = 10) -> Path:
     Frames are enlarged bilinearly, masks to the nearest pixel. Returns the folder.
     """
     dataset = catalog.open_dataset("shapes", "test")
-    images, entries, annotations = folder / "val" / "JPEGImages", [], []
+    images, chosen, tracks = folder / "val" / "JPEGImages", [], []
     for video in dataset.videos[:videos]:
-        names = [f"{video.name}/{frame:05d}.jpg" for frame in range(frames)]
+        names = tuple(f"{video.name}/{frame:05d}.jpg" for frame in range(frames))
         (images / video.name).mkdir(parents=True, exist_ok=True)
         for frame, name in enumerate(names):
             image = Image.fromarray(load_video_frame(dataset, video, frame))
             image.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR).save(images / name, quality=95)
-        size = {"height": HEIGHT, "width": WIDTH, "length": frames}
-        entries.append({"id": video.id, "file_names": names, **size})
-        for track in dataset.tracks_by_video[video.id]:
-            masks = [None if mask is None else _enlarged(mask) for mask in track.segmentations[:frames]]
-            annotations.append(
-                {
-                    "id": track.id, "video_id": video.id, "category_id": track.category_id, "iscrowd": 0,
-                    "height": HEIGHT, "width": WIDTH, "segmentations": [None if mask is None else rle_record(mask) for mask in masks],
-                    "bboxes": [None if mask is None else list(rle.tight_box(mask)) for mask in masks],
-                    "areas": [None if mask is None else int(rle.area(mask)) for mask in masks],
-                }
-            )  # fmt: skip
-    categories = [{"id": category.id, "name": category.name} for category in dataset.categories]
-    target = folder / "val" / "instances_val.json"
-    target.write_text(
-        json.dumps({"videos": entries, "categories": categories, "annotations": annotations}),
-        encoding="utf-8",
-    )
+        chosen.append(replace(video, width=WIDTH, height=HEIGHT, file_names=names))
+        tracks += [_enlarged_track(track, frames) for track in dataset.tracks_by_video[video.id]]
+    large = replace(dataset, videos=tuple(chosen), tracks=tuple(tracks))
+    write_annotations(folder / "val" / "instances_val.json", large)
     return folder
+
+
+def _enlarged_track(track: TruthTrack, frames: int) -> TruthTrack:
+    masks = tuple(None if mask is None else _enlarged(mask) for mask in track.segmentations[:frames])
+    return replace(
+        track,
+        segmentations=masks,
+        boxes=tuple(None if mask is None else rle.tight_box(mask) for mask in masks),
+        areas=tuple(None if mask is None else float(rle.area(mask)) for mask in masks),
+    )
 
 
 def _enlarged(mask: rle.Rle) -> rle.Rle:
