@@ -50,7 +50,7 @@ class Mask2FormerVisConfig:
     test_short_side: shorter side at inference in pixels, None keeps the original. top_k: (query, class) pairs
     kept per video. frames_per_pass: frames that go through backbone and pixel decoder together at inference;
     changes memory, not results. low_memory: keep features in 16 bit and attend to them a few frames at a
-    time. Raises UsageError for sizes that do not fit together.
+    time (the latter is always done on a CPU). Raises UsageError for sizes that do not fit together.
     """
 
     train: TrainConfig

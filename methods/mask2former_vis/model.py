@@ -97,7 +97,9 @@ class Mask2FormerVis(nn.Module):
             half=config.low_memory,
         )
         features = join_features(list(parts))
-        output = self.decoder(features.maps, features.resized, in_parts=config.low_memory)[-1]
+        # fused attention over the whole video is worth its memory on a GPU only
+        in_parts = config.low_memory or features.mask_features[0].device.type == "cpu"
+        output = self.decoder(features.maps, features.resized, in_parts)[-1]
         return instances(output, features.mask_features, config.top_k, features.sizes)
 
 

