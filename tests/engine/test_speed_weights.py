@@ -15,10 +15,10 @@ TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
 
 @pytest.fixture
 def plan(squares, tmp_path):
-    def call(**given):
+    def call(variant="", **given):
         protocols = protocols_for(["stream"], device_kind="cpu", frames=20, short=True)
         settings = SpeedSettings(str(squares), "val", protocols, tmp_path / "speed", **given)
-        (found,), dataset = plan_speed([TOY], settings)
+        (found,), dataset = plan_speed([TOY + variant], settings)
         return found, dataset
 
     return call
@@ -40,6 +40,11 @@ def test_the_weights_of_the_run_are_the_weights_that_are_timed(
     (checkpoint,) = runs.glob("squares-val/**/checkpoint.safetensors")
     for name, value in load_file(checkpoint).items():
         torch.testing.assert_close(model.state_dict()[name], value)
+    # a variant that was never trained is timed with the weights of what it changes, and says so
+    far, _ = plan("@far", runs=runs)
+    assert far.config_name == "default+far"
+    assert far.weights == checkpoint
+    assert far.weights_text.endswith("seed 0, of toy@default")
     random, _ = plan()
     _, other = build(random.inspection()[0], dataset)
     assert not torch.equal(other.filter.weight, model.filter.weight)

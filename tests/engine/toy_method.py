@@ -86,5 +86,7 @@ INFO = MethodInfo(
     paper="none",
     licence="Apache-2.0",
 )
-SPEC = MethodSpec(info=INFO, configs={"default": ToyConfig()}, choices=(), build=Toy)
+# another value of inference, the same parameters
+VARIANTS = {"far": {"fail_on_frame": 1000}}
+SPEC = MethodSpec(info=INFO, configs={"default": ToyConfig()}, choices=(), build=Toy, variants=VARIANTS)
 NOT_A_METHOD = 3
