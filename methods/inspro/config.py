@@ -161,7 +161,7 @@ TINY = InsProConfig(
     test_short_side=None,
 )
 
-QUICK = replace(TINY, train=replace(TINY.train, iterations=250, warmup_iterations=20))
+QUICK = replace(TINY, train=replace(TINY.train, iterations=360, warmup_iterations=20))
 
 _BASELINE: Mapping[str, bool] = MappingProxyType(
     {

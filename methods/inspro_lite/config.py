@@ -82,7 +82,7 @@ TINY = _lite(
 )
 QUICK = replace(
     TINY,
-    train=replace(TINY.train, iterations=205, warmup_iterations=20),
+    train=replace(TINY.train, iterations=290, warmup_iterations=20),
     non_key_training=replace(TINY.non_key_training, iterations=150),
 )
 

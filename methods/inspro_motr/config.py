@@ -162,7 +162,7 @@ TINY = InsProMotrConfig(
 
 # longer than other quick schedules: both query sets share the objects, and in 250 iterations no class
 # reaches the birth threshold
-QUICK = replace(TINY, train=replace(TINY.train, iterations=540))
+QUICK = replace(TINY, train=replace(TINY.train, iterations=450))
 
 CONFIGS: Mapping[str, InsProMotrConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
 
