@@ -25,6 +25,7 @@ from vis_bench.types import Dataset, Rle, Track
 
 pytestmark = pytest.mark.long
 METHODS, SEEDS = 10, 5
+ROUGH = 0.1
 MOST_BYTES, MOST_SECONDS = 30_000_000, 3.0
 
 
@@ -33,7 +34,7 @@ def _noisy(mask: Rle | None, generator: np.random.Generator) -> Rle | None:
     if mask is None:
         return None
     pixels = rle.decode(mask)
-    rows = generator.random(len(pixels)) < 0.5
+    rows = generator.random(len(pixels)) < ROUGH
     pixels[rows] |= np.roll(pixels, int(generator.integers(-3, 4)), axis=1)[rows]
     return rle.encode(pixels)
 

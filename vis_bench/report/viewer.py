@@ -30,8 +30,8 @@ from vis_bench.types import Dataset, IouType, Rle, Track, TruthTrack, Video
 
 SIDE_PX = 320
 """Longer side of a packed frame; smaller frames keep their size."""
-FRAMES_BYTES = 9_000_000
-RUNS_BYTES = 9_000_000
+FRAMES_BYTES = 6_000_000
+RUNS_BYTES = 18_000_000
 _JPEG_QUALITY = 75
 
 
