@@ -112,6 +112,12 @@ def test_unknown_words_are_refused(speed, option, value):
     assert f"{option} {value!r}: must be" in err
 
 
+def test_a_precision_that_the_device_lacks_is_refused(speed):
+    code, _, err = speed("SLEEPER", *SHORT, "--precision", "tf32")
+    assert code == 2
+    assert "only CUDA devices have it" in err
+
+
 def test_weights_are_taken_from_runs_of_the_same_values_only(speed, tmp_path):
     (tmp_path / "runs").mkdir()
     code, _, err = speed("SLEEPER", "--runs", tmp_path / "runs")

@@ -51,6 +51,8 @@ def speed_command(arguments: SpeedArguments) -> None:
     check_shadowing()
     scenarios = _scenarios(arguments.scenario)
     _one_of("--precision", arguments.precision, get_args(Precision))
+    if arguments.precision == "tf32" and not arguments.device.startswith("cuda"):
+        raise UsageError("--precision tf32: only CUDA devices have it. Use fp32 or bf16, or --device cuda.")
     if arguments.curve is not None:
         _one_of("--curve", arguments.curve, get_args(CurveKind))
     frames = _frames(arguments)
