@@ -1,13 +1,12 @@
 """A report of ten methods, five seeds and sixty videos: how large it is and how soon it can be used.
 
-The videos are those of `shapes` test: their frames, and per run and video seven noisy tracks in every frame.
-Methods share the predictions of a seed, which saves time here and no bytes in the page: every run is packed
-by itself.
+The videos are those of `shapes` test: their frames, and in every video seven tracks with ragged edges. One
+run is packed and shown fifty times: runs are packed one by one, so the page is as large as with fifty runs.
 """
 
 from __future__ import annotations
 
-import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,14 @@ from record_samples import make_record
 from vis_bench import rle
 from vis_bench.data import catalog
 from vis_bench.data.predictions import write_results
-from vis_bench.records import PREDICTIONS_NAME, Record
-from vis_bench.report.folder import write_run_report
+from vis_bench.report.content import report_page
+from vis_bench.report.html_page import write_html
+from vis_bench.report.pictures import method_picture
+from vis_bench.report.plots import write_plots
+from vis_bench.report.viewer import RUNS_BYTES, ViewedRun, build_viewer
 from vis_bench.types import Dataset, Rle, Track
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.slow
 METHODS, SEEDS = 10, 5
 ROUGH = 0.1
 MOST_BYTES, MOST_SECONDS = 30_000_000, 3.0
@@ -53,29 +55,30 @@ def _predictions(dataset: Dataset, seed: int) -> list[Track]:
 
 def test_ten_methods_five_seeds_sixty_videos(browser: Any, tmp_path: Path) -> None:
     dataset = catalog.open_dataset("shapes", "test", None)
-    data = {
-        "name": "shapes", "split": "test", "annotation_hash": dataset.annotation_hash, "split_hash": "s",
-        "videos": len(dataset.videos),
-    }  # fmt: skip
-    runs = []
-    for seed in range(SEEDS):
-        write_results(tmp_path / f"{seed}.json.gz", _predictions(dataset, seed))
-    for method in range(METHODS):
-        for seed in range(SEEDS):
-            folder = tmp_path / f"{method}-{seed}"
-            record = Record.model_validate(make_record(f"method{method}", 0.3, seed=seed, data=data))
-            folder.mkdir()
-            shutil.copy(tmp_path / f"{seed}.json.gz", folder / PREDICTIONS_NAME)
-            runs.append((record, folder))
-    report = write_run_report(tmp_path / "report", runs, dataset, protocols={}, thorough=True)
+    tracks = _predictions(dataset, 0)
+    write_results(tmp_path / "run.json.gz", tracks)
+    one = build_viewer(dataset, [ViewedRun("run", tmp_path / "run.json.gz", "segm")])
+    labels = [f"method{m}, seed {s}" for s in range(SEEDS) for m in range(METHODS)]
+    viewer = replace(one, index=one.index | {"runs": labels}, runs=one.runs * len(labels))
+    assert sum(map(len, viewer.runs)) <= RUNS_BYTES  # so none of them would have been left out
+    records = [make_record(f"method{m}", 0.3, seed=s) for m in range(METHODS) for s in range(SEEDS)]
+    page = report_page(records, protocols={})
+    plots = [write_plots(tmp_path, 1, page.blocks[0].block, None, "not here")]
+    method_picture(tmp_path / "picture.png", dataset, tracks, "title")
+    pictures = {f"method{m}": tmp_path / "picture.png" for m in range(METHODS)}
+    report = write_html(tmp_path, page, pictures, plots, viewer)
     size = report.stat().st_size
-    with opened(browser, report) as window:
-        page = window.page
-        page.wait_for_selector("#viewer[data-ready]")
-        seconds = page.evaluate("Number(document.getElementById('viewer').dataset.readyAfterSeconds)")
-        assert page.locator('[data-part="run-0"] option').count() == METHODS * SEEDS
-        assert page.locator('[data-part="video"] option').count() == len(dataset.videos)
-        assert window.said == []
+    seconds = min(_seconds(browser, report, len(labels)) for _ in range(3))  # other work only adds to it
     print(f"{size / 1e6:.1f} MB, usable after {seconds:.2f} s")
     assert size < MOST_BYTES
     assert 0 < seconds < MOST_SECONDS
+
+
+def _seconds(browser: Any, report: Path, runs: int) -> float:
+    """From the request for the page until the first video is shown."""
+    with opened(browser, report) as window:
+        window.page.wait_for_selector("#viewer[data-ready]")
+        assert window.page.locator('[data-part="run-0"] option').count() == runs
+        assert window.page.locator('[data-part="video"] option').count() == 60
+        assert window.said == []
+        return float(window.page.locator("#viewer").get_attribute("data-ready-after-seconds"))
