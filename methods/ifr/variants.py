@@ -24,6 +24,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         # not in the paper: the feed-forward blocks that its equations leave out
         "no-ffn": {"decoder.ifr_ffn": "none"},
         "clip-ffn": {"decoder.ifr_ffn": "clip"},
+        "low-memory": {"low_memory": True},
         # Tables 1 and 2
         "queries200": {"decoder.queries": 200},
         **RESNET101,

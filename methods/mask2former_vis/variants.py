@@ -1,4 +1,7 @@
-"""The backbones and query counts that the papers report, as variants of a configuration. Imports no torch."""
+"""The backbones and query counts that the papers report, and the low-memory mode, as variants.
+
+Imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -16,5 +19,6 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         **_SWIN,
         "swin-l-200": {**_SWIN["swin-l"], "decoder.queries": 200},
         "queries200": {"decoder.queries": 200},
+        "low-memory": {"low_memory": True},
     }
 )
