@@ -29,12 +29,12 @@ def test_times_are_divided_by_the_reference_of_their_own_run(ratios):
 
 
 def test_what_became_slower_is_marked(ratios):
-    table, slower = ratios.comparison({"a": 2.0, "b": 1.25, "new": 1.0}, {"a": 2.0, "b": 1.0, "gone": 3.0})
+    table, slower = ratios.comparison({"a": 2.0, "b": 1.5, "new": 1.0}, {"a": 2.0, "b": 1.0, "gone": 3.0})
     assert slower == ["b"]
     rows = {line.split()[0]: line.split()[1:] for line in table.splitlines()[1:]}
     assert rows == {
         "a": ["2.000", "2.000", "1.00"],
-        "b": ["1.250", "1.000", "1.25", "slower"],
+        "b": ["1.500", "1.000", "1.50", "slower"],
         "gone": ["-", "3.000", "-"],
         "new": ["1.000", "-", "-"],
     }

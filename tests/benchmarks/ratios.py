@@ -7,7 +7,8 @@
     python tests/benchmarks/ratios.py store bench.json       # replace them
 
 Absolute times say what a machine is; ratios say what the code does, on other machines too. `compare` marks
-what takes 1.25 times its stored ratio or more, and exits with 1 when there is such a benchmark.
+what takes 1.5 times its stored ratio or more, and exits with 1 when there is such a benchmark; two runs of one
+code on a busy machine differ by less.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 STORED = Path(__file__).with_name("ratios.json")
 REFERENCE = "test_reference"
-SLOWER = 1.25
+SLOWER = 1.5
 
 
 def ratios_of(run: dict[str, Any]) -> dict[str, float]:
