@@ -7,8 +7,8 @@
     python tests/benchmarks/ratios.py store bench.json       # replace them
 
 Absolute times say what a machine is; ratios say what the code does, on other machines too. `compare` marks
-what takes 1.5 times its stored ratio or more, and exits with 1 when there is such a benchmark; two runs of one
-code on a busy machine differ by less.
+what takes 1.5 times its stored ratio or more, and exits with 1 when there is such a benchmark; two runs of
+one code on a busy machine differ by less.
 """
 
 from __future__ import annotations
