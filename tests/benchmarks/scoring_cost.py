@@ -3,7 +3,8 @@
     python scoring_cost.py WAY TRUTH RESULTS
 
 Ways: ours-ap, ours-all, trackeval-ap, trackeval-all, motmetrics, official-ap. Time is CPU time of everything
-from the files on, imports included. VIS_BENCH_FAST=0 keeps `ours` to Python, NumPy and pycocotools.
+from the files on, imports included. VIS_BENCH_FAST=0 keeps `ours` to Python, NumPy and pycocotools, as on a
+machine without a C compiler; SCORING_WITHOUT_ORJSON keeps it to the kernels, as without the extra `fast`.
 official-ap needs VIS_BENCH_OFFICIAL, the folder PythonAPI/pycocotools of a checkout of youtubevos/cocoapi.
 """
 
@@ -23,6 +24,8 @@ from typing import Any
 
 
 def ours(truth: Path, results: Path, metrics: tuple[str, ...]) -> dict[str, float]:
+    if "SCORING_WITHOUT_ORJSON" in os.environ:
+        sys.modules["orjson"] = None  # type: ignore[assignment]  # cannot be found from here on
     from vis_bench.data.predictions import read_results
     from vis_bench.data.ytvis import read_dataset
     from vis_bench.evaluate import evaluate
