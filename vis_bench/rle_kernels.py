@@ -28,7 +28,7 @@ _ORDINARY = 0
 class Kernels:
     """The two compiled functions."""
 
-    library: ctypes.CDLL
+    compiled: ctypes.CDLL
 
     def decode_masks(
         self,
@@ -49,7 +49,7 @@ class Kernels:
 
         Source: COCO API, `common/maskApi.c`, rleFrString (public code fact).
         """
-        found = self.library.decode_masks(
+        found = self.compiled.decode_masks(
             _pointer(text, np.uint8),
             _pointer(begin, np.int64),
             ctypes.c_int64(len(begin) - 1),
@@ -72,7 +72,7 @@ class Kernels:
 
         edges, first_edge: as `decode_masks` wrote them. first, second: [p] int64, numbers of masks.
         """
-        self.library.shared_pixels(
+        self.compiled.shared_pixels(
             _pointer(edges, np.int32),
             _pointer(first_edge, np.int64),
             _pointer(first, np.int64),
