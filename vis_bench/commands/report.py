@@ -52,4 +52,4 @@ def report_command(
             if dataset_path is not None:
                 raise
             typer.echo(f"vis-bench: no pictures, and no plots that need the truth: {error}", err=True)
-    typer.echo(f"report     {write_run_report(out, runs, dataset, thorough=True)}", err=True)
+    typer.echo(f"report     {write_run_report(out, runs, dataset, thorough=True, timed=timed)}", err=True)

@@ -14,12 +14,14 @@ from vis_bench.report.embeddings import block_embeddings
 from vis_bench.report.html_page import write_html
 from vis_bench.report.latex import write_latex
 from vis_bench.report.markdown import write_markdown
+from vis_bench.report.measured_rates import measured_rates
 from vis_bench.report.pictures import method_picture
 from vis_bench.report.plot_values import block_values
 from vis_bench.report.plots import write_plots
 from vis_bench.report.rows import Block, Protocols
 from vis_bench.report.viewed_runs import viewed_runs
 from vis_bench.report.viewer import Viewer, build_viewer
+from vis_bench.speed_records import SpeedRecord
 from vis_bench.types import Dataset
 
 SHORT_VIDEOS = 1000
@@ -32,6 +34,7 @@ def write_run_report(
     dataset: Dataset | None,
     protocols: Protocols | None = None,
     thorough: bool = False,
+    timed: Sequence[SpeedRecord] = (),
 ) -> Path:
     """Write report.html, report.md, table.csv, table.tex, plots and pictures; returns the path of the first.
 
@@ -39,6 +42,7 @@ def write_run_report(
     no plots that need the truth. The picture of a method shows its first seed; records of another dataset or
     split get none. protocols: by (name, content hash), None for the installed ones. thorough: plots from
     predictions use every seed, however long it takes; otherwise the first one, and none of large data sets.
+    timed: records of speed, for AP against frames per second.
     """
     dumped = [record.model_dump(mode="json") for record, _ in runs]
     folders = {id(record): directory for record, (_, directory) in zip(dumped, runs, strict=True)}
@@ -46,12 +50,13 @@ def write_run_report(
     plots = []
     for number, part in enumerate(page.blocks, start=1):
         why_not = _why_not(part.block, dataset, thorough)
+        rates = measured_rates(part.block, timed)
         if why_not or dataset is None:
-            plots.append(write_plots(folder, number, part.block, None, why_not))
+            plots.append(write_plots(folder, number, part.block, None, why_not, rates=rates))
             continue
         values = block_values(part.block, folders, dataset, all_seeds=thorough)
         embeddings = block_embeddings(part.block, folders, dataset)
-        plots.append(write_plots(folder, number, part.block, values, embeddings=embeddings))
+        plots.append(write_plots(folder, number, part.block, values, embeddings=embeddings, rates=rates))
     pictures = _draw_pictures(folder, runs, dataset)
     write_markdown(folder, page, pictures, plots)
     write_latex(folder, page)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from vis_bench.metrics.slices import MIN_VIDEOS
 from vis_bench.report.content import BlockPlots, Plot
 from vis_bench.report.embeddings import RunEmbeddings
+from vis_bench.report.measured_rates import MeasuredRates
 from vis_bench.report.plot_style import write_figure
 from vis_bench.report.plot_values import BlockValues
 from vis_bench.report.plots_curves import curves_figure, slices_figure
@@ -29,6 +30,10 @@ _SEEDS = (
 _FPS = (
     "Small dots are seeds, the large mark is their mean. Frames per second of wall time while tracking, "
     "beside whatever else the machine did: not a speed measurement, vis-bench speed makes those."
+)
+_RATES = (
+    "Small dots are seeds, the large mark is their mean. Frames per second end to end by vis-bench speed, "
+    "one measurement for all seeds of a method: "
 )
 _CATEGORY = "AP in percent, mean over seeds; - is undefined in at least one seed."
 _ERRORS = (
@@ -64,17 +69,18 @@ def write_plots(
     values: BlockValues | None,
     why_not: str = "",
     embeddings: Mapping[int, RunEmbeddings] = MappingProxyType({}),
+    rates: MeasuredRates | None = None,
 ) -> BlockPlots:
     """Write the plots of one block; files are `plots/NUMBER-name.png`.
 
     values: from predictions and truth, None where they are not at hand; why_not then says why. embeddings: by
-    place of the row, from stored frames.
+    place of the row, from stored frames. rates: frames per second as vis-bench speed measured them.
     """
     makers: dict[str, tuple[str, str, Callable[[], Figure | None]]] = {
         "seeds": ("AP of every seed", _SEEDS, lambda: seeds_figure(block)),
         "categories": ("AP by category", _categories_text(block), lambda: category_figure(block)),
         "errors": ("Errors in time", _ERRORS, lambda: errors_figure(block)),
-        "fps": ("AP and frames per second", _FPS, lambda: _fps_figure(block)),
+        "fps": ("AP and frames per second", _fps_text(rates), lambda: _fps_figure(block, rates)),
     }
     if embeddings:
         makers["embeddings"] = (
@@ -115,8 +121,15 @@ def _written(
     return tuple(plots)
 
 
-def _fps_figure(block: Block) -> Figure | None:
-    return fps_figure(block) if seconds_are_comparable(block) else None
+def _fps_figure(block: Block, rates: MeasuredRates | None) -> Figure | None:
+    return fps_figure(block, rates) if rates is not None or seconds_are_comparable(block) else None
+
+
+def _fps_text(rates: MeasuredRates | None) -> str:
+    if rates is None:
+        return _FPS
+    missing = f" Not measured: {', '.join(rates.missing)}." if rates.missing else ""
+    return f"{_RATES}{rates.conditions}.{missing}"
 
 
 def _categories_text(block: Block) -> str:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from vis_bench import stats
 from vis_bench.metrics.temporal_errors import KINDS, SCORE_THRESHOLD
 from vis_bench.report.columns import COLUMNS, Column, read_value
+from vis_bench.report.measured_rates import MeasuredRates
 from vis_bench.report.plot_style import (
     HATCHES,
     INK,
@@ -67,12 +68,15 @@ def seed_interval(values: np.ndarray) -> tuple[float, float, float]:
     return stats.mean_interval(values, np.zeros((len(values), 1)), videos=1)
 
 
-def fps_figure(block: Block) -> Figure | None:
-    """AP against frames per second, every seed and the mean; None where either is missing everywhere."""
+def fps_figure(block: Block, rates: MeasuredRates | None = None) -> Figure | None:
+    """AP against frames per second, every seed and the mean; None where either is missing everywhere.
+
+    rates: measured by `vis-bench speed`; without them the wall time of tracking is used.
+    """
     points = [
-        (place, label, ap, 1 / seconds)
+        (place, label, ap, rate)
         for place, label, row in shown_rows(block)
-        if len(ap := _percent(row, COLUMNS["AP"])) and len(seconds := _values(row, COLUMNS["s/frame"]))
+        if len(ap := _percent(row, COLUMNS["AP"])) and len(rate := _seed_rates(place, row, rates))
     ]
     if not points:
         return None
@@ -87,10 +91,18 @@ def fps_figure(block: Block) -> Figure | None:
         )  # fmt: skip
     axes.set_xlim(0, 1.1 * max(rate.max() for *_, rate in points))
     axes.margins(y=0.15)
-    axes.set_xlabel("frames per second: wall time of tracking, not a speed measurement", fontsize=9)
+    what = "wall time of tracking, not a speed measurement" if rates is None else "end to end"
+    axes.set_xlabel(f"frames per second: {what}", fontsize=9)
     axes.set_ylabel("AP (%)", fontsize=9)
     legend_below(figure, axes)
     return figure
+
+
+def _seed_rates(place: int, row: Row, rates: MeasuredRates | None) -> np.ndarray:
+    """[n] frames per second of every seed; the same one for all when it was measured by `vis-bench speed`."""
+    if rates is None:
+        return 1 / _values(row, COLUMNS["s/frame"])
+    return np.full(len(row.done), rates.fps[place]) if place in rates.fps else np.empty(0)
 
 
 def errors_figure(block: Block) -> Figure | None:

@@ -42,6 +42,10 @@ def _rate(seconds: Callable[[Repeat], float]) -> Callable[[SpeedRecord], float |
     return read
 
 
+frames_per_second = _rate(lambda repeat: repeat.end_to_end_seconds)
+"""End to end, median of the repeats; None when one of them has no time."""
+
+
 def spread(record: SpeedRecord) -> float | None:
     """Half the range of the frames per second over the repeats, in per cent of their median."""
     rates = [record.frames / repeat.end_to_end_seconds for repeat in record.repeats]
@@ -76,7 +80,7 @@ def _look_ahead(record: SpeedRecord) -> float | None:
 
 
 SPEED_COLUMNS = (
-    SpeedColumn("FPS", _rate(lambda repeat: repeat.end_to_end_seconds), ".1f"),
+    SpeedColumn("FPS", frames_per_second, ".1f"),
     SpeedColumn("±%", spread, ".1f"),
     SpeedColumn("p50", _percentile("p50"), ".1f"),
     SpeedColumn("p90", _percentile("p90"), ".1f"),
