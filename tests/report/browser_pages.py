@@ -122,4 +122,4 @@ def small_report(folder: Path) -> Path:
         write_json(directory / RECORD_NAME, record)
         write_results(directory / PREDICTIONS_NAME, tracks)
         runs.append((Record.model_validate(record), directory))
-    return write_run_report(folder / "report", runs, dataset, protocols={}, thorough=True)
+    return write_run_report(folder / "report", runs, [dataset], protocols={}, thorough=True)

@@ -8,7 +8,7 @@ import typer
 
 from vis_bench.data import catalog
 from vis_bench.errors import DataError, VisBenchError
-from vis_bench.records import find_records, read_record
+from vis_bench.records import Record, find_records, read_record
 from vis_bench.report.folder import write_run_report
 from vis_bench.report.speed_folder import (
     curves_text,
@@ -43,13 +43,21 @@ def report_command(
         return
     runs = [(read_record(path), path.parent) for path in paths]
     typer.echo(comparison_table([record.model_dump(mode="json") for record, _ in runs]))
-    dataset: Dataset | None = None
-    if pictures:
-        first = runs[0][0]
+    datasets = _datasets([record for record, _ in runs], dataset_path, data_root) if pictures else []
+    typer.echo(f"report     {write_run_report(out, runs, datasets, thorough=True, timed=timed)}", err=True)
+
+
+def _datasets(records: list[Record], dataset_path: str | None, data_root: Path | None) -> list[Dataset]:
+    """The evaluated datasets, each once, in the order of the records; one that cannot be opened is named.
+
+    Raises the error of opening where the user named the dataset.
+    """
+    if dataset_path is not None:
+        return [catalog.open_dataset(dataset_path, records[0].split, data_root)]
+    found = []
+    for name, split in dict.fromkeys((record.dataset, record.split) for record in records):
         try:
-            dataset = catalog.open_dataset(dataset_path or first.dataset, first.split, data_root)
+            found.append(catalog.open_dataset(name, split, data_root))
         except VisBenchError as error:
-            if dataset_path is not None:
-                raise
             typer.echo(f"vis-bench: no pictures, and no plots that need the truth: {error}", err=True)
-    typer.echo(f"report     {write_run_report(out, runs, dataset, thorough=True, timed=timed)}", err=True)
+    return found

@@ -89,7 +89,7 @@ def run_command(arguments: RunArguments) -> None:
     table = comparison_table([record.model_dump(mode="json") for record in records], protocols=protocols)
     typer.echo(table, err=arguments.json == "-")
     path = write_run_report(
-        folder, [(outcome.record, outcome.run.run_dir) for outcome in outcomes], data.evaluated, protocols
+        folder, [(outcome.record, outcome.run.run_dir) for outcome in outcomes], [data.evaluated], protocols
     )
     _say(f"report     {path}")
     failed = [outcome for outcome in outcomes if outcome.record.status == "failed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vis_bench.data.predictions import read_results
@@ -31,85 +32,104 @@ SHORT_VIDEOS = 1000
 def write_run_report(
     folder: Path,
     runs: Sequence[tuple[Record, Path]],
-    dataset: Dataset | None,
+    datasets: Sequence[Dataset],
     protocols: Protocols | None = None,
     thorough: bool = False,
     timed: Sequence[SpeedRecord] = (),
 ) -> Path:
     """Write report.html, report.md, table.csv, table.tex, plots and pictures; returns the path of the first.
 
-    runs: records with their directories. dataset: the evaluated one with frames, None for no pictures and
-    no plots that need the truth. The picture of a method shows its first seed; records of another dataset or
-    split get none. protocols: by (name, content hash), None for the installed ones. thorough: plots from
-    predictions use every seed, however long it takes; otherwise the first one, and none of large data sets.
-    timed: records of speed, for AP against frames per second.
+    runs: records with their directories. datasets: the evaluated ones with frames; a record without its own
+    among them gets no picture and no plots that need the truth. The picture of a method shows its first seed,
+    the viewer the first dataset. protocols: by (name, content hash), None for the installed ones. thorough:
+    plots from predictions use every seed, however long it takes; otherwise the first one, and none of large
+    data sets. timed: records of speed, for AP against frames per second.
     """
     dumped = [record.model_dump(mode="json") for record, _ in runs]
     folders = {id(record): directory for record, (_, directory) in zip(dumped, runs, strict=True)}
     page = report_page(dumped, protocols=protocols, choices=_choices([record for record, _ in runs]))
     plots = []
     for number, part in enumerate(page.blocks, start=1):
-        why_not = _why_not(part.block, dataset, thorough)
+        dataset, why_not = _usable(part.block, datasets, thorough)
         rates = measured_rates(part.block, timed)
-        if why_not or dataset is None:
+        if dataset is None:
             plots.append(write_plots(folder, number, part.block, None, why_not, rates=rates))
             continue
         values = block_values(part.block, folders, dataset, all_seeds=thorough)
         embeddings = block_embeddings(part.block, folders, dataset)
         plots.append(write_plots(folder, number, part.block, values, embeddings=embeddings, rates=rates))
-    pictures = _draw_pictures(folder, runs, dataset)
+    pictures = _draw_pictures(folder, runs, datasets)
     write_markdown(folder, page, pictures, plots)
     write_latex(folder, page)
-    viewer, no_viewer = _viewer([part.block for part in page.blocks], folders, dataset, thorough)
+    viewer, no_viewer = _viewer([part.block for part in page.blocks], folders, datasets, thorough)
     return write_html(folder, page, pictures, plots, viewer, no_viewer)
 
 
-def _why_not(block: Block, dataset: Dataset | None, thorough: bool) -> str:
-    """Why nothing can be made of a block from predictions and truth; empty where it can."""
-    if dataset is None:
-        return "they need the dataset, which was not opened."
+def _usable(block: Block, datasets: Sequence[Dataset], thorough: bool) -> tuple[Dataset | None, str]:
+    """The dataset that a block was scored on, or None and why nothing can be made from predictions."""
+    if not datasets:
+        return None, "they need the dataset, which was not opened."
     data = block.rows[0].records[0]["data"]
-    if (data["annotation_hash"], block.split) != (dataset.annotation_hash, dataset.split):
-        return f"the dataset at hand is {dataset.name} {dataset.split}, or has other annotations."
+    dataset = _dataset_of(data["annotation_hash"], block.split, datasets)
+    if dataset is None:
+        at_hand = ", ".join(f"{dataset.name} {dataset.split}" for dataset in datasets)
+        return None, f"the dataset at hand is {at_hand}, or has other annotations."
     if dataset.tracks is None:
-        return "the truth of this split is not public."
+        return None, "the truth of this split is not public."
     if data["videos"] != len(dataset.videos):
-        return f"{data['videos']} of {len(dataset.videos)} videos were scored."
+        return None, f"{data['videos']} of {len(dataset.videos)} videos were scored."
     if not thorough and len(block.rows) * block.videos > SHORT_VIDEOS:
-        return "left out at the end of a run, for time; vis-bench report draws them."
-    return ""
+        return None, "left out at the end of a run, for time; vis-bench report draws them."
+    return dataset, ""
+
+
+def _dataset_of(annotation_hash: str, split: str, datasets: Sequence[Dataset]) -> Dataset | None:
+    for dataset in datasets:
+        if (dataset.annotation_hash, dataset.split) == (annotation_hash, split):
+            return dataset
+    return None
 
 
 def _viewer(
-    blocks: Sequence[Block], folders: Mapping[int, Path], dataset: Dataset | None, thorough: bool
+    blocks: Sequence[Block], folders: Mapping[int, Path], datasets: Sequence[Dataset], thorough: bool
 ) -> tuple[Viewer | None, str]:
-    """The viewer of all runs on the dataset at hand, or None and the reason."""
-    reasons = [_why_not(block, dataset, thorough) for block in blocks]
-    shown = [block for block, reason in zip(blocks, reasons, strict=True) if not reason]
-    if dataset is None or not shown:
-        return None, next((reason for reason in reasons if reason), "")
+    """The viewer of all runs on the first usable dataset, or None and the reason."""
+    found = [(block, *_usable(block, datasets, thorough)) for block in blocks]
+    dataset = next((usable for _, usable, _ in found if usable is not None), None)
+    if dataset is None:
+        return None, next((reason for *_, reason in found if reason), "")
     if dataset.image_root is None:
         return None, "the frames of the dataset were not found."
-    runs = viewed_runs(shown, folders, all_seeds=thorough)
+    runs = viewed_runs(
+        [block for block, usable, _ in found if usable is dataset], folders, all_seeds=thorough
+    )
     if not runs:
         return None, "no predictions are stored."
-    return build_viewer(dataset, runs), ""
+    viewer = build_viewer(dataset, runs)
+    if all(usable is dataset for _, usable, _ in found):
+        return viewer, ""
+    only = (
+        f"The videos are those of {dataset.name} {dataset.split}; a report of other runs alone shows theirs."
+    )
+    return replace(viewer, notes=(only, *viewer.notes)), ""
 
 
 def _draw_pictures(
-    folder: Path, runs: Sequence[tuple[Record, Path]], dataset: Dataset | None
+    folder: Path, runs: Sequence[tuple[Record, Path]], datasets: Sequence[Dataset]
 ) -> dict[str, Path]:
+    """Pictures by caption: method and configuration, and the dataset where there are several."""
     pictures: dict[str, Path] = {}
     for record, directory in runs:
-        variant = record.variant()
+        dataset = _dataset_of(record.data.annotation_hash, record.split, datasets)
         predictions = directory / PREDICTIONS_NAME
-        if dataset is None or variant in pictures or not predictions.exists():
+        if dataset is None or dataset.tracks is None or dataset.image_root is None:
             continue
-        if record.data.annotation_hash != dataset.annotation_hash or record.split != dataset.split:
+        caption, name = record.variant(), record.variant().replace("@", "-")
+        if len(datasets) > 1:
+            caption, name = f"{caption} on {dataset.name} {dataset.split}", f"{name}-{dataset.name}"
+        if caption in pictures or not predictions.exists():
             continue
-        if dataset.tracks is None or dataset.image_root is None:
-            continue
-        path = folder / f"{variant.replace('@', '-')}.png"
+        path = folder / f"{name}.png"
         tracks = read_results(predictions, dataset)
         method_picture(
             path,
@@ -118,7 +138,7 @@ def _draw_pictures(
             f"{record.title}, {dataset.name} {dataset.split}, seed {record.seed}",
             iou_type=record.iou_type,
         )
-        pictures[variant] = path
+        pictures[caption] = path
     return pictures
 
 

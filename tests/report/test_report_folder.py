@@ -1,0 +1,73 @@
+"""What a report of runs on two datasets holds, and what it takes from records of speed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from browser_pages import right_tracks, switched_tracks, two_squares
+from record_samples import make_record
+from test_speed_table import record as timed_record
+
+from vis_bench.data.predictions import write_results
+from vis_bench.files import write_json
+from vis_bench.records import PREDICTIONS_NAME, Record
+from vis_bench.report.folder import write_run_report
+from vis_bench.speed_records import write_speed
+
+
+def _run(folder: Path, dataset: str, annotation_hash: str, tracks: list) -> tuple[Record, Path]:
+    data = {
+        "name": dataset,
+        "split": "test",
+        "annotation_hash": annotation_hash,
+        "split_hash": "s",
+        "videos": 2,
+    }
+    record = make_record("stc", 0.5, dataset=dataset, data=data)
+    write_results(folder / PREDICTIONS_NAME, tracks)
+    return Record.model_validate(record), folder
+
+
+def _two_runs(folder: Path) -> tuple[list, list]:
+    first = two_squares(folder / "frames")
+    second = replace(first, name="other", annotation_hash="b")
+    runs = [
+        _run(folder / "1", "shapes", "a", [*right_tracks(1), *right_tracks(2)]),
+        _run(folder / "2", "other", "b", [*right_tracks(1), *switched_tracks(2)]),
+    ]
+    return runs, [first, second]
+
+
+def test_every_dataset_has_its_pictures_and_plots_and_the_viewer_says_whose_videos_it_shows(tmp_path: Path):
+    runs, datasets = _two_runs(tmp_path)
+    page = write_run_report(tmp_path / "report", runs, datasets, protocols={}, thorough=True)
+    text = page.with_name("report.md").read_text()
+    for name in ("shapes", "other"):
+        assert f"### stc@tiny on {name} test" in text
+        assert (tmp_path / f"report/stc-tiny-{name}.png").is_file()
+    # the first dataset's tracks are right everywhere, the second's exchange their objects
+    assert {path.name for path in (tmp_path / "report/plots").glob("*-curves.png")} == {
+        "1-curves.png", "2-curves.png",
+    }  # fmt: skip
+    assert "The videos are those of shapes test" in page.read_text()
+
+
+def test_a_dataset_that_is_not_at_hand_is_named_and_the_other_one_is_shown(tmp_path: Path):
+    runs, datasets = _two_runs(tmp_path)
+    page = write_run_report(tmp_path / "report", runs, datasets[:1], protocols={}, thorough=True)
+    assert sorted(path.name for path in (tmp_path / "report").glob("*.png")) == ["stc-tiny.png"]
+    assert "the dataset at hand is shapes test" in page.with_name("report.md").read_text()
+
+
+def test_records_of_speed_beside_runs_give_the_frames_per_second(vis_bench, tmp_path: Path):
+    record = make_record("stc", 0.5)
+    write_json(tmp_path / "runs/1/record.json", record)
+    write_speed(tmp_path / "speed/stream.speed.json", timed_record("stc", seconds=(5.0,)))
+    code, out, err = vis_bench(
+        "report", tmp_path / "runs", tmp_path / "speed", "--out", tmp_path / "report", "--no-pictures"
+    )
+    assert (code, "stream on shapes test" in out) == (0, True), err
+    text = (tmp_path / "report/report.md").read_text()
+    assert "Frames per second end to end by vis-bench speed" in text
+    assert "stream on shapes test" in text
