@@ -1,15 +1,18 @@
-"""Clips and a very small STC that its tests share."""
+"""Clips, a very small STC and a network with given boxes that its tests share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from methods.layers.backbone_config import BackboneConfig
+from methods.layers.fcos import make_grid
 from methods.stc.config import CONFIGS, StcConfig
 from methods.stc.model import Stc
+from methods.stc.outputs import StcOutputs
 from vis_bench.method import Clip
 
 HEIGHT, WIDTH = 64, 96
@@ -58,3 +61,39 @@ def make_clip(boxes: Sequence[Sequence[Corners | None]], labels: list[int] | Non
         boxes=box,
         visible=masks.flatten(2).any(2),
     )
+
+
+def logit(p: float) -> float:
+    return float(torch.logit(torch.tensor(p)))
+
+
+class Canned:
+    """A network that sees boxes at given points: (level, row, column, label, class, centre-ness, ltrb)."""
+
+    def __init__(self, *rows: tuple, classes: int = 3, kernel_bias: float = 50.0) -> None:
+        self.rows, self.classes, self.kernel_bias = rows, classes, kernel_bias
+
+    def __call__(self, images: torch.Tensor) -> StcOutputs:
+        height, width = images.shape[-2:]
+        sizes = [(height // s, width // s) for s in (8, 16, 32)]
+        grid = make_grid(sizes, (8, 16, 32))
+        count = len(grid.points)
+        starts = np.cumsum([0] + [h * w for h, w in sizes])
+        classes = torch.full((1, count, self.classes), -20.0)
+        centres = torch.full((1, count), -20.0)
+        ltrb = torch.ones(1, count, 4)
+        for level, row, column, label, p, centre, distances in self.rows:
+            index = starts[level] + row * sizes[level][1] + column
+            classes[0, index, label] = logit(p)
+            centres[0, index] = logit(centre)
+            ltrb[0, index] = torch.tensor(distances)
+        kernels = torch.zeros(1, count, 169)
+        kernels[..., 168] = self.kernel_bias
+        feature = torch.zeros(1, 8, height // 8, width // 8)
+        # the embedding of a cell is its own (column, row)
+        yy, xx = torch.meshgrid(torch.arange(height // 8.0), torch.arange(width // 8.0), indexing="ij")
+        return StcOutputs(grid, classes, ltrb, centres, kernels, feature, torch.stack((xx, yy))[None])
+
+
+def blank(height: int = HEIGHT, width: int = WIDTH) -> torch.Tensor:
+    return torch.zeros(3, height, width, dtype=torch.uint8)

@@ -74,6 +74,17 @@ def test_masktrack_score_by_hand() -> None:
     assert got[0, 1] == pytest.approx(2.0 - log_z + math.log(0.5) + 2 * 0.5 + 10)
 
 
+def test_softmax_runs_over_all_identities_so_far_whatever_their_age_and_class() -> None:
+    bank = bank_of((0, HERE, (1.0, 0.0)), (1, FAR, (0.0, 2.0)), (2, FAR, (1.0, 1.0)))
+    _, bank = associate(detections((0.9, 1, FAR, (0.0, 2.0))), bank, RULE, 1)
+    assert bank.last_seen.tolist() == [0, 1, 0]
+    got = masktrack_scores(detections((0.5, 0, HERE, (2.0, 1.0))), bank, RULE)
+    # similarities 2, 2 and 3 beside the dummy's 0; class and IoU agree with the first only
+    log_z = math.log(1 + 2 * math.exp(2) + math.exp(3))
+    cues = np.array([10.0, 2 + 10, 0, 0])
+    assert got[0] == pytest.approx(np.array([0.0, 2, 2, 3]) - log_z + math.log(0.5) + cues)
+
+
 def test_dummy_has_delta_one_so_that_another_class_becomes_new() -> None:
     # similarity 3 against the dummy's 0 but another class: 3 < 10
     bank = bank_of((0, HERE, (1.0, 0.0)))

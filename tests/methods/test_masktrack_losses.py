@@ -9,6 +9,7 @@ import pytest
 import torch
 from masktrack_samples import make_clip, small_config, small_model
 
+from methods.layers.images import normalise_and_pad
 from methods.masktrack_rcnn.config import RoiConfig
 from methods.masktrack_rcnn.heads import BoxHead, MaskHead
 from methods.masktrack_rcnn.losses import (
@@ -201,6 +202,24 @@ def test_the_reference_frame_has_no_detection_loss_and_lends_its_true_boxes() ->
     assert before["tracking"] != pytest.approx(after["tracking"], rel=1e-6)
     for name in set(before) - {"tracking"}:
         assert before[name] == after[name]
+
+
+def test_identities_are_true_boxes_read_in_the_reference_frame_of_their_own_pair() -> None:
+    model = small_model().eval()
+    clips = [make_clip([KEY, REFERENCE]), make_clip([[(8, 8, 40, 40)], [(30, 20, 70, 60)]])]
+    clips[1].frames[:] = 255 - clips[1].frames  # else both clips have the same pixels
+    read: list[torch.Tensor] = []
+    model.track_head.register_forward_pre_hook(lambda module, inputs: read.append(inputs[0]))
+    model.losses(clips)
+    (features,) = read
+    with torch.no_grad():
+        pyramid = model.pyramid(normalise_and_pad([frame for clip in clips for frame in clip.frames]))
+        boxes = torch.tensor([*[box for box in REFERENCE if box], (30, 20, 70, 60)]).float()
+        # images are key 0, reference 0, key 1, reference 1; the absent object is no identity
+        wanted = model.pool(pyramid, boxes, torch.tensor([1, 1, 3]), 7)
+        in_key_frames = model.pool(pyramid, boxes, torch.tensor([0, 0, 2]), 7)
+    torch.testing.assert_close(features[-3:], wanted)
+    assert not torch.allclose(wanted, in_key_frames, atol=0.1)
 
 
 def test_other_videos_are_no_identities() -> None:

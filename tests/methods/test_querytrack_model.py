@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from querytrack_samples import MICRO, SIZES, build, make_clip, make_frames
 
-from methods.layers.backbone_config import BackboneConfig
-from methods.layers.images import normalise_and_pad
+from methods.layers.images import normalise_and_pad, resize_frame
 from methods.querytrack import SPEC
 from methods.querytrack.checkpoint import from_queryinst
 from methods.querytrack.config import CONFIGS, TINY
@@ -20,56 +20,10 @@ from methods.tracking.querytrack_association import QueryTrackRule
 from vis_bench import rle
 from vis_bench.config import choose_config
 from vis_bench.errors import DataError, MethodError, UsageError
-from vis_bench.method import Clip, ClipSampling
+from vis_bench.method import ClipSampling
 from vis_bench.types import Video
 
-MICRO = replace(
-    TINY,
-    backbone=BackboneConfig(name="small", frozen_stages=0, frozen_norm=False, widths=(16, 16, 16, 16)),
-    queries=5,
-    dim=16,
-    stages=2,
-    heads=2,
-    feedforward=32,
-    dynamic_hidden=4,
-    box_resolution=3,
-    mask_resolution=4,
-    track_resolution=3,
-    mask_channels=16,
-    mask_convs=1,
-    embedding_width=6,
-    box_output_gain=1.0,
-    score_threshold=0.0,
-)
 VIDEO = Video(1, "v", 64, 48, ("a", "b", "c", "d"))
-SIZES = torch.tensor([[48, 64], [48, 64]])
-
-
-def build(seed=0, classes=3, **changes):
-    torch.manual_seed(seed)
-    return QueryTrack(replace(MICRO, **changes), classes).eval()
-
-
-def make_frames(count=4, seed=1, height=48, width=64):
-    generator = torch.Generator().manual_seed(seed)
-    return [
-        torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator)
-        for _ in range(count)
-    ]
-
-
-def make_clip(frames=2, seed=0):
-    """Two squares, the second only in the first frame."""
-    masks = torch.zeros(frames, 2, 48, 64, dtype=torch.bool)
-    boxes = torch.zeros(frames, 2, 4)
-    visible = torch.ones(frames, 2, dtype=torch.bool)
-    visible[1:, 1] = False
-    for t in range(frames):
-        for n, (x, y) in enumerate([(4 + 4 * t, 4), (42, 26)]):
-            if visible[t, n]:
-                masks[t, n, y : y + 16, x : x + 16] = True
-                boxes[t, n] = torch.tensor([x, y, x + 16, y + 16])
-    return Clip(torch.stack(make_frames(frames, seed)), torch.tensor([0, 1]), masks, boxes, visible)
 
 
 def count(module):
@@ -378,6 +332,18 @@ def test_detections_are_in_original_pixels_whatever_the_network_sees():
             assert columns.max() <= np.ceil(x2)
             assert rows.min() >= np.floor(y1) - 1
             assert rows.max() <= np.ceil(y2)
+
+
+def test_candidates_have_the_boxes_of_the_last_stage_scaled_to_original_pixels():
+    """The association compares them with stored boxes of other frames, which are in original pixels."""
+    frame = make_frames(1, height=96, width=192)[0]
+    model = build(test_short_side=48, test_max_long_side=64)  # 32 x 64
+    found = model.detect(frame)
+    resized = resize_frame(frame, 48, 64)
+    last = model.refine(model.pyramid(normalise_and_pad([resized])), torch.tensor([[32, 64]]))[-1]
+    order = last.class_logits[0].sigmoid().amax(1).argsort(descending=True)
+    scaled = 3 * last.boxes[0, order].detach().numpy()
+    assert found.boxes == pytest.approx(np.clip(scaled, 0, [192, 96, 192, 96]), abs=1e-3)
 
 
 def test_the_mask_of_a_candidate_is_the_channel_of_its_class():

@@ -147,6 +147,17 @@ def test_targets_of_a_frame() -> None:
     assert set(second.points.unique().tolist()) == {-1, 2}  # objects keep their number in the clip
 
 
+def test_positives_surround_the_mask_centroid_and_not_the_box_centre() -> None:
+    """An L of 116 pixels: 96 with mean (2, 12) and 20 with mean (14, 23.5)."""
+    clip = make_clip([[(0, 0, 24, 24)]])
+    clip.masks[0, 0, :23, 4:24] = False
+    targets = frame_targets(clip, 0, grid(), MAP, CONFIG)
+    positive = grid().points[targets.points >= 0].tolist()
+    # centroid (4.07, 13.98) +- 12 inside the box; around the box centre (12, 12) x = 20 would be positive
+    assert positive == [[4.0, 4.0], [12.0, 4.0], [4.0, 12.0], [12.0, 12.0], [4.0, 20.0], [12.0, 20.0]]
+    assert CONFIG.centre_radius == 1.5
+
+
 def test_cells_in_the_padding_are_marked() -> None:
     clip = make_clip([[(0, 0, 8, 8)]])
     wider = (MAP[0] + 1, MAP[1] + 2)
@@ -205,6 +216,19 @@ def test_box_loss_is_weighted_by_centreness() -> None:
         numerator, denominator = numerator + weight * value, denominator + weight
     got = detection_losses(out, torch.tensor([0]), targets, CONFIG)["box"]
     assert got.item() == pytest.approx(numerator / denominator, rel=1e-4)
+
+
+def test_centreness_loss_by_loops() -> None:
+    _, targets = one_frame()
+    out = outputs(1)
+    terms = []
+    for i in (targets[0].points >= 0).nonzero()[:, 0].tolist():
+        x, y = out.grid.points[i].tolist()
+        wanted = math.sqrt(min(x, 32 - x) / max(x, 32 - x) * min(y, 40 - y) / max(y, 40 - y))
+        p = 1 / (1 + math.exp(-out.centre_logits[0, i].item()))
+        terms.append(-wanted * math.log(p) - (1 - wanted) * math.log(1 - p))
+    got = detection_losses(out, torch.tensor([0]), targets, CONFIG)["centreness"]
+    assert got.item() == pytest.approx(sum(terms) / len(terms), rel=1e-5)
 
 
 def test_boxes_and_masks_of_the_right_image_are_compared() -> None:
@@ -287,6 +311,23 @@ def test_bidirectional_loss_is_symmetric_and_one_way_is_not() -> None:
     forward, backward = tracking(out, clip, one), tracking(flipped, swapped, one)
     assert forward != pytest.approx(backward, rel=1e-3)
     assert both == pytest.approx((forward + backward) / 2, rel=1e-5)
+
+
+def test_both_frames_of_a_pair_come_from_one_clip() -> None:
+    first, second = make_clip(PAIR), make_clip(PAIR[::-1])
+    out = outputs(4)
+    kernels = torch.zeros_like(out.kernels)
+    kernels[3] = 2.0  # pairs are images (0, 1) and (2, 3): differences 0 and 2
+    out = replace(out, kernels=kernels)
+    every = LossConfig(negatives=10_000, anchors=10_000)
+    terms = stc_losses(out, [first, second], small_config(loss=every))
+    assert terms["consistency"].item() == pytest.approx(10 * (0 + 4) / 2)
+    alone = []
+    for images, clip in ((slice(0, 2), first), (slice(2, 4), second)):
+        part = replace(out, ltrb=out.ltrb[images], embedding=out.embedding[images], kernels=kernels[images])
+        alone.append(stc_losses(part, [clip], small_config(loss=every))["tracking"].item())
+    assert alone[0] != pytest.approx(alone[1], rel=1e-3)
+    assert terms["tracking"].item() == pytest.approx(sum(alone) / 2, rel=1e-5)
 
 
 def test_objects_missing_in_the_reference_frame_are_no_anchors() -> None:

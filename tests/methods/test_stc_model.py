@@ -8,17 +8,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
-import numpy as np
 import pytest
 import torch
-from stc_samples import HEIGHT, WIDTH, make_clip, small_config, small_model
+from stc_samples import HEIGHT, WIDTH, Canned, blank, logit, make_clip, small_config, small_model
 
-from methods.layers.fcos import make_grid
 from methods.stc import SPEC
 from methods.stc.config import CHOICES, CONFIGS, LossConfig
 from methods.stc.inference import detect_frame, read_embeddings, select_candidates
 from methods.stc.model import Stc, TrackingHead
-from methods.stc.outputs import StcOutputs
 from methods.tracking.association import AssociationRule, track_detections
 from vis_bench.config import choose_config, override, to_dict
 from vis_bench.errors import UsageError
@@ -31,42 +28,6 @@ LEVEL_SIZES = [(HEIGHT // s, WIDTH // s) for s in (8, 16, 32)]
 
 def video(length: int, name: str = "v") -> Video:
     return Video(1, name, WIDTH, HEIGHT, tuple(f"{name}/{i}.png" for i in range(length)))
-
-
-def logit(p: float) -> float:
-    return float(torch.logit(torch.tensor(p)))
-
-
-class Canned:
-    """A network that sees boxes at given points: (level, row, column, label, class, centre-ness, ltrb)."""
-
-    def __init__(self, *rows: tuple, classes: int = 3, kernel_bias: float = 50.0) -> None:
-        self.rows, self.classes, self.kernel_bias = rows, classes, kernel_bias
-
-    def __call__(self, images: torch.Tensor) -> StcOutputs:
-        height, width = images.shape[-2:]
-        sizes = [(height // s, width // s) for s in (8, 16, 32)]
-        grid = make_grid(sizes, (8, 16, 32))
-        count = len(grid.points)
-        starts = np.cumsum([0] + [h * w for h, w in sizes])
-        classes = torch.full((1, count, self.classes), -20.0)
-        centres = torch.full((1, count), -20.0)
-        ltrb = torch.ones(1, count, 4)
-        for level, row, column, label, p, centre, distances in self.rows:
-            index = starts[level] + row * sizes[level][1] + column
-            classes[0, index, label] = logit(p)
-            centres[0, index] = logit(centre)
-            ltrb[0, index] = torch.tensor(distances)
-        kernels = torch.zeros(1, count, 169)
-        kernels[..., 168] = self.kernel_bias
-        feature = torch.zeros(1, 8, height // 8, width // 8)
-        # the embedding of a cell is its own (column, row)
-        yy, xx = torch.meshgrid(torch.arange(height // 8.0), torch.arange(width // 8.0), indexing="ij")
-        return StcOutputs(grid, classes, ltrb, centres, kernels, feature, torch.stack((xx, yy))[None])
-
-
-def blank(height: int = HEIGHT, width: int = WIDTH) -> torch.Tensor:
-    return torch.zeros(3, height, width, dtype=torch.uint8)
 
 
 BOX = (8.0, 8.0, 8.0, 8.0)

@@ -1,0 +1,69 @@
+"""Where STC reads its tracking map, and that one head serves both frames and both directions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from stc_samples import HEIGHT, WIDTH, Canned, blank, make_clip, small_config, small_model
+
+from methods.layers.fcos import make_grid
+from methods.stc.config import LossConfig
+from methods.stc.inference import detect_frame
+from methods.stc.losses import stc_losses
+from methods.stc.outputs import StcOutputs
+
+PAIR = [[(4, 4, 36, 40), (50, 10, 80, 50)], [(8, 4, 40, 40), (46, 10, 76, 50)]]
+
+
+def test_a_detection_is_read_at_the_middle_of_its_box_and_not_at_its_point() -> None:
+    # the point (40, 24) is in cell (5, 3), the middle (56, 32) of its box in cell (7, 4)
+    found = detect_frame(Canned((1, 1, 2, 1, 0.9, 0.9, (8.0, 8.0, 40.0, 24.0))), blank(), small_config())
+    assert found.boxes.tolist() == [[32.0, 16.0, 80.0, 48.0]]
+    assert found.embeddings.tolist() == [[7.0, 4.0]]
+
+
+@pytest.mark.parametrize(("reading", "cells"), [("nearest", [[6, 10]]), ("bilinear", [[6, 9], [6, 10]])])
+def test_anchors_teach_the_map_at_predicted_centres_and_never_the_boxes(
+    reading: str, cells: list[list[int]]
+) -> None:
+    """Bilinear weights depend on the centre: without a cut the loss would move boxes to other embeddings."""
+    grid = make_grid([(HEIGHT // s, WIDTH // s) for s in (8, 16, 32)], (8, 16, 32))
+    count = len(grid.points)
+    # every point of the key frame predicts a box with the middle (80, 52), on the border of columns 9 and 10
+    offset = torch.tensor([80.0, 52.0]) - grid.points
+    ltrb = torch.cat((30 - offset, 30 + offset), dim=1)[None].repeat(2, 1, 1).requires_grad_()
+    torch.manual_seed(0)
+    embedding = torch.randn(2, 8, HEIGHT // 8, WIDTH // 8, requires_grad=True)
+    out = StcOutputs(
+        grid=grid,
+        class_logits=torch.zeros(2, count, 3),
+        ltrb=ltrb,
+        centre_logits=torch.zeros(2, count),
+        kernels=torch.zeros(2, count, 169),
+        mask_feature=torch.zeros(2, 8, HEIGHT // 8, WIDTH // 8),
+        embedding=embedding,
+    )
+    loss = LossConfig(bidirectional=False, consistency=False, anchor_reading=reading)  # type: ignore[arg-type]
+    stc_losses(out, [make_clip(PAIR)], small_config(loss=loss))["tracking"].backward()
+    assert ltrb.grad is None
+    assert embedding.grad is not None
+    taught = embedding.grad[0].abs().amax(0)
+    assert (taught > 1e-4 * taught.max()).nonzero().tolist() == cells
+
+
+def test_one_tracking_head_embeds_both_frames_for_both_directions() -> None:
+    model = small_model()
+    calls: list[int] = []
+    model.tracking.register_forward_pre_hook(lambda module, inputs: calls.append(len(inputs[0]["p3"])))
+    clip = make_clip(PAIR)
+    model.losses([clip, clip])
+    assert calls == [4]
+    # equal pictures have equal maps, whether they are the key or the reference frame
+    model.eval()
+    still = replace(clip, frames=clip.frames[:1].repeat(2, 1, 1, 1))
+    images = (still.frames.float() - 128) / 64
+    embedding = model(images).embedding
+    torch.testing.assert_close(embedding[0], embedding[1])
+    assert embedding.std() > 0
