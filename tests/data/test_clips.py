@@ -174,6 +174,18 @@ def test_clips_depend_on_index_and_seeds_only(dataset):
     assert any(other.clip(i).frames.shape != clips[i].frames.shape for i in range(20))
 
 
+def test_one_draw_moves_all_frames_of_a_clip(dataset):
+    """A square that stands still stands still in every clip: scale, flip and crop are the clip's, not the
+    frame's. Methods that pass boxes from frame to frame rely on it."""
+    augmentation = Augmentation(short_sides=(8, 12), flip=0.5, crop=(0.5, 0.6))
+    clips = [sampler(dataset, frames=3, augmentation=augmentation).clip(i) for i in range(40)]
+    seen = [clip for clip in clips if len(clip.labels)]
+    assert len({(tuple(clip.frames.shape[2:]), *clip.boxes[0, 0].tolist()) for clip in seen}) > 10
+    for clip in seen:
+        assert torch.equal(clip.boxes, clip.boxes[:1].expand_as(clip.boxes))
+        assert torch.equal(clip.masks, clip.masks[:1].expand_as(clip.masks))
+
+
 def test_crowd_objects_are_not_trained_on(dataset):
     clips = sampler(dataset)
     index = next(i for i in range(5) if clips.video(i).id == 3)

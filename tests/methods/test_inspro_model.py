@@ -170,6 +170,50 @@ def test_gradients_flow_through_queries_across_frames_and_not_through_boxes():
     assert (torch.autograd.grad(first[0].boxes.sum(), model.initial_boxes)[0] != 0).any()
 
 
+def test_frames_of_a_training_clip_are_joined_by_queries_and_bank_and_not_by_boxes():
+    model, given, features = build(), [], []
+    original = model.step
+
+    def step(pyramid, state, *rest):
+        given.append(state)
+        outputs, after = original(pyramid, state, *rest)
+        features.append(outputs[-1].object_features)
+        return outputs, after
+
+    model.step = step
+    model.losses([moving_squares()])
+    for t, state in enumerate(given):
+        assert len(state.bank) == t
+        # the very tensors of the frames before, so that their gradient arrives there
+        assert all(kept is own for kept, own in zip(state.bank, features, strict=False))
+        assert state.queries.requires_grad
+        if t:
+            assert not state.boxes.requires_grad
+            for past in features[:t]:
+                assert (torch.autograd.grad(state.queries.sum(), past, retain_graph=True)[0] != 0).any()
+
+
+def test_features_and_not_boxes_carry_gradient_from_stage_to_stage():
+    model, sizes = build(), torch.tensor([[48, 64]])
+    pyramid = model.pyramid(torch.randn(1, 3, 64, 64))
+    (first, second), _ = model.step(pyramid, model.start(sizes), sizes, clip_proposals=False)
+    target = second.boxes.sum()
+    assert torch.autograd.grad(target, first.boxes, retain_graph=True, allow_unused=True)[0] is None
+    assert (torch.autograd.grad(target, first.object_features)[0] != 0).any()
+
+
+@pytest.mark.parametrize(("row", "query", "proposal"), [("D", True, False), ("E", False, True)])
+def test_rows_d_and_e_propagate_one_of_the_pair_and_start_the_other_anew(row, query, proposal):
+    model, sizes = build(**SPEC.variants[row]), torch.tensor([[48, 64]])
+    start = model.start(sizes)
+    outputs, after = model.step(model.pyramid(torch.randn(1, 3, 64, 64)), start, sizes, clip_proposals=False)
+    last = outputs[-1]
+    assert torch.equal(after.queries, last.object_features if query else start.queries)
+    assert torch.equal(after.boxes, last.boxes if proposal else start.boxes)
+    assert not torch.equal(last.object_features, start.queries)
+    assert not torch.equal(last.boxes, start.boxes)
+
+
 @pytest.mark.parametrize(
     ("query", "proposal", "changes"), [(False, False, False), (True, False, True), (False, True, True)]
 )
@@ -277,24 +321,41 @@ def test_no_state_survives_a_video_even_when_two_are_interleaved():
     assert np.array_equal(alone, scores_of(interleaved))
 
 
+def foreground(model, stage=-1):
+    """Masks of the generator of `stage` cover the frame: the last of its 169 values is the output's bias."""
+    with torch.no_grad():
+        model.mask_head.generators[stage].bias[-1] += 1e4
+    return model
+
+
 def test_presence_threshold_only_drops_masks():
-    all_masks = list(build(presence_threshold=0.0).track(VIDEO, iter(make_frames(3))))
+    all_masks = list(foreground(build(presence_threshold=0.0)).track(VIDEO, iter(make_frames(3))))
     scores = scores_of(all_masks)
     threshold = float(np.median(scores.max(-1)))
-    some = list(build(presence_threshold=threshold).track(VIDEO, iter(make_frames(3))))
+    some = list(foreground(build(presence_threshold=threshold)).track(VIDEO, iter(make_frames(3))))
     assert np.array_equal(scores, scores_of(some))
     dropped = kept = 0
     for full, part in zip(all_masks, some, strict=True):
         for a, b in zip(full.detections, part.detections, strict=True):
+            assert a.segmentation is not None
             if a.class_scores.max() >= threshold:
                 kept += 1
                 assert a.segmentation == b.segmentation
+                assert a.box == b.box
             else:
                 dropped += 1
                 assert b.segmentation is None
                 assert b.box is None
     assert dropped
     assert kept
+
+
+def test_masks_come_from_the_generator_of_the_last_stage():
+    everything = rle.encode(np.ones((48, 64), dtype=bool))
+    for stage, covered in ((-1, True), (0, False)):
+        model = foreground(build(presence_threshold=0.0), stage)
+        (result,) = model.track(VIDEO, iter(make_frames(1)))
+        assert all((d.segmentation == everything) == covered for d in result.detections)
 
 
 def test_masks_and_boxes_come_at_the_original_size():

@@ -118,6 +118,12 @@ def test_without_track_queries_the_losses_are_those_of_inspro_without_propagatio
     assert set(found) == set(expected) >= {"loss_dedup"}
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value)
+    # and so are their gradients: between stages they flow through features and not through boxes
+    for terms in (found, expected):
+        sum(terms.values()).backward()
+    own = dict(model.named_parameters())
+    for name, parameter in baseline.named_parameters():
+        torch.testing.assert_close(own[name].grad, parameter.grad, rtol=1e-4, atol=1e-5)
     tracked = build(**ALWAYS, weights=near["weights"]).losses(clips)
     assert not torch.allclose(tracked["loss_class"], expected["loss_class"])
     assert "loss_dedup" not in build(dedup=False).losses(clips)

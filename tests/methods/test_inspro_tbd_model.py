@@ -112,6 +112,19 @@ def test_detector_losses_are_those_of_baseline_a():
         torch.testing.assert_close(found[name], value)
 
 
+def test_the_detector_is_trained_as_baseline_a():
+    """No gradient between frames, and between stages through features only, as in InsPro's own step."""
+    model, clips = build(), [moving_squares(frames=2)]
+    baseline = InsPro(model.config.detector, 3).eval()
+    weights = model.state_dict()
+    baseline.load_state_dict({name: weights[name] for name in baseline.state_dict()})
+    sum(value for name, value in model.losses(clips).items() if name != "loss_identity").backward()
+    sum(baseline.losses(clips).values()).backward()
+    own = dict(model.named_parameters())
+    for name, parameter in baseline.named_parameters():
+        torch.testing.assert_close(own[name].grad, parameter.grad)
+
+
 def test_the_identity_loss_has_its_weight_and_trains_the_features():
     clips = [moving_squares(frames=2)]
     once, twice = build().losses(clips), build(identity_weight=2.0).losses(clips)

@@ -172,6 +172,22 @@ def test_decoder_attends_over_all_frames_at_once() -> None:
     assert (before.class_logits - after.class_logits).abs().amax(-1).min() > 1e-6
 
 
+def test_decoder_leaves_a_frame_closed_in_which_a_query_is_empty() -> None:
+    decoder = VideoDecoder(DecoderConfig(queries=4, layers=1, heads=2, levels=("res4",)), 16, 8, 5)
+    maps, features = _decoder_inputs(decoder, 3)
+    seen = []
+    decoder.layers[0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[2][2]))
+    with torch.no_grad():  # every query has the mask embedding (1, .., 1)
+        decoder.mask_head[-1].weight.zero_()
+        decoder.mask_head[-1].bias.fill_(1.0)
+    features[:] = -1.0
+    features[:, 1] = 1.0  # inside in frame 1 alone
+    _read(decoder, {"res4": maps["res4"]}, features, cuts=3)
+    assert seen[0].shape == (1, 4, 3 * 2 * 3)
+    assert seen[0].unflatten(2, (3, 6)).all(3).tolist() == [[[False, True, False]] * 4]
+    assert seen[0].sum() == 4 * 6  # an empty frame stays closed as long as another one is open
+
+
 def test_decoder_survives_queries_with_empty_masks() -> None:
     decoder = VideoDecoder(DecoderConfig(queries=4, layers=2, heads=2, levels=("res4", "res3")), 16, 8, 5)
     maps, features = _decoder_inputs(decoder, 2)
