@@ -9,14 +9,16 @@ import numpy as np
 import torch
 
 from methods.layers.backbone_config import BackboneConfig
-from methods.layers.fcos import make_grid
+from methods.layers.fcos import Grid, make_grid
 from methods.stc.config import CONFIGS, StcConfig
 from methods.stc.model import Stc
 from methods.stc.outputs import StcOutputs
 from vis_bench.method import Clip
 
 HEIGHT, WIDTH = 64, 96
+MAP = (HEIGHT // 8, WIDTH // 8)
 Corners = tuple[int, int, int, int]
+PAIR = [[(4, 4, 36, 40), (50, 10, 80, 50)], [(8, 4, 40, 40), (46, 10, 76, 50)]]
 
 
 def small_config(**changes: object) -> StcConfig:
@@ -60,6 +62,25 @@ def make_clip(boxes: Sequence[Sequence[Corners | None]], labels: list[int] | Non
         masks=masks,
         boxes=box,
         visible=masks.flatten(2).any(2),
+    )
+
+
+def grid() -> Grid:
+    return make_grid([(HEIGHT // s, WIDTH // s) for s in (8, 16, 32)], (8, 16, 32))
+
+
+def outputs(images: int, classes: int = 3) -> StcOutputs:
+    """Random outputs that carry gradients."""
+    torch.manual_seed(3)
+    points = len(grid().points)
+    return StcOutputs(
+        grid=grid(),
+        class_logits=torch.randn(images, points, classes, requires_grad=True),
+        ltrb=(torch.rand(images, points, 4) * 30).requires_grad_(),
+        centre_logits=torch.randn(images, points, requires_grad=True),
+        kernels=torch.randn(images, points, 169, requires_grad=True),
+        mask_feature=torch.randn(images, 8, *MAP, requires_grad=True),
+        embedding=torch.randn(images, 8, *MAP, requires_grad=True),
     )
 
 

@@ -204,6 +204,21 @@ def test_the_reference_frame_has_no_detection_loss_and_lends_its_true_boxes() ->
         assert before[name] == after[name]
 
 
+def test_pixels_of_reference_frames_reach_the_tracking_loss_only() -> None:
+    clips = [make_clip([KEY, REFERENCE]), make_clip([[(8, 8, 40, 40)], [(30, 20, 70, 60)]])]
+    clips[1].frames[:] = 255 - clips[1].frames
+    changed = [replace(clip, frames=clip.frames.clone()) for clip in clips]
+    for clip in changed:
+        clip.frames[1] = 40
+    model = small_model().eval()
+    with torch.no_grad():
+        for parameter in model.track_head.parameters():
+            parameter.mul_(30)
+    before, after = losses_of(model, *clips), losses_of(model, *changed)
+    assert before.pop("tracking") != pytest.approx(after.pop("tracking"), rel=1e-3)
+    assert after == pytest.approx(before, rel=1e-5)
+
+
 def test_identities_are_true_boxes_read_in_the_reference_frame_of_their_own_pair() -> None:
     model = small_model().eval()
     clips = [make_clip([KEY, REFERENCE]), make_clip([[(8, 8, 40, 40)], [(30, 20, 70, 60)]])]

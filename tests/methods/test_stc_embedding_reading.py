@@ -6,15 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from stc_samples import HEIGHT, WIDTH, Canned, blank, make_clip, small_config, small_model
+from stc_samples import PAIR, Canned, blank, make_clip, outputs, small_config, small_model
 
-from methods.layers.fcos import make_grid
 from methods.stc.config import LossConfig
 from methods.stc.inference import detect_frame
 from methods.stc.losses import stc_losses
-from methods.stc.outputs import StcOutputs
-
-PAIR = [[(4, 4, 36, 40), (50, 10, 80, 50)], [(8, 4, 40, 40), (46, 10, 76, 50)]]
 
 
 def test_a_detection_is_read_at_the_middle_of_its_box_and_not_at_its_point() -> None:
@@ -29,27 +25,15 @@ def test_anchors_teach_the_map_at_predicted_centres_and_never_the_boxes(
     reading: str, cells: list[list[int]]
 ) -> None:
     """Bilinear weights depend on the centre: without a cut the loss would move boxes to other embeddings."""
-    grid = make_grid([(HEIGHT // s, WIDTH // s) for s in (8, 16, 32)], (8, 16, 32))
-    count = len(grid.points)
+    out = outputs(2)
     # every point of the key frame predicts a box with the middle (80, 52), on the border of columns 9 and 10
-    offset = torch.tensor([80.0, 52.0]) - grid.points
+    offset = torch.tensor([80.0, 52.0]) - out.grid.points
     ltrb = torch.cat((30 - offset, 30 + offset), dim=1)[None].repeat(2, 1, 1).requires_grad_()
-    torch.manual_seed(0)
-    embedding = torch.randn(2, 8, HEIGHT // 8, WIDTH // 8, requires_grad=True)
-    out = StcOutputs(
-        grid=grid,
-        class_logits=torch.zeros(2, count, 3),
-        ltrb=ltrb,
-        centre_logits=torch.zeros(2, count),
-        kernels=torch.zeros(2, count, 169),
-        mask_feature=torch.zeros(2, 8, HEIGHT // 8, WIDTH // 8),
-        embedding=embedding,
-    )
     loss = LossConfig(bidirectional=False, consistency=False, anchor_reading=reading)  # type: ignore[arg-type]
-    stc_losses(out, [make_clip(PAIR)], small_config(loss=loss))["tracking"].backward()
+    stc_losses(replace(out, ltrb=ltrb), [make_clip(PAIR)], small_config(loss=loss))["tracking"].backward()
     assert ltrb.grad is None
-    assert embedding.grad is not None
-    taught = embedding.grad[0].abs().amax(0)
+    assert out.embedding.grad is not None
+    taught = out.embedding.grad[0].abs().amax(0)
     assert (taught > 1e-4 * taught.max()).nonzero().tolist() == cells
 
 

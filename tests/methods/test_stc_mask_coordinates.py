@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from stc_samples import HEIGHT, WIDTH, Canned, blank, make_clip, small_config
+from stc_samples import HEIGHT, WIDTH, Canned, blank, make_clip, outputs, small_config
 
-from methods.layers.fcos import make_grid
 from methods.stc.config import CONFIGS, LossConfig
 from methods.stc.inference import detect_frame
 from methods.stc.losses import detection_losses, frame_targets
@@ -58,25 +57,15 @@ def test_scales_of_the_paper_are_the_sizes_of_interest() -> None:
 def test_mask_loss_measures_from_the_point_in_units_of_its_level() -> None:
     """At the stride of 4, where cell i of the feature stands at 2 i + 1; the truth is every fourth pixel."""
     clip = make_clip([[(0, 0, 33, 41), (0, 0, WIDTH, HEIGHT)]])
-    grid = make_grid([(HEIGHT // s, WIDTH // s) for s in (8, 16, 32)], (8, 16, 32))
+    out = outputs(1)  # with random boxes: their middles are not their points
     config = small_config(loss=LossConfig(mask_positives=10_000))
-    target = frame_targets(clip, 0, grid, (ROWS, COLUMNS), config)
+    target = frame_targets(clip, 0, out.grid, (ROWS, COLUMNS), config)
     positive = (target.points >= 0).nonzero()[:, 0].tolist()
-    assert set(grid.levels[positive].tolist()) == {0, 1, 2}
-    torch.manual_seed(0)
-    count = len(grid.points)
-    out = StcOutputs(
-        grid=grid,
-        class_logits=torch.zeros(1, count, 3),
-        ltrb=torch.rand(1, count, 4) * 30,  # the middle of a predicted box is not its point
-        centre_logits=torch.zeros(1, count),
-        kernels=tent_kernel().expand(1, count, 169),
-        mask_feature=torch.randn(1, 8, ROWS, COLUMNS),
-        embedding=torch.zeros(1, 8, ROWS, COLUMNS),
-    )
+    assert set(out.grid.levels[positive].tolist()) == {0, 1, 2}
+    out = replace(out, kernels=tent_kernel().expand_as(out.kernels))
     total = 0.0
     for i in positive:
-        coarse = tent(grid.points[i].tolist(), SCALES[int(grid.levels[i])])
+        coarse = tent(out.grid.points[i].tolist(), SCALES[int(out.grid.levels[i])])
         fine = interpolate(coarse, (np.arange(2 * ROWS) - 1) / 2, (np.arange(2 * COLUMNS) - 1) / 2)
         x = 1 / (1 + np.exp(-fine))
         y = clip.masks[0, int(target.points[i])].numpy()[2::4, 2::4].astype(np.float64)
