@@ -292,6 +292,25 @@ def test_a_slot_of_a_vanished_object_is_background_or_ignored():
     torch.testing.assert_close(ignored["loss_giou"], background["loss_giou"])
 
 
+def test_boxes_start_from_and_are_compared_in_the_unpadded_frame(monkeypatch):
+    from methods.inspro import model as module
+
+    # both clips are padded to 64 x 64
+    clips, large = [moving_squares(frames=1)], moving_squares(frames=1)
+    masks = large.masks[..., :40, :56]
+    clips.append(replace(large, frames=large.frames[..., :40, :56], masks=masks))
+    model, asked, given = build(), [], []
+    match, step = module.match_frame, model.step
+    monkeypatch.setattr(module, "match_frame", lambda *a, **k: asked.append(a[6]) or match(*a, **k))
+    model.step = lambda pyramid, state, *rest: given.append(state.boxes) or step(pyramid, state, *rest)
+    model.losses(clips)
+    assert asked == [(48, 64), (40, 56)]
+    centre, size = model.initial_boxes.split(2, dim=1)
+    for boxes, (height, width) in zip(given[0], asked, strict=True):
+        corners = torch.cat((centre - size / 2, centre + size / 2), 1)
+        torch.testing.assert_close(boxes, corners * torch.tensor([width, height, width, height]))
+
+
 def test_clips_of_different_length_are_refused():
     with pytest.raises(MethodError, match="equal lengths"):
         build().losses([moving_squares(frames=2), moving_squares(frames=3)])
@@ -321,10 +340,10 @@ def test_no_state_survives_a_video_even_when_two_are_interleaved():
     assert np.array_equal(alone, scores_of(interleaved))
 
 
-def foreground(model, stage=-1):
-    """Masks of the generator of `stage` cover the frame: the last of its 169 values is the output's bias."""
+def foreground(model):
+    """Masks of the last stage cover the frame: the last of the 169 values is the bias of the output."""
     with torch.no_grad():
-        model.mask_head.generators[stage].bias[-1] += 1e4
+        model.mask_head.generators[-1].bias[-1] += 1e4
     return model
 
 
@@ -348,14 +367,6 @@ def test_presence_threshold_only_drops_masks():
                 assert b.box is None
     assert dropped
     assert kept
-
-
-def test_masks_come_from_the_generator_of_the_last_stage():
-    everything = rle.encode(np.ones((48, 64), dtype=bool))
-    for stage, covered in ((-1, True), (0, False)):
-        model = foreground(build(presence_threshold=0.0), stage)
-        (result,) = model.track(VIDEO, iter(make_frames(1)))
-        assert all((d.segmentation == everything) == covered for d in result.detections)
 
 
 def test_masks_and_boxes_come_at_the_original_size():

@@ -144,10 +144,11 @@ def test_missed_frames_are_forgotten_at_the_birth_threshold_only():
 
 
 def test_tracks_come_before_new_ones_and_numbers_are_not_reused():
-    before = LiveTracks(identities=(3, 5), missed=(4, 0), next_identity=6)
+    # tracks up to 8 have been, and those after 5 have ended
+    before = LiveTracks(identities=(3, 5), missed=(4, 0), next_identity=9)
     # detect queries 0 and 2 are born, track 3 misses its fifth frame
     now = advance([0.9, 0.2, 0.8, 0.1, 0.95], 3, before, THRESHOLDS)
     assert now.slots == (4, 0, 2)
-    assert now.after == LiveTracks((5, 6, 7), (0, 0, 0), 8)
+    assert now.after == LiveTracks((5, 9, 10), (0, 0, 0), 11)
     with pytest.raises(ValueError, match="4 scores"):
         advance([0.1] * 4, 3, before, THRESHOLDS)
