@@ -28,6 +28,10 @@ def _read(decoder: nn.Module, maps: dict[str, Tensor], features: Tensor, cuts: i
 def _decoder(**changes) -> RecurrentDecoder:
     torch.manual_seed(0)
     decoder = RecurrentDecoder(replace(CONFIG, **changes), DIMS, MASK_DIMS, CLASSES)
+    for norm in decoder.modules():
+        if isinstance(norm, nn.LayerNorm):  # as trained: at its start, a norm behind a norm changes nothing
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            nn.init.normal_(norm.bias, std=0.3)
     return decoder.double()
 
 

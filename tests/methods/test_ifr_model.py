@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from methods.ifr import SPEC
+from methods.ifr import SPEC, augmentation
 from methods.ifr import model as model_module
 from methods.ifr.config import (
     CHOICES,
@@ -291,6 +291,20 @@ def test_augmentation_with_equal_sizes_is_the_plain_result() -> None:
     twice = _model(tta_scales=(1.0, 1.0)).track(VIDEO, iter(_frames(4)))
     assert [t.score for t in twice] == pytest.approx([t.score for t in plain], abs=1e-5)
     assert [t.segmentations for t in twice] == [t.segmentations for t in plain]
+
+
+def test_augmentation_merges_results_whose_slots_follow_the_pivot(monkeypatch) -> None:
+    matched, merged = [], []
+    turned = torch.tensor([1, 2, 3, 4, 5, 0])
+    monkeypatch.setattr(augmentation, "pivot_index", lambda *_: 1)
+    monkeypatch.setattr(augmentation, "matched_order", lambda *a: matched.append(a) or turned)
+    monkeypatch.setattr(augmentation, "merged_instances", lambda *a: merged.append(a) or [])
+    _model(tta_scales=(1.0, 1.5, 2.0)).track(VIDEO, iter(_frames(2)))
+    results, top_k = merged[0]
+    assert top_k == SMALL.top_k
+    assert [result.order.tolist() for result in results] == [turned.tolist(), list(range(6)), turned.tolist()]
+    assert [pivot.sizes.resized for pivot, *_ in matched] == [(75, 105)] * 2
+    assert [other.sizes.resized for _, other, _ in matched] == [(50, 70), (100, 140)]
 
 
 def test_augmentation_runs_at_every_size() -> None:

@@ -283,13 +283,22 @@ def test_clips_without_objects_and_single_frames_train():
     assert torch.isfinite(sum(build().losses([clip, empty]).values()))
 
 
-def test_a_slot_of_a_vanished_object_is_background_or_ignored():
+def test_a_slot_of_a_vanished_object_is_background_or_ignored(monkeypatch):
+    from methods.inspro import model as module
+
     clip = moving_squares()
     clip.visible[1, 0] = False
+    given, original = [], module.weighted_losses
+    monkeypatch.setattr(module, "weighted_losses", lambda *a: given.append(a[1:3]) or original(*a))
     background = build(vanished="background").losses([clip])
     ignored = build(vanished="ignore").losses([clip])
     assert ignored["loss_class"] < background["loss_class"]
     torch.testing.assert_close(ignored["loss_giou"], background["loss_giou"])
+    for slots, reserved in given:
+        # reserved in the second frame alone, and taken up again in the third
+        own = int(slots[-1, 0, 0, 0])
+        assert slots[:, 1:, 0, 0].tolist() == [[-1, own]] * 2
+        assert reserved.nonzero().tolist() == [[1, 0, own]]
 
 
 def test_boxes_start_from_and_are_compared_in_the_unpadded_frame(monkeypatch):

@@ -16,6 +16,7 @@ from methods.inspro_motr.config import CONFIGS, TINY
 from methods.inspro_motr.model import InsProMotr
 from methods.inspro_motr.sequence import summarise_live_tracks
 from methods.inspro_motr.training_tracks import TrackQueries, no_tracks
+from methods.layers.box_codec import clip_boxes
 from methods.layers.images import normalise_and_pad
 from vis_bench import rle
 from vis_bench.config import override
@@ -177,6 +178,26 @@ def test_boxes_that_miss_their_object_and_dropped_ones_are_matched_anew(monkeypa
         assert [table for table, _ in seen] == [[-1, -1]] * 3
 
 
+def test_slots_of_the_last_stage_live_on(monkeypatch):
+    from methods.inspro_motr import model as module
+
+    last, asked = [], []
+    match, following = module.match_frame, module.next_tracks
+
+    def only_last(*args, **kwargs):
+        found = match(*args, **kwargs)
+        last.append(found.slots[-1].tolist())
+        # the first stage finds nothing
+        return replace(found, slots=torch.stack((torch.full_like(found.slots[-1], -1), found.slots[-1])))
+
+    monkeypatch.setattr(module, "match_frame", only_last)
+    monkeypatch.setattr(module, "next_tracks", lambda *a: asked.append(a[1].tolist()) or following(*a))
+    build(**ALWAYS).losses([moving_squares()])
+    assert len(last) == 3
+    assert asked == last[:2]
+    assert all(slot >= 0 for slots in last for slot in slots)
+
+
 def test_false_tracks_take_part_as_background():
     clip = [moving_squares(frames=2)]
     model = build(**ALWAYS, false_probability=1.0)
@@ -193,7 +214,8 @@ def test_false_tracks_take_part_as_background():
 
 
 def test_gradients_flow_through_track_queries_and_not_through_their_boxes():
-    model = build(**ALWAYS)
+    # a small gain, so that boxes differ from stage to stage and still overlap the objects
+    model = build(**{**ALWAYS, "box_output_gain": 0.1})
     clip = moving_squares(frames=2)
     images = normalise_and_pad(list(clip.frames))
     pyramid = model.fpn(model.backbone(images))
@@ -207,6 +229,10 @@ def test_gradients_flow_through_track_queries_and_not_through_their_boxes():
     tracks = model._next(slots, torch.tensor([[0, 5]]), targets)
     assert tracks.objects.tolist() == [[0, 1]]
     assert torch.equal(tracks.boxes, slots.outputs[-1].boxes[:, [0, 5]])
+    assert not torch.equal(slots.outputs[0].boxes, slots.outputs[-1].boxes)
+    features, entered = slots.outputs[-1].object_features[:, [0, 5]], slots.queries[:, [0, 5]]
+    updated = model.interaction(features, entered, torch.zeros(1, 2, dtype=torch.bool))
+    torch.testing.assert_close(tracks.queries, updated)
     assert slots.outputs[-1].boxes.requires_grad
     assert not tracks.boxes.requires_grad
     after = model.step(second, tracks, sizes)
@@ -297,6 +323,7 @@ def test_track_queries_at_test_are_the_interaction_output_and_the_clipped_boxes(
     last = slots.outputs[-1]
     none = torch.zeros(1, 6, dtype=torch.bool)
     torch.testing.assert_close(after.queries, model.interaction(last.object_features, slots.queries, none))
+    torch.testing.assert_close(after.boxes, clip_boxes(last.boxes, sizes))
     low, high = after.boxes[..., :2], after.boxes[..., 2:]
     assert (low >= 0).all()
     assert (high <= torch.tensor([64.0, 48.0])).all()

@@ -133,8 +133,14 @@ def test_mask_losses_of_constant_masks_by_hand() -> None:
 def test_mask_losses_against_a_loop_on_the_same_points(monkeypatch) -> None:
     torch.manual_seed(0)
     points = torch.rand(6, 16, 2, dtype=torch.float64)
-    monkeypatch.setattr(module, "uncertain_points", lambda *_: points)
     masks = torch.randn(2, 3, 4, 5, dtype=torch.float64)
+
+    def drawn(logits: torch.Tensor, count: int, *_: float) -> torch.Tensor:
+        assert torch.equal(logits, masks.flatten(0, 1)[:, None])  # points of each (instance, frame) its own
+        assert count == 16
+        return points
+
+    monkeypatch.setattr(module, "uncertain_points", drawn)
     targets = (torch.rand(2, 3, 8, 10) > 0.5).double()
     bce, dice = point_mask_losses(masks, targets, 16, 3.0, 0.75)
     wanted_bce = wanted_dice = 0.0
