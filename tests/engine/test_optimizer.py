@@ -56,6 +56,22 @@ def test_optimizers():
     assert isinstance(build_optimizer(Small(), config(optimizer="adamw")), torch.optim.AdamW)
 
 
+def test_two_steps_of_adamw_by_hand():
+    """Loshchilov and Hutter, Algorithm 2, with 0.9, 0.999 and 1e-8."""
+    weight = nn.Parameter(torch.tensor([1.0, -2.0]))
+    model = nn.ParameterDict({"weight": weight})
+    optimizer = build_optimizer(model, config(optimizer="adamw", lr=0.1, weight_decay=0.01))
+    value, mean, square = torch.tensor([1.0, -2.0], dtype=torch.float64), 0.0, 0.0
+    for step, gradient in enumerate(([0.5, -4.0], [1.5, 2.0]), start=1):
+        weight.grad = torch.tensor(gradient)
+        optimizer.step()
+        g = torch.tensor(gradient, dtype=torch.float64)
+        mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g**2
+        value = value * (1 - 0.1 * 0.01)
+        value = value - 0.1 * (mean / (1 - 0.9**step)) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
+    torch.testing.assert_close(weight.detach().double(), value, rtol=0, atol=1e-6)
+
+
 def test_moving_average_by_hand():
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 1.0)

@@ -60,6 +60,14 @@ def test_a_later_phase_starts_from_the_evaluated_weights_and_trains_what_is_left
     assert not torch.equal(weights["second.weight"], averaged["second.weight"])
 
 
+def test_a_trained_model_computes_like_one_that_its_checkpoint_was_loaded_into(dataset, tmp_path):
+    """Training changes the memory layout of convolutions: results of inference would differ in rounding."""
+    model, _ = train(dataset, tmp_path)
+    convolutions = [value for value in model.parameters() if value.dim() == 4]
+    assert any(value.shape[1] > 1 and value.shape[2] > 1 for value in convolutions)
+    assert all(value.is_contiguous() for value in convolutions)
+
+
 def test_without_an_average_a_later_phase_goes_on_from_the_last_weights(dataset, tmp_path):
     _, last = train(dataset, tmp_path / "one", later=())
     model, weights = train(dataset, tmp_path / "two")

@@ -140,6 +140,8 @@ def train_method(model: Any, job: TrainJob, directory: Path, progress: Progress)
         time.perf_counter() - (resumed["seconds"] if resumed else 0.0),
     )
     seed_everything(axis_seed(job.seed, "init", 1))
+    # convolutions of a training step take up to a tenth less time; those of inference do not, see the end
+    model.to(memory_format=torch.channels_last)
     extra = None
     auxiliary = job.protocol.training.auxiliary
     if auxiliary is not None and hasattr(model, "backbone"):
@@ -155,6 +157,7 @@ def train_method(model: Any, job: TrainJob, directory: Path, progress: Progress)
             continue
         weights = _train_phase(model, extra, job, phase, resumed, run)
         resumed = None
+    model.to(memory_format=torch.contiguous_format)
     save_weights(directory / CHECKPOINT_NAME, weights)
     (directory / RESUME_NAME).unlink(missing_ok=True)
     return weights
