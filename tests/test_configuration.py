@@ -6,8 +6,10 @@ from typing import Literal
 import pytest
 
 from vis_bench.config import config_hash, override, parse_assignment, to_dict
+from vis_bench.engine.plan import resolve_config
 from vis_bench.errors import DataError, UsageError
 from vis_bench.method import ADDED_LATER
+from vis_bench.plugins import load_spec
 from vis_bench.protocol import load_protocol, protocol_for_dataset, protocol_names
 from vis_bench.seeds import axis_seed, parse_seeds
 
@@ -143,3 +145,27 @@ def test_a_field_added_later_is_written_only_where_it_differs():
     assert config_hash(to_dict(New())) == config_hash(to_dict(Old()))
     assert to_dict(override(New(), {"low_memory": "true"})) == {"width": 8, "low_memory": True}
     assert to_dict(Whole()) == {"parts": [{"width": 8}, {"width": 8, "low_memory": True}]}
+
+
+def test_a_configuration_that_is_named_keeps_its_frame_size_under_a_protocol_for_another_one():
+    """The protocol `video` makes frames small for `tiny`; `paper` on a folder of videos stays the paper's."""
+    protocol, spec = load_protocol("video"), load_spec("stc")
+    assert protocol.overrides["test_short_side"] == 192
+    sizes = {
+        name: resolve_config(spec, name, protocol, ())[1].test_short_side
+        for name in (None, "tiny", "no-contrastive", "tiny+no-contrastive", "paper", "paper+no-contrastive")
+    }
+    assert sizes == {
+        None: 192, "tiny": 192, "no-contrastive": 192, "tiny+no-contrastive": 192, "paper": 360,
+        "paper+no-contrastive": 360,
+    }  # fmt: skip
+    _, changed = resolve_config(spec, "paper", protocol, [("test_short_side", "240")])
+    assert changed.test_short_side == 240
+
+
+def test_the_only_configuration_of_a_method_is_that_of_every_protocol():
+    spec = load_spec("docs/examples/pixel_classes.py:PixelClasses")
+    (name,) = spec.configs
+    protocol = load_protocol("video")
+    for given in (None, name):
+        assert resolve_config(spec, given, protocol, ())[1].train.iterations == 200

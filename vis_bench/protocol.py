@@ -64,7 +64,8 @@ class Protocol(_Strict):
 
     config: the configuration of a method that is meant when none is named. train_dataset: where to train
     when the evaluated dataset is not the one to train on (difficulty sets). overrides: dotted configuration
-    keys set for every method that has them. threads_per_job: CPU threads of one training or tracking job.
+    keys set for every method that has them, in the configuration meant when none is named and its variants.
+    threads_per_job: CPU threads of one training or tracking job.
     """
 
     name: str

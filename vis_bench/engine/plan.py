@@ -176,9 +176,16 @@ def identity(dataset: Dataset) -> DataIdentity:
 def resolve_config(
     spec: MethodSpec, name: str | None, protocol: Protocol, values: Sequence[tuple[str, str]]
 ) -> tuple[str, Any]:
-    """(configuration name, configuration) after the protocol's overrides, then those given by hand."""
+    """(configuration name, configuration) after the protocol's overrides, then those given by hand.
+
+    The protocol's overrides fit the configuration that it runs by itself, and variants of that one. Another
+    one that is named, `paper` say, is taken as it stands: its frames must not become smaller unasked.
+    """
     chosen, config = choose_config(spec, name, protocol.config)
-    config = override(config, protocol.overrides, skip_unknown=True)
+    only_one = len(spec.configs) == 1
+    usual = next(iter(spec.configs)) if only_one else protocol.config
+    if chosen.partition("+")[0] == usual:
+        config = override(config, protocol.overrides, skip_unknown=True)
     return chosen, override(config, dict(values))
 
 
