@@ -7,6 +7,7 @@ import pytest
 
 from vis_bench.records import DataIdentity
 from vis_bench.report.speed_curve_table import curve_csv, curve_table
+from vis_bench.report.speed_curves import curve_figure
 from vis_bench.report.speed_table import blocks, speed_csv, speed_markdown, speed_table
 from vis_bench.speed_records import (
     Audit,
@@ -132,6 +133,17 @@ def curve(method, values):
         protocol=protocol, protocol_hash=protocol.content_hash(), weights="random", curve="length",
         points=points, hardware=CPU, failed={"1000": "out of memory"} if 1000 not in values else {},
     )  # fmt: skip
+
+
+def test_curves_are_drawn_with_a_legend_that_hides_no_line():
+    """Point v of `curve` takes v / 1e4 s a frame and v MB."""
+    figure = curve_figure([curve("b_$x$", (300, 30)), curve("a", (30, 100, 1000))])
+    times, memory = figure.axes
+    drawn = [[tuple(map(float, xy)) for xy in line.get_xydata()] for line in times.get_lines()]
+    assert drawn == [[(30, 3), (300, 30)], [(30, 3), (100, 10), (1000, 100)]]
+    assert [list(line.get_ydata()) for line in memory.get_lines()] == [[30, 300], [30, 100, 1000]]
+    assert times.get_legend() is None
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [r"b_\$x\$@tiny", "a@tiny"]
 
 
 def test_curves_share_their_values():

@@ -5,38 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vis_bench.files import atomic_path
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from vis_bench.report.plot_style import INK, colour, legend_below, marker, new_figure, plain, write_figure
 from vis_bench.report.speed_curve_table import curve_heading
 from vis_bench.speed_records import CurveRecord
 
-_MARKERS = "osD^vP*X<>hd"
-
 
 def draw_curves(path: Path, records: Sequence[CurveRecord]) -> None:
-    """Write a PNG with two panels. records: of one group of `curve_groups`, at least one."""
-    from matplotlib.figure import Figure
+    """Write a PNG of `curve_figure`."""
+    write_figure(path, curve_figure(records))
 
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    times, memory = figure.subplots(1, 2)
+
+def curve_figure(records: Sequence[CurveRecord]) -> Figure:
+    """Two panels, a line per method. records: of one group of `curve_groups`, at least one."""
+    figure, grid = new_figure(3.9, columns=2)
+    times: Axes = grid[0, 0]
+    memory: Axes = grid[0, 1]
     for number, record in enumerate(records):
         points = sorted(record.points, key=lambda point: point.value)
-        values = [point.value for point in points]
-        style = {"marker": _MARKERS[number % len(_MARKERS)], "label": record.variant()}
-        times.plot(values, [1000 * point.seconds_per_frame for point in points], **style)
+        style = {
+            "color": colour(number), "marker": marker(number), "markersize": 5, "linewidth": 1.2,
+            "label": plain(record.variant()),
+        }  # fmt: skip
+        times.plot([p.value for p in points], [1000 * p.seconds_per_frame for p in points], **style)
         peaks = [(p.value, p.memory["peak_bytes"] / 1e6) for p in points if p.memory.get("peak_bytes")]
         memory.plot([value for value, _ in peaks], [peak for _, peak in peaks], **style)
     axis = "frames of the video" if records[0].curve == "length" else "annotated objects"
     for axes, name in ((times, "milliseconds per frame"), (memory, "peak memory in MB")):
-        axes.set_xlabel(axis)
-        axes.set_ylabel(name)
+        axes.set_xlabel(axis, fontsize=9)
+        axes.set_ylabel(name, fontsize=9)
         axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.3)
         if records[0].curve == "length":
             axes.set_xscale("log")
             axes.set_xticks(sorted({p.value for r in records for p in r.points}))
             axes.xaxis.set_major_formatter("{x:.0f}")
             axes.minorticks_off()
-    times.legend(fontsize="small")
-    figure.suptitle(curve_heading(records), fontsize=8)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)
+    legend_below(figure, times)
+    figure.suptitle(curve_heading(records).replace("$", r"\$"), fontsize=7, color=INK)
+    return figure
