@@ -25,5 +25,5 @@ def test_stride_4_loses_little(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_one_clip_is_learnt_by_heart(tmp_path: Path) -> None:
     # half the batch is enough, since all clips show the same two frames
-    outcome = overfit("stc", tmp_path, iterations=250, changes={"train.batch_size": 2})
+    outcome = overfit("stc", tmp_path, changes={"train.batch_size": 2})
     assert_overfit(outcome, ceiling_ap(outcome.dataset, through_stride_4))
