@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,7 +26,7 @@ def curve_figure(records: Sequence[CurveRecord]) -> Figure:
     memory: Axes = grid[0, 1]
     for number, record in enumerate(records):
         points = sorted(record.points, key=lambda point: point.value)
-        style = {
+        style: dict[str, Any] = {
             "color": colour(number), "marker": marker(number), "markersize": 5, "linewidth": 1.2,
             "label": plain(record.variant()),
         }  # fmt: skip
