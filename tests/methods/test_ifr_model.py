@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from clip_batches import alone_and_together
 from torch.utils.flop_counter import FlopCounterMode
 
 from methods.ifr import SPEC, augmentation
@@ -153,22 +154,13 @@ def test_every_prediction_is_supervised_and_the_first_without_cross_terms(monkey
 
 def test_features_queries_and_objects_of_a_clip_stay_together(monkeypatch) -> None:
     torch.manual_seed(0)
-    model, calls = Ifr(SMALL, 5).eval(), []
-    original = model_module.prediction_losses
-    monkeypatch.setattr(model_module, "prediction_losses", lambda *a: calls.append(a) or original(*a))
-    clips = [_clip(1), _clip(2)]
-    with torch.no_grad():
-        model.losses(clips)
-        together = calls[-1]
-        for b, clip in enumerate(clips):
-            model.losses([clip])
-            (output, features, (target,), _), (both, both_features, targets, _) = calls[-1], together
-            torch.testing.assert_close(both_features[b], features[0], atol=1e-4, rtol=1e-4)
-            torch.testing.assert_close(both.class_logits[b], output.class_logits[0], atol=1e-4, rtol=1e-4)
-            torch.testing.assert_close(
-                both.mask_embeddings[b], output.mask_embeddings[0], atol=1e-4, rtol=1e-4
-            )
-            assert torch.equal(targets[b].masks, target.masks)
+    model = Ifr(SMALL, 5).eval()
+    for b, alone, together in alone_and_together(monkeypatch, model_module, model, [_clip(1), _clip(2)]):
+        (output, features, (target,), _), (both, both_features, targets, _) = alone, together
+        torch.testing.assert_close(both_features[b], features[0], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(both.class_logits[b], output.class_logits[0], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(both.mask_embeddings[b], output.mask_embeddings[0], atol=1e-4, rtol=1e-4)
+        assert torch.equal(targets[b].masks, target.masks)
 
 
 def test_one_backbone_call_per_training_step() -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from clip_batches import alone_and_together
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -318,19 +319,12 @@ def test_every_prediction_is_supervised(monkeypatch) -> None:
 
 def test_masks_queries_and_objects_of_a_clip_stay_together(monkeypatch) -> None:
     torch.manual_seed(0)
-    model, calls = Mask2FormerVis(SMALL, 5).eval(), []
-    original = model_module.prediction_losses
-    monkeypatch.setattr(model_module, "prediction_losses", lambda *a: calls.append(a) or original(*a))
-    clips = [_clip(1), _clip(2)]
-    with torch.no_grad():
-        model.losses(clips)
-        together = calls[-1]
-        for b, clip in enumerate(clips):
-            model.losses([clip])
-            (logits, masks, (target,), _), (both_logits, both_masks, targets, _) = calls[-1], together
-            torch.testing.assert_close(both_logits[b], logits[0], atol=1e-4, rtol=1e-4)
-            torch.testing.assert_close(both_masks[b], masks[0], atol=1e-3, rtol=1e-4)
-            assert torch.equal(targets[b].masks, target.masks)
+    model = Mask2FormerVis(SMALL, 5).eval()
+    for b, alone, together in alone_and_together(monkeypatch, model_module, model, [_clip(1), _clip(2)]):
+        (logits, masks, (target,), _), (both_logits, both_masks, targets, _) = alone, together
+        torch.testing.assert_close(both_logits[b], logits[0], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(both_masks[b], masks[0], atol=1e-3, rtol=1e-4)
+        assert torch.equal(targets[b].masks, target.masks)
 
 
 def test_clips_of_different_sizes_share_a_batch_and_different_lengths_do_not() -> None:

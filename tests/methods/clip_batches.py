@@ -1,0 +1,17 @@
+"""Arguments of the clip-level losses for clips that go in one by one and as a batch."""
+
+from collections.abc import Iterator
+
+import torch
+
+
+def alone_and_together(monkeypatch, module, model, clips: list) -> Iterator[tuple[int, tuple, tuple]]:
+    """`(b, arguments for clip b alone, arguments for the batch)` of the last `module.prediction_losses`."""
+    calls, original = [], module.prediction_losses
+    monkeypatch.setattr(module, "prediction_losses", lambda *a: calls.append(a) or original(*a))
+    with torch.no_grad():
+        model.losses(clips)
+        together = calls[-1]
+        for b, clip in enumerate(clips):
+            model.losses([clip])
+            yield b, calls[-1], together
