@@ -298,6 +298,13 @@ CHOICES = (
     ),
     Choice(
         "-",
+        "train.iterations",
+        "ours",
+        "12 epochs of about 61,800 labelled frames of YouTube-VIS 2019, 8 pairs a step, whatever the "
+        "dataset; every video is drawn equally often.",
+    ),
+    Choice(
+        "-",
         "backbone.frozen_norm",
         "ours",
         "Public code keeps BatchNorm in evaluation mode but trains its scale and shift; here they are fixed.",
