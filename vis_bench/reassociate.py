@@ -41,10 +41,10 @@ def stored_videos(dataset: Dataset, frames: FramePredictions) -> Dataset:
 
     Raises DataError when there is none.
     """
-    names = frozenset(video.name for video in dataset.videos if video.id in frames.videos)
-    if not names:
+    ids = frozenset(dataset.video_by_id) & frozenset(frames.videos)
+    if not ids:
         raise DataError("The frame predictions hold no video.")
-    return splits.keep_videos(dataset, dataset.split, names)
+    return splits.keep_videos(dataset, dataset.split, ids)
 
 
 def reassociate(rule: Rule, frames: FramePredictions, dataset: Dataset) -> list[Track]:

@@ -152,7 +152,7 @@ def test_a_key_that_only_some_rules_have(vis_bench, squares, dataset, tmp_path):
 def test_a_run_of_some_videos_is_scored_on_these(vis_bench, squares, dataset, tmp_path):
     from vis_bench.data.splits import keep_videos
 
-    part = keep_videos(dataset, "val", frozenset({dataset.videos[1].name}))
+    part = keep_videos(dataset, "val", frozenset({dataset.videos[1].id}))
     path = write(tmp_path / "run", part, two_objects(dataset, [[], []]))
     assert [v.id for v in stored_videos(dataset, read_frames(path, dataset)).videos] == [part.videos[0].id]
     code, _, err = vis_bench("reassociate", path, "-m", "stc", "-d", squares, "--split", "val")

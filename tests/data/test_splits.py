@@ -8,6 +8,7 @@ from vis_bench.data.splits import (
     HELD_OUT_FRACTION,
     crossing_videos,
     development_split,
+    first_videos,
     held_out_names,
     split_hash,
     threshold_of,
@@ -51,6 +52,12 @@ def test_held_out_are_the_smallest_hashes_whatever_the_order():
     assert held_out_names(names(20)[::-1], Fraction(1, 4)) == set(ranked[:5])
     # Known digests: SHA-256("a") = ca97..., ("b") = 3e23..., ("c") = 2e7d...
     assert held_out_names(["a", "b", "c"], Fraction(1, 3)) == {"c"}
+
+
+def test_the_first_videos_are_counted_also_where_all_frames_lie_in_one_folder(tmp_path):
+    part = first_videos(full_set(tmp_path, 5, "own", ["all"] * 5), 2)
+    assert [video.id for video in part.videos] == [0, 1]
+    assert [track.video_id for track in part.tracks] == [0, 1]
 
 
 def test_train_and_devval_share_nothing_and_leave_nothing_out(tmp_path):

@@ -10,7 +10,7 @@ from square_videos import write_split
 
 import methods.tracking.association as association
 from vis_bench.data import catalog
-from vis_bench.data.splits import keep_videos
+from vis_bench.data.splits import first_videos
 from vis_bench.gate.baseline import read_baseline
 from vis_bench.gate.report import gate_junit, gate_markdown, gate_text
 from vis_bench.gate.retrained import decide
@@ -151,11 +151,10 @@ def test_what_the_interval_does_not_decide_is_inconclusive(make, gate, dataset, 
 
 def test_new_runs_on_more_videos_are_compared_on_the_baseline_s(make, gate, dataset, tmp_path):
     """The videos that the baseline lacks are much worse in the new runs, and do not count."""
-    first = [video.name for video in dataset.videos[:3]]
-    part = keep_videos(dataset, "val", frozenset(first))
+    part = first_videos(dataset, 3)
     make(*seeds(tmp_path, part, "old", (0, 1)))
-    bad = {video.id: 0 if video.name in first else 6 for video in dataset.videos}
-    slightly = {video.id: 1 if video.name in first else 6 for video in dataset.videos}
+    bad = {video.id: 0 if video in part.videos else 6 for video in dataset.videos}
+    slightly = {video.id: 1 if video in part.videos else 6 for video in dataset.videos}
     seeds(tmp_path, dataset, "new", (bad, slightly))
     code, out, _ = gate("--runs", tmp_path / "new")
     assert code == 0

@@ -51,10 +51,9 @@ def held_out_names(names: Sequence[str], fraction: Fraction) -> frozenset[str]:
     return frozenset(ranked[:count])
 
 
-def keep_videos(dataset: Dataset, split: str, names: frozenset[str]) -> Dataset:
-    """The videos with these names, and their truth, as a split of their own. Order of the file is kept."""
-    videos = tuple(video for video in dataset.videos if video.name in names)
-    ids = {video.id for video in videos}
+def keep_videos(dataset: Dataset, split: str, ids: frozenset[int]) -> Dataset:
+    """The videos with these ids, and their truth, as a split of their own. Order of the file is kept."""
+    videos = tuple(video for video in dataset.videos if video.id in ids)
     tracks = dataset.tracks
     return replace(
         dataset,
@@ -63,6 +62,11 @@ def keep_videos(dataset: Dataset, split: str, names: frozenset[str]) -> Dataset:
         tracks=None if tracks is None else tuple(track for track in tracks if track.video_id in ids),
         split_hash=split_hash(video.name for video in videos),
     )
+
+
+def first_videos(dataset: Dataset, count: int) -> Dataset:
+    """The first `count` videos of a split, which keeps its name: what `vis-bench run --limit` scores."""
+    return keep_videos(dataset, dataset.split, frozenset(video.id for video in dataset.videos[:count]))
 
 
 def threshold_of(names: Sequence[str], fraction: Fraction) -> str:
@@ -89,7 +93,7 @@ def development_split(full: Dataset, split: str, threshold: str | None = None) -
             f"{full.name}: split {split!r} has no video, because the training file holds only "
             f"{len(full.videos)}. Use the complete training file or `train-full`."
         )
-    return keep_videos(full, split, chosen)
+    return keep_videos(full, split, frozenset(video.id for video in full.videos if video.name in chosen))
 
 
 def crossing_videos(train: Dataset, test: Dataset) -> tuple[str, ...]:

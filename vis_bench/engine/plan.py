@@ -120,8 +120,7 @@ def open_data(settings: Settings) -> OpenedData:
         settings.dataset, settings.split, settings.data_root, settings.cache_root
     )
     if settings.limit is not None:
-        first = frozenset(video.name for video in evaluated.videos[: settings.limit])
-        evaluated = splits.keep_videos(evaluated, evaluated.split, first)
+        evaluated = splits.first_videos(evaluated, settings.limit)
     require_frames(evaluated)
     if not settings.train:
         return OpenedData(evaluated, None)

@@ -68,9 +68,8 @@ def open_recorded(identity: DataIdentity, dataset: str, split: str, data_root: P
     Raises DataError when annotations or videos differ, and for a split without public truth.
     """
     whole = catalog.open_dataset(dataset, split, data_root)
-    first = frozenset(video.name for video in whole.videos[: identity.videos])
     # the name of the split is no part of its hash
-    part = splits.keep_videos(whole, whole.split, first)
+    part = splits.first_videos(whole, identity.videos)
     if whole.annotation_hash != identity.annotation_hash or part.split_hash != identity.split_hash:
         raise DataError(
             f"{dataset} {split} is not the data of the record ({identity.name} {identity.split}, "

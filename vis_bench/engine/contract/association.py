@@ -24,7 +24,8 @@ def association(bench: Bench) -> Outcome:
         return not_applicable("the method names no association rule")
     if spec.associate is None or spec.summarise is None:
         return broken("the specification has one of associate and summarise; it takes both or neither")
-    dataset = splits.keep_videos(bench.dataset, bench.dataset.split, frozenset(_VIDEOS))
+    ids = frozenset(video.id for video in bench.dataset.videos if video.name in _VIDEOS)
+    dataset = splits.keep_videos(bench.dataset, bench.dataset.split, ids)
     store = FrameStore(bench.folder, dataset, spec.info.iou_type)
     tracks: list[Track] = []
     for video in dataset.videos:
