@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import metric_corpus
 import numpy as np
 import pytest
 from metric_corpus import rectangle, track, truth_track
 
 from vis_bench import evaluate as scoring
+from vis_bench import rle
 from vis_bench.explain import ORACLES, costly_videos, explain
 from vis_bench.metrics.oracles import follow_up, oracle_links, with_truth_association, with_truth_masks
 from vis_bench.metrics.overlap import video_overlap
@@ -97,6 +100,38 @@ def test_boxes() -> None:
     assert [one.boxes for one in linked] == [(left,) * 4, (right,) * 4]
     assert all(one.segmentations == none for one in linked)
     assert with_truth_masks(made, swapped, "bbox") == swapped
+
+
+def test_masks_stand_in_for_boxes_that_are_not_there() -> None:
+    """Scored on boxes, the tight box of a mask counts: of the truth in frame 2, of the tracks everywhere."""
+    made = two_objects()
+    first, second = made.tracks or ()
+    made = replace(made, tracks=(replace(first, boxes=(first.boxes[0], None, *first.boxes[2:])), second))
+    small = [track([LEFT_SMALL] * 4, 0.9), track([RIGHT_SMALL] * 4, 0.8)]
+    boxes = [
+        replace(one, segmentations=(None,) * 4, boxes=(rle.tight_box(one.segmentations[0]),) * 4)
+        for one in small
+    ]
+    for tracks in (small, boxes):
+        # IoU 0.6 counts at 0.5, 0.55 and 0.6, as of the masks above
+        scores = [
+            scoring.evaluate(made, found, ["ap"], "bbox")["video_ap"]["AP"]
+            for found in (
+                tracks,
+                with_truth_association(made, tracks, "bbox"),
+                with_truth_masks(made, tracks, "bbox"),
+            )
+        ]
+        assert scores == pytest.approx([0.3, 0.3, 1.0])
+
+
+def test_a_track_with_masks_in_some_frames_and_boxes_in_others_is_linked_whole() -> None:
+    """Frame 3 is too far off to be matched and has a box only; it stays with the object of its track."""
+    made = two_objects()
+    near, far = (0.0, 0.0, 10.0, 10.0), (0.0, 0.0, 2.0, 2.0)
+    mixed = replace(track([LEFT, None, None, None], 0.9), boxes=(None, near, far, near))
+    (linked,) = with_truth_association(made, [mixed], "bbox")
+    assert (linked.segmentations, linked.boxes) == (mixed.segmentations, mixed.boxes)
 
 
 @pytest.mark.parametrize("seed", range(8))

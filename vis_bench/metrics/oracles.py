@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from vis_bench.metrics.overlap import VideoOverlap, frame_iou, video_overlap
+from vis_bench.metrics.overlap import VideoOverlap, frame_iou, track_boxes, video_overlap
 from vis_bench.types import Box, Dataset, IouType, Rle, Track, TruthTrack
 
 MIN_IOU = 0.5
@@ -27,7 +28,7 @@ def with_truth_association(
     """
     result: list[Track] = []
     for truth, predicted, matched in _videos(dataset, tracks, iou_type):
-        present = [[entry is not None for entry in _shapes(track)] for track in predicted]
+        present = [[entry is not None for entry in _shapes(track, iou_type)] for track in predicted]
         links = follow_up(matched, np.array(present, dtype=bool).reshape(len(predicted), len(matched)))
         result += [
             _linked(one, predicted, links[:, g]) for g, one in enumerate(truth) if (links[:, g] >= 0).any()
@@ -39,21 +40,20 @@ def with_truth_association(
 def with_truth_masks(dataset: Dataset, tracks: Sequence[Track], iou_type: IouType = "segm") -> list[Track]:
     """The predicted tracks, with the object's own mask in every frame where they follow an object.
 
-    Scores, categories and identities stay; so do the masks that follow nothing.
+    For `bbox` its box, or the tight box of its mask where the truth has no box. Scores, categories and
+    identities stay; so do the masks that follow nothing.
     """
     result: list[Track] = []
     for truth, predicted, links in _videos(dataset, tracks, iou_type):
+        own = [_shapes(one, iou_type) for one in truth]
         for d, track in enumerate(predicted):
-            frames, objects = np.nonzero(links == d)
-            masks, boxes = list(track.segmentations), list(track.boxes or [])
-            for t, g in zip(frames.tolist(), objects.tolist(), strict=True):
-                if iou_type == "segm":
-                    masks[t] = truth[g].segmentations[t]
-                else:
-                    boxes[t] = truth[g].boxes[t]
-            result.append(
-                replace(track, segmentations=tuple(masks), boxes=tuple(boxes) if track.boxes else None)
-            )
+            shapes = _shapes(track, iou_type)
+            for t, g in np.argwhere(links == d).tolist():
+                shapes[t] = own[g][t]
+            if iou_type == "segm":
+                result.append(replace(track, segmentations=tuple(shapes)))
+            else:
+                result.append(replace(track, boxes=tuple(shapes)))
     return result
 
 
@@ -127,8 +127,8 @@ def _linked(truth: TruthTrack, predicted: Sequence[Track], rows: np.ndarray) -> 
     )
 
 
-def _shapes(track: Track) -> Sequence[Rle | Box | None]:
-    """The masks of a track, or its boxes where it has no mask at all."""
-    if track.boxes is None or any(rle is not None for rle in track.segmentations):
-        return track.segmentations
-    return track.boxes
+def _shapes(track: Track | TruthTrack, iou_type: IouType) -> list[Any]:
+    """What a track is scored by in every frame, None where it is absent: its masks, or its boxes."""
+    if iou_type == "segm":
+        return list(track.segmentations)
+    return track_boxes(track.boxes, track.segmentations)
