@@ -133,6 +133,8 @@ TRUTH_CASES = {
     "duplicate ids": (duplicated(), "4"),
     "list instead of object": ([1], "truth.json"),
     "no videos": ({"categories": [], "annotations": []}, "videos"),
+    "no category": (payload(categories=[], annotations=[]), "categories"),
+    "an empty list of videos": (payload(videos=[], annotations=[]), "videos"),
     "path out of the image folder": (
         payload(videos=[video_record(file_names=["../a/0.jpg", "a/1.jpg"])]),
         "outside",

@@ -128,6 +128,12 @@ BAD_FILES = {
     "annotation no object": (payload(annotations=[3]), r"annotations\[0\]: must be a JSON object"),
     "video id text": (payload(videos=[video_record(id="1")]), r"videos\[0\]: `id` must be a whole number"),
     "video twice": (payload(videos=[video_record(), video_record()]), "video 1: the id occurs twice"),
+    "no video": (payload(videos=[]), "`videos` is empty"),
+    "no category": (payload(categories=[]), "`categories` is empty"),
+    "one name twice": (
+        payload(categories=[{"id": 1, "name": "x"}, {"id": 2, "name": "x"}]),
+        "category 2: is named 'x' like category 1",
+    ),
     "category twice": (payload(categories=[{"id": 1, "name": "x"}] * 2), "category 1: the id occurs twice"),
     "annotation twice": (payload(annotations=[annotation()] * 2), "annotation 1: the id occurs twice"),
     "unknown video": (payload(annotations=[annotation(video_id=9)]), "annotation 1: video 9 is not in"),

@@ -30,6 +30,13 @@ def make_record(
     """
     status = fields.get("status", "done")
     data = {"name": "shapes", "split": "test", "annotation_hash": "a", "split_hash": "s", "videos": 60}
+    train_data = {
+        "name": "shapes",
+        "split": "train",
+        "annotation_hash": "b",
+        "split_hash": "t",
+        "videos": 500,
+    }
     record: dict[str, Any] = {
         "schema_version": 1,
         "vis_bench_version": "0.1.0",
@@ -46,7 +53,7 @@ def make_record(
         "dataset": "shapes",
         "split": "test",
         "data": data,
-        "train_data": None,
+        "train_data": train_data,
         "protocol": "hand-made",
         "protocol_hash": "0123456789abcdef",
         "not_from_a_paper": "a shared pretraining",

@@ -10,8 +10,12 @@ from record_samples import make_record
 
 from vis_bench.errors import DataError, NotComparableError, UsageError
 from vis_bench.protocol import Protocol
+from vis_bench.report.caption import block_notes, heading
 from vis_bench.report.columns import COLUMNS, choose_columns
 from vis_bench.report.rows import Cell, build_blocks, summarise_seeds
+from vis_bench.report.tables import methods_table
+
+OTHER = {"name": "mine", "split": "train", "annotation_hash": "c", "split_hash": "u", "videos": 3}
 
 
 def test_sample_standard_deviation_of_two_seeds_worked_out_by_hand() -> None:
@@ -60,6 +64,10 @@ def test_boxes_have_a_block_of_their_own_after_the_masks() -> None:
         {"protocol_hash": "fedcba9876543210"},
         {"data": {"name": "x", "split": "y", "annotation_hash": "b", "split_hash": "s", "videos": 60}},
         {"data": {"name": "x", "split": "y", "annotation_hash": "a", "split_hash": "t", "videos": 60}},
+        {"train_data": OTHER | {"split_hash": "t"}},
+        {"train_data": OTHER | {"annotation_hash": "b"}},
+        {"train_data": None},
+        {"extra_data": OTHER},
     ],
 )
 def test_runs_on_other_data_or_protocols_do_not_share_a_table(change: dict[str, Any]) -> None:
@@ -82,6 +90,71 @@ def test_values_set_by_hand_make_another_row() -> None:
     changed = make_record(seed=1, overrides={"train.lr": 0.1})
     (block,) = build_blocks([make_record(seed=0), changed])
     assert sorted(row.label(block.default_config) for row in block.rows) == ["stc", "stc[train.lr=0.1]"]
+
+
+def test_blocks_that_differ_in_the_training_only_say_so() -> None:
+    records = [
+        make_record("one"),
+        make_record("two", train_data=OTHER, extra_data=OTHER | {"name": "coco", "split": "train2017"}),
+        make_record("three", train_data=None, initial_weights="0123456789"),
+    ]
+    own = "trained on shapes train (500 videos, b, t)"
+    mixed = "trained on mine train (3 videos, c, u) and coco train2017 (3 images, c, u)"
+    assert [block.training for block in build_blocks(records)] == [
+        own,
+        mixed,
+        "weights as given, not trained",
+    ]
+    assert f"protocol hand-made (01234567), {own}, seed 0" in heading(build_blocks(records)[0])
+    (alone,) = build_blocks(records[:1])
+    assert alone.training == ""
+
+
+def test_other_initial_weights_make_another_row_of_the_same_table() -> None:
+    given = {"initial_weights": "0123456789abcdef"}
+    (block,) = build_blocks([make_record(ap=0.4), make_record(ap=0.3, **given), make_record("ifr", **given)])
+    labels = [row.label(block.default_config) for row in block.rows]
+    assert labels == ["stc", "ifr", "stc[weights=01234567]"]
+    names = [line[:2] for line in methods_table([block]).lines]
+    assert names == [("stc", "tiny"), ("ifr", "tiny"), ("stc", "tiny[weights=01234567]")]
+    assert [note for note in block_notes(block) if "weights" in note] == [
+        "ifr: training started from weights given by hand (01234567).",
+        "stc[weights=01234567]: training started from weights given by hand (01234567).",
+    ]
+
+
+def test_one_checkpoint_under_several_seeds_is_no_repetition() -> None:
+    fixed = {"train_data": None, "initial_weights": "0123456789abcdef"}
+    with pytest.raises(DataError, match="seeds 0 and 1 scored the same weights without training"):
+        build_blocks([make_record(seed=0, **fixed), make_record(seed=1, **fixed)])
+
+
+def test_seeds_of_different_commits_are_one_row_with_a_note() -> None:
+    commits = (
+        {"commit": "a" * 40, "dirty": False},
+        {"commit": "a" * 40, "dirty": True},
+        {"commit": "b" * 40},
+    )
+    (block,) = build_blocks([make_record(seed=seed, git=git) for seed, git in enumerate(commits)])
+    assert block.rows[0].done_seeds == (0, 1, 2)
+    assert "stc: seeds ran at different commits (aaaaaaa, bbbbbbb)." in block_notes(block)
+    (block,) = build_blocks([make_record(seed=seed, git=git) for seed, git in enumerate(commits[:2])])
+    assert not any("commits" in note for note in block_notes(block))
+
+
+def test_methods_with_values_set_by_hand_have_lines_of_their_own() -> None:
+    """Parameters and training time are those of the values, not of the configuration without them."""
+    wide = {
+        "overrides": {"dim": 128},
+        "parameters": {"total": 9_000_000, "trainable": 9_000_000},
+        "timing": {"train_seconds": 30.0},
+    }
+    (block,) = build_blocks([make_record(ap=0.4), make_record(**wide)])
+    lines = methods_table([block]).lines
+    assert [(line[1], *line[-3:]) for line in lines] == [
+        ("tiny", "1,200,000", "1,100,000", "90"),
+        ("tiny[dim=128]", "9,000,000", "9,000,000", "30"),
+    ]
 
 
 def test_different_configurations_under_one_name_are_not_averaged() -> None:

@@ -132,6 +132,8 @@ def _track_record(track: TruthTrack) -> dict[str, Any]:
 
 
 def _read_videos(records: list[Any], file: str) -> tuple[Video, ...]:
+    if not records:
+        raise DataError(f"{file}: `videos` is empty. A data set needs at least one video.")
     videos: dict[int, Video] = {}
     for i, value in enumerate(records):
         record = require_object(value, f"{file}, videos[{i}]")
@@ -178,14 +180,24 @@ def check_file_name(name: object, where: str) -> None:
 
 
 def _read_categories(records: list[Any], file: str) -> tuple[Category, ...]:
+    if not records:
+        raise DataError(f"{file}: `categories` is empty. List every class with `id` and `name`.")
     categories: dict[int, Category] = {}
+    id_of_name: dict[str, int] = {}
     for i, value in enumerate(records):
         where = f"{file}, categories[{i}]"
         record = require_object(value, where)
         category_id = require_int(record, "id", where)
         if category_id in categories:
             raise DataError(f"{file}, category {category_id}: the id occurs twice in `categories`.")
-        categories[category_id] = Category(category_id, require_text(record, "name", where))
+        name = require_text(record, "name", where)
+        if name in id_of_name:
+            raise DataError(
+                f"{file}, category {category_id}: is named {name!r} like category {id_of_name[name]}. "
+                "Results are kept by name: rename one, or make them one category."
+            )
+        id_of_name[name] = category_id
+        categories[category_id] = Category(category_id, name)
     return tuple(categories[key] for key in sorted(categories))
 
 

@@ -15,13 +15,14 @@ REGION_NAMES = {"segm": "masks", "bbox": "boxes"}
 
 
 def heading(block: Block) -> str:
-    """What a block holds: data set, split, videos, kind of region, protocol, configuration, seeds."""
+    """What a block holds: data set, split, videos, region, protocol, training, seeds, configuration."""
     seeds = "seed" if len(block.seeds) == 1 else "seeds"
     parts = [
         f"{one_line(block.dataset)} {one_line(block.split)}",
         f"{block.videos} videos",
         REGION_NAMES.get(block.iou_type, one_line(block.iou_type)),
         f"protocol {one_line(block.protocol)} ({one_line(block.protocol_hash)[:8]})",
+        *([one_line(block.training)] if block.training else []),
         f"{seeds} {', '.join(map(str, block.seeds))}",
     ]
     if block.default_config is not None:
@@ -80,7 +81,7 @@ def pretraining_sentences(blocks: Sequence[Block], protocols: Protocols) -> list
 
 
 def block_notes(block: Block) -> list[str]:
-    """Notes under one table: seeds that are missing, with the reason, and devices."""
+    """Notes under one table: missing seeds with the reason, given weights, mixed commits, and devices."""
     notes = [note for row in block.rows for note in _row_notes(row, block)]
     devices = "; ".join(one_line(name) for name in block.devices)
     if not seconds_are_comparable(block):
@@ -99,6 +100,13 @@ def _row_notes(row: Row, block: Block) -> list[str]:
     if absent:
         seeds = "seed" if len(absent) == 1 else "seeds"
         notes.append(f"{label}: no record for {seeds} {', '.join(map(str, absent))}.")
+    if row.initial_weights and row.done[0].get("train_data") is not None:
+        notes.append(f"{label}: training started from weights given by hand ({row.initial_weights[:8]}).")
+    commits = dict.fromkeys(str((record.get("git") or {}).get("commit", ""))[:7] for record in row.done)
+    if len(commits) > 1:
+        notes.append(
+            f"{label}: seeds ran at different commits ({', '.join(c or 'unknown' for c in commits)})."
+        )
     return notes
 
 

@@ -9,9 +9,15 @@ from pathlib import Path
 from vis_bench.errors import DataError, NotComparableError, UsageError, did_you_mean
 from vis_bench.records import RECORD_NAME, find_records, read_record
 from vis_bench.report.columns import Record
-from vis_bench.report.rows import DONE, Block, Protocols, Row, build_blocks, comparable_key
-
-KEY_NAMES = ("dataset", "split", "protocol_hash", "annotation_hash", "split_hash", "iou_type")
+from vis_bench.report.rows import (
+    DONE,
+    KEY_NAMES,
+    Block,
+    Protocols,
+    Row,
+    build_blocks,
+    comparable_key,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ def _further_seeds(side: Sequence[Stored], new: Sequence[Stored]) -> bool:
     """Whether new records repeat the runs of a side with other seeds."""
 
     def runs(stored: Sequence[Stored]) -> list[tuple[object, ...]]:
-        fields = ("method", "config", "config_values")
+        fields = ("method", "config", "config_values", "initial_weights")
         return [(*comparable_key(one.record), *(one.record[field] for field in fields)) for one in stored]
 
     seeds, others = ({one.record["seed"] for one in stored} for stored in (side, new))
@@ -195,4 +201,4 @@ def _what_differs(names: Sequence[str], keys: Sequence[Mapping[tuple[str, ...], 
 
 
 def _short(value: str) -> str:
-    return value if len(value) <= 20 else f"{value[:8]}..."
+    return (value or "none") if len(value) <= 20 else f"{value[:8]}..."

@@ -150,6 +150,7 @@ def _facts(block: Block) -> tuple[tuple[str, str], ...]:
         ("regions", REGION_NAMES.get(block.iou_type, block.iou_type)),
         ("protocol", block.protocol),
         ("protocol hash", block.protocol_hash),
+        *([("training", block.training)] if block.training else []),
         ("seeds", ", ".join(map(str, block.seeds))),
         ("configuration", f"{block.default_config} unless named" if block.default_config else "as named"),
         ("hardware", "; ".join(block.devices) or "unknown"),

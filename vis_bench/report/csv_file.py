@@ -27,6 +27,8 @@ def table_frame(blocks: Sequence[Block], columns: Sequence[Column]) -> pandas.Da
         "method",
         "config",
         "overrides",
+        "initial_weights",
+        "training",
     ]
     head += ["device", "status", "seeds_done", "problems"]
     names = [f"{column.name}_{part}" for column in columns for part in ("mean", "sd", "half_interval")]
@@ -45,6 +47,8 @@ def _line(block: Block, row: Row, columns: Sequence[Column]) -> dict[str, object
         "method": row.method,
         "config": row.config,
         "overrides": json.dumps(dict(row.overrides)) if row.overrides else "",
+        "initial_weights": row.initial_weights,
+        "training": block.training,
         "device": "; ".join(row.devices),
         "status": row.status,
         "seeds_done": " ".join(map(str, row.done_seeds)),

@@ -24,6 +24,12 @@ from vis_bench.records import Record as RecordSchema
 from vis_bench.report.columns import COLUMNS, Column, Record, read_value
 
 DONE = "done"
+KEY_NAMES = (
+    *("dataset", "split", "protocol_hash", "annotation_hash", "split_hash", "iou_type"),
+    *("train_annotation_hash", "train_split_hash", "extra_annotation_hash", "extra_split_hash"),
+)
+"""What the entries of `comparable_key` are; those of the training stand last."""
+_WITHOUT_TRAINING = 6
 
 
 Protocols = Mapping[tuple[str, str], Protocol]
@@ -51,26 +57,43 @@ class Cell:
 class Row:
     """One method with one configuration inside a block.
 
-    records: all of its records, one per seed, by ascending seed.
+    records: all of its records, one per seed, by ascending seed. shows_weights: another row of the block
+    differs in nothing but the weights that it started from.
     """
 
     method: str
     config: str
     records: tuple[Record, ...]
+    shows_weights: bool = False
 
     def label(self, default_config: str | None) -> str:
-        """`method`, with `@config` where it is not the block's usual one, and with values set by hand."""
+        """`method`, with `@config` where it is not the block's usual one, and with what was set by hand."""
         base, _, variant = self.config.partition("+")
         shown = variant if base == default_config else self.config
         shown = "" if self.config == default_config else shown
-        name = f"{self.method}@{shown}" if shown else self.method
-        values = ",".join(f"{key}={value}" for key, value in self.overrides.items())
-        return f"{name}[{values}]" if values else name
+        return (f"{self.method}@{shown}" if shown else self.method) + self._by_hand
+
+    @property
+    def configuration(self) -> str:
+        """Its configuration with what was set by hand, as in a label."""
+        return self.config + self._by_hand
+
+    @property
+    def _by_hand(self) -> str:
+        values = [f"{key}={value}" for key, value in self.overrides.items()]
+        if self.shows_weights and self.initial_weights:
+            values.append(f"weights={self.initial_weights[:8]}")
+        return f"[{','.join(values)}]" if values else ""
 
     @property
     def overrides(self) -> Mapping[str, Any]:
         """Configuration values that were set by hand, the same in all records of a row."""
         return self.records[0].get("overrides") or {}
+
+    @property
+    def initial_weights(self) -> str:
+        """SHA-256 of the weights that were given by hand, empty where there are none."""
+        return self.records[0].get("initial_weights") or ""
 
     @property
     def done(self) -> tuple[Record, ...]:
@@ -108,10 +131,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows that may be compared: same data, protocol and kind of region (`segm` masks, `bbox` boxes).
+    """Rows that may be compared: what `comparable_key` holds is the same in all of them.
 
-    default_config: the configuration left out of labels, None if every label shows it. devices: names of the
-    devices that the done runs used, `unknown` where a record says nothing.
+    iou_type: `segm` masks, `bbox` boxes. default_config: the configuration left out of labels, None if every
+    label shows it. devices: names of the devices that the done runs used, `unknown` where a record says
+    nothing. training: what was trained on, empty unless nothing was or another block differs only in it.
     """
 
     dataset: str
@@ -124,6 +148,7 @@ class Block:
     default_config: str | None
     devices: tuple[str, ...]
     rows: tuple[Row, ...]
+    training: str = ""
 
 
 def installed_protocols() -> Protocols:
@@ -170,33 +195,71 @@ def build_blocks(records: Sequence[Record], protocols: Protocols = MappingProxyT
     Rows with AP come first, the highest AP first, then rows without, by label. Mask blocks stand before box
     blocks, data sets in the order of their first record. protocols: by (name, content hash); labels leave
     out the configuration that the protocol means by default, or the block's only one where the protocol is
-    not given. Raises DataError for malformed records and for two records of one seed.
+    not given. Raises DataError for malformed records, for two records of one seed and for weights that were
+    scored under several seeds.
     """
     groups: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
     for position, record in enumerate(records):
         check_record(record, position)
         groups[comparable_key(record)].append(record)
-    blocks = [_block(group, protocols) for group in groups.values()]
+    alike = Counter(key[:_WITHOUT_TRAINING] for key in groups)
+    blocks = [
+        _block(group, protocols, _training_text(group[0], alike[key[:_WITHOUT_TRAINING]] > 1))
+        for key, group in groups.items()
+    ]
     return tuple(sorted(blocks, key=lambda block: block.iou_type != "segm"))
 
 
 def comparable_key(record: Record) -> tuple[str, ...]:
-    """What records of one table share: data set, split, protocol hash, two data hashes, kind of region."""
-    data = record["data"]
-    hashes = (record["protocol_hash"], data["annotation_hash"], data["split_hash"])
-    return (record["dataset"], record["split"], *hashes, record["iou_type"])
+    """What records of one table share, see KEY_NAMES: videos, protocol, kind of region, training data.
+
+    Empty text stands for training data that there is not.
+    """
+    data, train, extra = (record.get(name) or {} for name in ("data", "train_data", "extra_data"))
+    return (
+        *(record["dataset"], record["split"], record["protocol_hash"]),
+        *(data["annotation_hash"], data["split_hash"], record["iou_type"]),
+        *(train.get("annotation_hash", ""), train.get("split_hash", "")),
+        *(extra.get("annotation_hash", ""), extra.get("split_hash", "")),
+    )
 
 
-def _block(group: Sequence[Record], protocols: Protocols) -> Block:
+def row_key(record: Record) -> tuple[str, str, str, str]:
+    """What the seeds of a row share inside a block: method, configuration, values and weights set by hand."""
+    overrides = json.dumps(record.get("overrides") or {}, sort_keys=True)
+    return record["method"], record["config"], overrides, record.get("initial_weights") or ""
+
+
+def has_repeats(records: Sequence[Record]) -> bool:
+    """Whether two records are of one seed of one row."""
+    keys = [(comparable_key(record), row_key(record), record["seed"]) for record in records]
+    return len(set(keys)) < len(keys)
+
+
+def _training_text(record: Record, needed: bool) -> str:
+    train, extra = record.get("train_data"), record.get("extra_data")
+    if train is None:
+        return "weights as given, not trained"
+    if not needed:
+        return ""
+    parts = [(train, "videos"), *([(extra, "images")] if extra else [])]
+    return "trained on " + " and ".join(
+        f"{data['name']} {data['split']} ({data['videos']} {unit}, {data['annotation_hash'][:8]}, "
+        f"{data['split_hash'][:8]})"
+        for data, unit in parts
+    )
+
+
+def _block(group: Sequence[Record], protocols: Protocols, training: str) -> Block:
     first = group[0]
-    runs: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    runs: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
     for record in group:
-        overrides = json.dumps(record.get("overrides") or {}, sort_keys=True)
-        runs[record["method"], record["config"], overrides].append(record)
-    configs = {config for _, config, _ in runs}
+        runs[row_key(record)].append(record)
+    alike = Counter(key[:3] for key in runs)
+    configs = {config for _, config, _, _ in runs}
     protocol = protocols.get((first["protocol"], first["protocol_hash"]))
     usual = next(iter(configs)) if len(configs) == 1 else None
-    rows = [_row(method, config, found) for (method, config, _), found in runs.items()]
+    rows = [_row(found, shows_weights=alike[key[:3]] > 1) for key, found in runs.items()]
     rows.sort(key=_rank)
     return Block(
         dataset=first["dataset"],
@@ -209,6 +272,7 @@ def _block(group: Sequence[Record], protocols: Protocols) -> Block:
         default_config=protocol.config if protocol else usual,
         devices=tuple(sorted({name for row in rows for name in row.devices})),
         rows=tuple(rows),
+        training=training,
     )
 
 
@@ -217,21 +281,28 @@ def _rank(row: Row) -> tuple[bool, float, str, str]:
     return mean is None, -(mean or 0.0), row.method, row.config
 
 
-def _row(method: str, config: str, records: Sequence[Record]) -> Row:
+def _row(records: Sequence[Record], shows_weights: bool) -> Row:
+    first = records[0]
+    method, config = first["method"], first["config"]
     twice = [seed for seed, count in Counter(record["seed"] for record in records).items() if count > 1]
     if twice:
         raise DataError(
             f"{method}@{config}: more than one record for seed {twice[0]}. A seed counted twice would "
             "make the standard deviation too small. Name one of them only."
         )
-    first = records[0]
     for other in records[1:]:
+        if first.get("train_data") is None and first.get("initial_weights"):
+            raise DataError(
+                f"{method}@{config}: seeds {first['seed']} and {other['seed']} scored the same weights "
+                "without training. One training is no repetition of itself. Name one of them only."
+            )
         if other.get("config_values") != first.get("config_values"):
             raise NotComparableError(
                 f"{method}@{config}: seeds {first['seed']} and {other['seed']} ran with different "
                 "configuration values, so they are no repetitions of one another. Report them separately."
             )
-    return Row(method, config, tuple(sorted(records, key=lambda record: record["seed"])))
+    ordered = tuple(sorted(records, key=lambda record: record["seed"]))
+    return Row(method, config, ordered, shows_weights)
 
 
 def device_name(record: Record) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vis_bench.metrics.temporal_errors import KINDS
@@ -10,6 +10,9 @@ from vis_bench.types import Dataset, IouType
 
 _MOT_COLUMNS = ("IDF1", "IDP", "IDR", "MOTA", "IDs", "FP", "FN", "MT", "ML", "Frag")
 _HOTA_COLUMNS = ("HOTA", "DetA", "AssA", "LocA")
+
+Rows = Sequence[tuple[str, Mapping[str, Any]]]
+"""Names and numbers; names may repeat, as long ones are cut."""
 
 
 def _cell(value: float | int | None, width: int) -> str:
@@ -21,12 +24,11 @@ def _cell(value: float | int | None, width: int) -> str:
     return (f"{100 * value:.1f}" if value > -1 else f"{100 * value:.0f}").rjust(width)
 
 
-def _grid(title: str, columns: tuple[str, ...], rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    first = max([len(title), *(len(name) for name in rows)])
+def _grid(title: str, columns: tuple[str, ...], rows: Rows) -> list[str]:
+    first = max([len(title), *(len(name) for name, _ in rows)])
     lines = [title.ljust(first) + "".join(name.rjust(6) for name in columns)]
     lines += [
-        name.ljust(first) + "".join(_cell(row.get(column), 6) for column in columns)
-        for name, row in rows.items()
+        name.ljust(first) + "".join(_cell(row.get(column), 6) for column in columns) for name, row in rows
     ]
     return [*lines, ""]
 
@@ -59,16 +61,16 @@ def evaluation_summary(
     ]
     if "video_ap" in result:
         ap = result["video_ap"]
-        rows = {"all": ap} | {_shorten(name): row for name, row in result["per_category"].items()}
+        rows = [("all", ap), *((_shorten(name), row) for name, row in result["per_category"].items())]
         lines += _grid("video AP, %", ("AP", "AP50", "AP75", "APs", "APm", "APl"), rows)
-        lines += _grid("video AR, %", ("AR1", "AR10", "AR100", "ARs", "ARm", "ARl"), {"all": ap})
+        lines += _grid("video AR, %", ("AR1", "AR10", "AR100", "ARs", "ARm", "ARl"), [("all", ap)])
     if "frame_ap" in result:
-        lines += _grid("frame AP, %", ("AP", "AP50"), {"all": result["frame_ap"]})
+        lines += _grid("frame AP, %", ("AP", "AP50"), [("all", result["frame_ap"])])
     for mode, thresholds in result.get("mot", {}).items():
-        rows = {f"score > {threshold}": row for threshold, row in thresholds.items()}
+        rows = [(f"score > {threshold}", row) for threshold, row in thresholds.items()]
         lines += _grid(f"MOT {mode.replace('_', ' ')}", _MOT_COLUMNS, rows)
     for mode, thresholds in result.get("hota", {}).items():
-        rows = {name if name == "all" else f"score > {name}": row for name, row in thresholds.items()}
+        rows = [(name if name == "all" else f"score > {name}", row) for name, row in thresholds.items()]
         lines += _grid(f"HOTA {mode.replace('_', ' ')}", _HOTA_COLUMNS, rows)
     for mode, thresholds in result.get("errors", {}).items():
         for threshold, row in thresholds.items():

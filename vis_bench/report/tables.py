@@ -10,7 +10,7 @@ from typing import Any
 from vis_bench.report.caption import block_notes, row_problem, visible_columns
 from vis_bench.report.cell_text import interval_text, mean_and_sd_text
 from vis_bench.report.columns import MOT_NAMES, Column, Record, category_column, mot_column
-from vis_bench.report.rows import DONE, Block, Row
+from vis_bench.report.rows import DONE, Block, Row, row_key
 
 INTERVALS = (
     "t intervals of the mean over seeds: what other trainings would give on these videos. Intervals that "
@@ -118,11 +118,14 @@ def _mot_line(row: Row, label: str, threshold: str, classes: str) -> tuple[str, 
 
 def methods_table(blocks: Sequence[Block]) -> Table:
     """Who the methods are: paradigm, on-line or not, measured look-ahead, parameters, training time."""
-    records: dict[tuple[str, str], list[Record]] = {}
+    records: dict[tuple[str, ...], list[Record]] = {}
+    names: dict[tuple[str, ...], tuple[str, str]] = {}
     for block in blocks:
         for row in block.rows:
-            records.setdefault((row.method, row.config), []).extend(row.records)
-    lines = tuple(_method_line(method, config, found) for (method, config), found in records.items())
+            key = row_key(row.records[0])
+            records.setdefault(key, []).extend(row.records)
+            names.setdefault(key, (row.method, row.configuration))
+    lines = tuple(_method_line(*names[key], found) for key, found in records.items())
     who = ("method", "configuration", "title", "paradigm", "on-line", "look-ahead (frames)")
     header = (*who, "parameters", "trainable", "mean training (s)")
     return Table("Methods", "", header, lines, text_columns=5)
