@@ -11,6 +11,7 @@ from vis_bench.records import PREDICTIONS_NAME
 
 VIDEOS = 6
 ALL = range(VIDEOS)
+DATA = {"name": "x", "split": "train", "annotation_hash": "b" * 64, "split_hash": "s" * 64, "videos": 9}
 
 
 @pytest.fixture
@@ -87,6 +88,33 @@ def test_equal_methods_are_equivalent(compare, runs, data):
     # Holm over two comparisons; IDF1 of half and of 4 of 6 found: 2 x 3 / (3 + 6), 2 x 4 / (4 + 6)
     assert half["p"] == pytest.approx(2 * half["p_unadjusted"])
     assert half["seeds"] == pytest.approx([100 / 3, 20.0])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"train_data": DATA},
+            "they differ in train_annotation_hash (bbbbbbbb... and none), train_split_hash",
+        ),
+        ({"train_data": DATA, "extra_data": DATA}, "extra_annotation_hash (bbbbbbbb... and none)"),
+    ],
+)
+def test_methods_with_other_training_data_are_not_compared(compare, runs, data, fields, message):
+    store_run(runs, data, "more", 0, ALL, **fields)
+    code, _, err = compare("more", "half")
+    assert code == 5
+    assert message in " ".join(err.split())
+
+
+def test_one_checkpoint_under_two_seeds_is_refused(vis_bench, data, tmp_path):
+    """The folders are taken for further seeds of one row; a table of them would claim no variance."""
+    for seed in (0, 1):
+        for method in ("fixed", "other"):
+            store_run(tmp_path / method, data, method, seed, ALL, initial_weights="c" * 64)
+    code, _, err = vis_bench("compare", tmp_path / "fixed", tmp_path / "other")
+    assert code == 3
+    assert "scored the same weights without training" in " ".join(err.split())
 
 
 def test_all_pairs(compare, runs, data):
