@@ -1,6 +1,6 @@
 """Errors that a user can cause, each with the exit code of the command line.
 
-Every message says what is wrong, where, and how to repair it. Anything else that escapes is a bug.
+Every message says what is wrong, where, and how to repair it. Anything else that escapes is a bug (exit 70).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ EXIT_DATA = 3
 EXIT_METHOD_FAILED = 4
 EXIT_NOT_COMPARABLE = 5
 EXIT_INCONCLUSIVE = 6
+# as sysexits.h has it
+EXIT_UNEXPECTED = 70
 EXIT_INTERRUPTED = 130
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from vis_bench.cli.methods import methods_app
 from vis_bench.cli.running import run, speed
 from vis_bench.cli.scoring import eval_, explain, reassociate
 from vis_bench.cli.studies import compare, gate, report, reproduce
-from vis_bench.errors import EXIT_INTERRUPTED, VisBenchError
+from vis_bench.errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, VisBenchError
 
 
 def _print_version(value: bool) -> None:
@@ -30,7 +31,7 @@ def root(
     """Compare the paradigms of video instance segmentation under one protocol.
 
     Exit codes: 0 ok, 1 gate failed, 2 usage, 3 data missing or invalid, 4 some method failed,
-    5 not comparable, 6 inconclusive, 130 interrupted.
+    5 not comparable, 6 inconclusive, 70 unexpected error, 130 interrupted.
     """
 
 
@@ -53,7 +54,10 @@ def _application() -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point of `vis-bench`: turns every expected error into one line and its exit code."""
+    """Entry point of `vis-bench`: turns every expected error into one line and its exit code.
+
+    Any other exception is a bug; its traceback is printed, and the exit code is none that a gate returns.
+    """
     try:
         _application()()
     except VisBenchError as error:
@@ -63,3 +67,6 @@ def main() -> None:
         if end.code == EXIT_INTERRUPTED:
             typer.echo("vis-bench: interrupted; the same command goes on from here.", err=True)
         raise
+    except Exception:  # noqa: BLE001 - shown in full
+        traceback.print_exc()
+        sys.exit(EXIT_UNEXPECTED)
