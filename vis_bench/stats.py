@@ -18,6 +18,9 @@ Verdict = Literal["better", "worse", "equivalent", "undecided"]
 LEVEL = 0.95
 POWER = 0.8
 MOST_SEEDS = 1000
+_SMALLEST_P = 1e-100
+# the same numbers added up in another order differ by less
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +116,13 @@ def critical_value(quantile: float, variances: Sequence[float], degrees: Sequenc
 
 
 def two_sided_p(t: float, variances: Sequence[float], degrees: Sequence[int]) -> float:
-    """The p at which `critical_value` is |t|: smaller than alpha just where the interval leaves out 0."""
+    """The p at which `critical_value` is |t|: smaller than alpha just where the interval leaves out 0.
+
+    At least 1e-100.
+    """
     parts = [(v, d) for v, d in zip(variances, degrees, strict=True) if v > 0]
-    # with the degrees of freedom of one part alone p is at one of these bounds
-    bounds = sorted(max(2 * float(stdtr(d, -abs(t))), 1e-300) for _, d in parts)
+    # with the degrees of freedom of one part alone p is at one of these bounds; stdtrit errs below 1e-150
+    bounds = sorted(max(2 * float(stdtr(d, -abs(t))), _SMALLEST_P) for _, d in parts)
     if t == 0 or bounds[0] == bounds[-1]:
         return bounds[-1]
 
@@ -124,6 +130,8 @@ def two_sided_p(t: float, variances: Sequence[float], degrees: Sequence[int]) ->
         return -critical_value(float(np.exp(log_p)) / 2, variances, degrees) - abs(t)
 
     low, high = np.log(bounds[0]) - 1e-9, min(np.log(bounds[-1]) + 1e-9, 0.0)
+    if gap(low) < 0:
+        return bounds[0]
     return float(np.exp(brentq(gap, low, high)))
 
 
@@ -210,7 +218,8 @@ def probability_of_improvement(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def win_tie_loss(a: np.ndarray, b: np.ndarray) -> tuple[int, int, int]:
-    """Videos on which A is better, equal, worse: a, b [V] metric per video; videos with NaN are left out."""
+    """Videos on which A is better, equal (to 1e-9), worse: a, b [V] metric per video; NaN is left out."""
     gap = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
     gap = gap[~np.isnan(gap)]
-    return int((gap > 0).sum()), int((gap == 0).sum()), int((gap < 0).sum())
+    ties = np.abs(gap) <= _ROUNDING
+    return int((gap[~ties] > 0).sum()), int(ties.sum()), int((gap[~ties] < 0).sum())

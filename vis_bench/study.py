@@ -24,6 +24,8 @@ POINTS = 100.0
 # batches of resamples drawn in search of ones that keep every category; fewer such ones are not enough
 _MOST_BATCHES = 20
 _FEWEST_KEPT = 100
+# share of the variance over videos that they have to show
+_LEAST_SHOWN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,9 @@ def resample_videos(
     """Draw V of V videos with replacement, `replicates` times; equal seeds give equal resamples.
 
     path: the metric as in `vis_bench.evaluate.reduce`. For a mean over categories the set of categories is
-    kept: resamples in which one loses all its truth are drawn again. Where nearly all do, they are kept, and
-    each is a mean over the categories that it has. Raises DataError for fewer than two videos.
+    kept: resamples in which one loses all its truth are drawn again. Where nearly all do, or the others are
+    so alike that the metric would hardly vary over them, all are kept, and each is a mean over the categories
+    that it has. Raises DataError for fewer than two videos.
     """
     count = len(statistics.video_ids)
     if count < 2:
@@ -121,9 +124,26 @@ def resample_videos(
         kept = np.concatenate([kept, batch[whole]])
         if len(kept) >= replicates:
             break
-    if len(kept) < min(_FEWEST_KEPT, replicates):
+    kept = kept[:replicates]
+    if len(kept) < min(_FEWEST_KEPT, replicates) or (lost and _shown(kept, has_truth) < _LEAST_SHOWN):
         return Resamples(first, drawn, lost, class_set_fixed=False)
-    return Resamples(kept[:replicates], drawn, lost, class_set_fixed=True)
+    return Resamples(kept, drawn, lost, class_set_fixed=True)
+
+
+def _shown(weights: np.ndarray, truth: np.ndarray) -> float:
+    """Share of the variance over videos of a mean over categories that these resamples show.
+
+    weights: [R, V], none of which loses a category; truth: [V, K] objects. For objects whose values vary
+    alike and independently between videos and categories. A category in one video shows nothing of its
+    variance, however often that video is drawn.
+    """
+    videos = len(truth)
+    shown = 0.0
+    for objects in truth.T:
+        drawn = weights * objects
+        shown += (drawn / drawn.sum(axis=1, keepdims=True)).var(axis=0, ddof=1).sum()
+    actual = ((truth / truth.sum(axis=0)) ** 2).sum()
+    return float(shown * videos / (videos - 1) / actual)
 
 
 def _truth_by_category(statistics: Statistics, path: Name) -> np.ndarray:

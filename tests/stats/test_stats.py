@@ -147,6 +147,27 @@ def test_p_of_nothing_and_of_much() -> None:
     assert 0 <= two_sided_p(1e9, (1e-9, 1.0), (2, 59)) < 1e-9
 
 
+@pytest.mark.parametrize("t", [49.0, 75.0, 590.0, 1e6])
+@pytest.mark.parametrize("videos", [140, 400, 533, 1000])
+def test_p_of_a_difference_of_very_many_standard_errors(t: float, videos: int) -> None:
+    """The t quantile of three degrees of freedom is wrong at the p of 399 degrees and 75 standard errors."""
+    for weights in ((0.5, 0.5), (0.001, 0.999)):
+        p = two_sided_p(t, weights, (3, videos - 1))
+        assert -critical_value(p / 2, weights, (3, videos - 1)) == pytest.approx(t, rel=1e-3)
+    # the share of the few degrees is too small to lift p to what can be told from 0
+    assert two_sided_p(t, (1e-60, 1.0), (3, 2999)) < 1e-50
+
+
+def test_interval_of_one_method_far_from_zero() -> None:
+    """Four seeds of IDF1 about 70 that vary by half a point: 140 standard errors and more above 0."""
+    draws = 70 + np.array([[-0.1, 0.1]] * 4) * math.sqrt(0.5)
+    mean, low, high = mean_interval(np.array([69.5, 70.5, 70.0, 70.0]), draws, 533)
+    # variances 1/6 / 4 between seeds, 0.01 over videos
+    critical = critical_value(0.975, (1 / 24, 0.01 * 533 / 532), (3, 532))
+    assert (mean, high - mean) == (70.0, pytest.approx(critical * math.sqrt(1 / 24 + 0.01 * 533 / 532)))
+    assert low == pytest.approx(140 - high)
+
+
 def test_holm_by_hand() -> None:
     """0.01 x 3, 0.02 x 2, 0.04 x 1, each at least as large as the one before, at most 1."""
     assert holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
@@ -216,3 +237,10 @@ def test_probability_of_improvement_by_hand() -> None:
 
 def test_win_tie_loss_leaves_undefined_videos_out() -> None:
     assert win_tie_loss(np.array([1.0, 2.0, 3.0, np.nan]), np.array([0.0, 2.0, 5.0, 1.0])) == (1, 1, 1)
+
+
+def test_sums_in_another_order_are_a_tie() -> None:
+    """0.1 + 0.2 + 0.3 is 0.6000000000000001 and 0.3 + 0.2 + 0.1 is 0.6."""
+    a = np.array([0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1, 1.0, 0.0])
+    b = np.array([0.3 + 0.2 + 0.1, 0.1 + 0.2 + 0.3, 0.0, 1.0])
+    assert win_tie_loss(a, b) == (1, 2, 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vis_bench.errors import DataError
-from vis_bench.study import MARGIN_POINTS, Scores, compare_all, resample_videos
+from vis_bench.study import MARGIN_POINTS, Resamples, Scores, compare_all, resample_videos
 
 AP = ("video_ap", "AP")
 
@@ -31,14 +31,14 @@ def test_resamples_have_as_many_videos_and_are_the_same_each_time() -> None:
 
 
 def test_resamples_that_lose_a_category_are_drawn_again_and_counted() -> None:
-    """One of 20 videos holds the second category: 0.95^20 = 36 % of all resamples lose it."""
+    """Two of 20 videos hold the second category: 0.9^20 = 12 % of all resamples lose it."""
     truth = np.zeros((20, 3))
-    truth[:, 0], truth[7, 1] = 1, 2  # the third category has no truth anywhere, so none can be lost
+    truth[:, 0], truth[7:9, 1] = 1, 2  # the third category has no truth anywhere, so none can be lost
     found = resample_videos(statistics(truth), AP)
     assert found.class_set_fixed
     assert len(found.weights) == 1000
-    assert (found.weights[:, 7] > 0).all()
-    assert found.lost / found.drawn == pytest.approx(0.358, abs=0.03)
+    assert (found.weights[:, 7:9].sum(axis=1) > 0).all()
+    assert found.lost / found.drawn == pytest.approx(0.122, abs=0.03)
 
 
 def test_tracking_metrics_have_no_categories_to_lose() -> None:
@@ -53,6 +53,40 @@ def test_where_nearly_all_resamples_lose_a_category_they_are_kept() -> None:
     assert not found.class_set_fixed
     assert found.weights.shape == (1000, 12)
     assert found.lost > 0.99 * found.drawn
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        np.eye(2),  # one resample of two keeps both categories, and weighs the videos as they are
+        np.eye(7),  # 7! / 7^7 = 0.6 % of 20,000 do, more than a hundred
+        np.array([[1, 1, 1, 1, 0], [1, 1, 1, 0, 1]]),
+        np.column_stack([np.ones(20), np.arange(20) == 7]),  # nothing shows how the second category varies
+    ],
+)
+def test_where_the_resamples_that_keep_every_category_are_too_alike_all_are_kept(truth: np.ndarray) -> None:
+    found = resample_videos(statistics(truth.astype(float)), AP)
+    assert (found.class_set_fixed, found.lost > 0) == (False, True)
+    every = np.random.default_rng(0).multinomial(len(truth), [1 / len(truth)] * len(truth), size=1000)
+    assert (found.weights == every).all()
+
+
+def category_scores(name: str, values: np.ndarray, resamples: Resamples) -> Scores:
+    """One seed whose metric is the mean of `values` [V], a category per video, over those with a weight."""
+    present = resamples.weights > 0
+    draws = (present * values).sum(axis=1) / present.sum(axis=1)
+    return Scores(name, values.mean(keepdims=True), draws[None], values)
+
+
+@pytest.mark.parametrize("differences", [(-10.0, -60.0, 70.0, 0.0), (-20.0, -1.0, -3.0, 1.0)])
+def test_a_category_per_video_decides_nothing_where_videos_disagree(differences: tuple[float, ...]) -> None:
+    values = np.array(differences)
+    resamples = resample_videos(statistics(np.eye(len(values))), AP)
+    a, b = (category_scores(name, gap, resamples) for name, gap in (("a", values), ("b", 0 * values)))
+    (one,) = compare_all([a, b])
+    assert one.verdict == "undecided"
+    # never narrower than half the variance of a mean over videos
+    assert one.difference.video_variance > values.var(ddof=1) / len(values) / 2
 
 
 def test_one_video_says_nothing() -> None:

@@ -71,6 +71,12 @@ COLUMNS: Mapping[str, Column] = {
     )
 }
 
+# fractions of which a higher one is better. LocA is not: a threshold without a match counts 1, so a method
+# that finds nothing has the highest
+COMPARED_METRICS = tuple(
+    name for name, column in COLUMNS.items() if column.unit == "fraction" and name != "LocA"
+)
+
 DEFAULT_COLUMNS = ("AP", "AP50", "AP75", "AR10", "fAP50", "IDF1", "IDs", "s/frame")
 
 

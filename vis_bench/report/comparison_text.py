@@ -116,6 +116,7 @@ def _sentences(study: Study) -> list[str]:
     elif study.resamples_lost:
         sentences.append(
             f"{study.resamples_lost} of {study.resamples_drawn} resamples drawn had lost all objects of a "
-            "category, too many to leave them out: each is a mean over the categories that it has."
+            "category. The others are too few or too alike to show how the difference varies, so these count "
+            "too: each is a mean over the categories that it has."
         )
     return [*sentences, "Videos won, tied, lost: by the metric of each video alone, mean over the seeds."]
