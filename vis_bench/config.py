@@ -10,7 +10,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from vis_bench.errors import UsageError, did_you_mean
+from vis_bench.errors import MethodError, UsageError, did_you_mean
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
 
@@ -40,8 +40,17 @@ def choose_config(spec: MethodSpec, name: str | None, default: str) -> tuple[str
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """A dataclass as nested plain values, ready for JSON; without `ADDED_LATER` fields at their defaults."""
-    return json.loads(json.dumps(_written(config), allow_nan=False))
+    """A dataclass as nested plain values, ready for JSON; without `ADDED_LATER` fields at their defaults.
+
+    Raises MethodError for a value that JSON does not know: a path, an array, a number that is not finite.
+    """
+    try:
+        return json.loads(json.dumps(_written(config), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise MethodError(
+            f"{type(config).__name__} cannot be written into a record ({error}). Use text, finite numbers, "
+            "true or false, None, and tuples, mappings or dataclasses of these."
+        ) from None
 
 
 def _written(value: Any) -> Any:
@@ -54,6 +63,17 @@ def _written(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _written(entry) for key, entry in value.items()}
     return [_written(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
+def dotted_keys(config: Any) -> set[str]:
+    """The keys that `override` knows: of every field, and of the fields of a dataclass in a field."""
+    keys = set()
+    for field in dataclasses.fields(config):
+        keys.add(field.name)
+        inner = getattr(config, field.name)
+        if dataclasses.is_dataclass(inner):
+            keys |= {f"{field.name}.{key}" for key in dotted_keys(inner)}
+    return keys
 
 
 def config_hash(value: Mapping[str, Any]) -> str:

@@ -47,6 +47,18 @@ def method_names() -> list[str]:
     return sorted(_entry_points())
 
 
+def entry_point_module(name: str) -> str | None:
+    """The module that an installed method's entry point names; None for any other text."""
+    point = _entry_points().get(name)
+    return None if point is None else point.module
+
+
+def plugin_file(name: str) -> tuple[Path, str] | None:
+    """`path/to/file.py:NAME` -> (absolute path, NAME); None for the name of an installed method."""
+    path, found, attribute = name.rpartition(".py:")
+    return (Path(f"{path}.py").resolve(), attribute) if found else None
+
+
 def load_object(reference: str) -> Any:
     """Import `module:attribute`. Raises UsageError when the form is wrong or the attribute is missing."""
     module_name, separator, attribute = reference.partition(":")
@@ -103,23 +115,27 @@ def load_spec(name: str) -> MethodSpec:
     Raises UsageError for an unknown name (with a suggestion) and MethodError when its module does not
     import.
     """
-    if ".py:" in name:
-        path, _, attribute = name.rpartition(":")
-        return _load_from_file(Path(path), attribute)
+    file = plugin_file(name)
+    if file is not None:
+        return _load_from_file(*file)
     points = _entry_points()
     if name not in points:
         raise UsageError(f"Unknown method {name!r}.{did_you_mean(name, points)}")
     try:
         found = points[name].load()
-    except ImportError as error:
-        raise MethodError(f"Method {name!r} cannot be imported: {error}.") from error
+    except Exception as error:
+        raise MethodError(
+            f"Method {name!r} (entry point {points[name].value}) cannot be imported: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     return _as_spec(found, f"entry point {name!r}")
 
 
 def split_variant(text: str) -> tuple[str, str | None]:
-    """`inspro@A` -> ("inspro", "A"); `inspro` -> ("inspro", None)."""
-    name, separator, config = text.partition("@")
-    return name, config if separator else None
+    """`inspro@A` -> ("inspro", "A"); `inspro` -> ("inspro", None). An @ in the path of a file stays there."""
+    path, colon, rest = text.rpartition(".py:")
+    name, separator, config = rest.partition("@")
+    return f"{path}{colon}{name}", config if separator else None
 
 
 def expand_methods(text: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vis_bench.config import config_hash
 from vis_bench.errors import DataError, UsageError, did_you_mean
+from vis_bench.files import sha256
 
 
 class _Strict(BaseModel):
@@ -21,7 +22,8 @@ class Initialisation(_Strict):
     """How every method's backbone starts.
 
     recipe: `module:callable` that returns the backbone's state dict, called with (backbone configuration,
-    options, cache folder, device); None starts from the method's own random initialisation.
+    options, cache folder, device); None starts from the method's own random initialisation. An option `file`
+    is the path of a file of weights, relative to the working folder.
     """
 
     recipe: str | None = None
@@ -80,7 +82,10 @@ class Protocol(_Strict):
     not_from_a_paper: str = ""
 
     def content_hash(self) -> str:
-        """SHA-256 of everything that can change a number (names, prose and places on disk left out)."""
+        """SHA-256 of everything that can change a number (names, prose and places on disk left out).
+
+        Reads the file of the initialisation's option `file`, if it has one.
+        """
         content = self.model_dump(mode="json", exclude={"name", "about", "datasets", "not_from_a_paper"})
         # where the extra data lies differs between machines; what it is, is in the hash of the run
         extra = content["training"].pop("extra")
@@ -88,6 +93,11 @@ class Protocol(_Strict):
             content["training"]["extra"] = {
                 key: value for key, value in extra.items() if key not in ("path", "images")
             }
+        options = content["initialisation"]["options"]
+        if "file" in options:
+            file = Path(str(options["file"]))
+            # the recipe says what is wrong with a file that is not there
+            options["file"] = sha256(file.read_bytes()) if file.is_file() else None
         return config_hash(content)
 
 

@@ -8,9 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from vis_bench.engine.lock import locked
-from vis_bench.engine.plan import code_hash
 from vis_bench.errors import MethodError
-from vis_bench.method import MethodInfo, MethodSpec
 
 TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
 
@@ -126,27 +124,3 @@ def test_an_empty_list_of_metrics_is_refused(vis_bench, squares, tmp_path):
     code, _, err = vis_bench("eval", results, "--truth", annotation(squares, "val"), "--metrics", ",")
     assert code == 2
     assert "--metrics" in err
-
-
-def test_a_change_in_the_method_that_a_method_builds_on_is_a_change(tmp_path, monkeypatch):
-    """inspro_vid wires InsPro's parts: its runs are not answered from records of an older InsPro."""
-    package = tmp_path / "family"
-    for name, text in {
-        "__init__.py": "",
-        "layers/__init__.py": "",
-        "parent/__init__.py": "SPEC = 1",
-        "parent/parts.py": "x = 1",
-        "child/__init__.py": "SPEC = 1",
-        "child/model.py": "from family.parent.parts import x",
-        "other/__init__.py": "SPEC = 1",
-    }.items():
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    info = MethodInfo("child", "Child", "query propagation", True, "none", "none")
-    spec = MethodSpec(info, {}, (), "family.child.model:Model")
-    before = code_hash("child", spec)
-    (package / "other" / "model.py").write_text("y = 1")
-    assert code_hash("child", spec) == before
-    (package / "parent" / "parts.py").write_text("x = 2")
-    assert code_hash("child", spec) != before

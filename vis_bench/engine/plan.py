@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import vis_bench
 from vis_bench import seeds as seed_axes
-from vis_bench.config import choose_config, config_hash, override, to_dict
+from vis_bench.config import choose_config, config_hash, dotted_keys, override, to_dict
 from vis_bench.data import catalog, splits
 from vis_bench.data.coco import open_coco
 from vis_bench.data.extra import ExtraImages, PseudoMotion
 from vis_bench.data.frames import require_frames
 from vis_bench.data.official import OFFICIAL
 from vis_bench.engine.frame_store import has_frames
-from vis_bench.errors import DataError, UsageError
+from vis_bench.engine.sources import code_hash, scoring_hash
+from vis_bench.errors import DataError, MethodError, UsageError, did_you_mean
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
-from vis_bench.plugins import load_spec, split_variant
+from vis_bench.plugins import load_spec, method_names, plugin_file, split_variant
 from vis_bench.protocol import Extra, Protocol
 from vis_bench.records import RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.types import Dataset
-
-# what decides the weights and the tracks besides the method; plans, reports and messages do not
-TRAINING_SOURCES = (
-    "method.py",
-    "seeds.py",
-    *(f"engine/{name}.py" for name in ("execute", "optimizer", "track", "train", "train_state")),
-    *(f"data/{name}.py" for name in ("augment", "clips", "draws", "frames", "mixed_clips", "pseudo_clips")),
-    *(f"data/{name}.py" for name in ("rle_check", "segmentations", "ytvis")),
-)
-SCORING_SOURCES = ("evaluate.py", "measure.py", "rle.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +49,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """One run. method: name or path as given; config: the resolved configuration with all overrides."""
+    """One run. method: name, or absolute `path/to/file.py:NAME`; config: resolved, with all overrides."""
 
     method: str
     config_name: str
@@ -72,26 +60,28 @@ class RunSpec:
     run_hash: str
 
     @property
-    def label(self) -> str:
-        """Short name for progress and messages."""
-        name = Path(self.method.partition(":")[0]).stem if ".py:" in self.method else self.method
-        return f"{name}@{self.config_name} seed {self.seed}"
+    def _name(self) -> str:
+        file = plugin_file(self.method)
+        return self.method if file is None else file[0].stem
 
     @property
-    def _folder(self) -> str:
-        return self.label.replace(" ", "-")
+    def label(self) -> str:
+        """Short name for progress and messages."""
+        return f"{self._name}@{self.config_name} seed {self.seed}"
 
     @property
     def run_dir(self) -> Path:
         """Directory of record and predictions."""
         settings = self.settings
         data = f"{Path(settings.dataset).name}-{settings.split}"
-        return settings.out / data / settings.protocol.name / f"{self._folder}-{self.run_hash[:8]}"
+        name = f"{self.label.replace(' ', '-')}-{self.run_hash[:8]}"
+        return settings.out / data / settings.protocol.name / name
 
     @property
     def train_dir(self) -> Path:
-        """Directory of the trained weights, shared by all datasets that they are evaluated on."""
-        return self.settings.out / "trained" / f"{self._folder}-{self.train_hash[:8]}"
+        """Directory of the trained weights, shared by all datasets that they are evaluated on, and by
+        configurations of other names with the same values."""
+        return self.settings.out / "trained" / f"{self._name}-seed-{self.seed}-{self.train_hash[:8]}"
 
     def finished_record(self) -> Record | None:
         """The record of an earlier identical run that ended well and kept what is to be kept, or None."""
@@ -191,81 +181,90 @@ def resolve_config(
 def plan_runs(
     methods: Sequence[str], seeds: Sequence[int], settings: Settings, data: OpenedData
 ) -> list[RunSpec]:
-    """All runs, method by method within each seed. Raises UsageError for unknown names before any work."""
-    specs = {name: load_spec(split_variant(name)[0]) for name in methods}
-    code = {name: code_hash(split_variant(name)[0], spec) for name, spec in specs.items()}
-    scoring = scoring_hash()
+    """All runs, method by method within each seed; what is named twice is there once.
+
+    Raises UsageError before any work for unknown names, for two methods that would share a row of the table,
+    and for an override of the protocol that no method has.
+    """
+    protocol = settings.protocol
+    specs: dict[str, MethodSpec] = {}
+    # `stc,stc@tiny` names one run twice
+    wanted: dict[tuple[str, str], Any] = {}
+    for text in methods:
+        method, config_name = split_variant(text)
+        file = plugin_file(method)
+        method = method if file is None else f"{file[0]}:{file[1]}"
+        specs[method] = load_spec(method)
+        chosen, config = resolve_config(specs[method], config_name, protocol, settings.overrides)
+        wanted[method, chosen] = config
+    _require_own_rows(wanted, specs)
+    _require_known_overrides(protocol, specs.values())
+    recipes = (protocol.initialisation.recipe, protocol.training.auxiliary)
+    code = {method: code_hash(method, spec, recipes) for method, spec in specs.items()}
+    shared = {
+        "protocol": protocol.content_hash(),
+        "train_data": identity(data.train).model_dump() if data.train else None,
+        "weights": sha256(settings.weights.read_bytes()) if settings.weights else None,
+    }
+    if data.extra is not None:
+        shared["extra_data"] = identity(data.extra.dataset).model_dump()
+    scored = {
+        "data": identity(data.evaluated).model_dump(),
+        "device": settings.device.partition(":")[0],
+        "scoring": scoring_hash(),
+    }
     runs = []
     for seed in seeds:
-        for variant, spec in specs.items():
-            method, config_name = split_variant(variant)
-            chosen, config = resolve_config(spec, config_name, settings.protocol, settings.overrides)
-            trained_on = identity(data.train).model_dump() if data.train else None
+        for (method, chosen), config in wanted.items():
+            file = plugin_file(method)
             training = {
-                "method": method,
+                # where a file lies decides nothing, what it holds is in its code
+                "method": method if file is None else f"{file[0].name}:{file[1]}",
                 "config": to_dict(config),
-                "protocol": settings.protocol.content_hash(),
-                "train_data": trained_on,
-                "weights": sha256(settings.weights.read_bytes()) if settings.weights else None,
                 "seed": seed,
-                "code": code[variant],
+                "code": code[method],
             }
-            if data.extra is not None:
-                training["extra_data"] = identity(data.extra.dataset).model_dump()
-            train_hash = config_hash(training)
-            scored = {
-                "train": train_hash,
-                "data": identity(data.evaluated).model_dump(),
-                "device": settings.device.partition(":")[0],
-                "scoring": scoring,
-            }
-            runs.append(RunSpec(method, chosen, config, seed, settings, train_hash, config_hash(scored)))
-    # `stc,stc@tiny` names one run twice; two jobs must not write into one directory
-    return list({run.run_hash: run for run in runs}.values())
+            # neither the device nor the configuration's name: weights are shared where only tracking differs
+            train_hash = config_hash({**shared, **training})
+            run_hash = config_hash({**scored, "train": train_hash, "config_name": chosen})
+            runs.append(RunSpec(method, chosen, config, seed, settings, train_hash, run_hash))
+    return runs
 
 
-def scoring_hash() -> str:
-    """SHA-256 of the sources that turn predictions into numbers: a mended metric is computed again."""
-    home = Path(vis_bench.__file__).parent
-    sources = [*sorted((home / "metrics").glob("*.py")), *(home / name for name in SCORING_SOURCES)]
-    return sha256(b"".join(path.read_bytes() for path in sources))
+def _require_own_rows(wanted: Iterable[tuple[str, str]], specs: Mapping[str, MethodSpec]) -> None:
+    """Refuse two methods of one name and configuration: they would be one row of the table."""
+    rows: dict[tuple[str, str], str] = {}
+    for method, chosen in wanted:
+        name = specs[method].info.name
+        other = rows.setdefault((name, chosen), method)
+        if other != method:
+            raise UsageError(
+                f"{other} and {method} both call themselves {name!r} (MethodInfo.name) and run as "
+                f"{name}@{chosen}, so that no table could tell them apart. Give one of them another name."
+            )
 
 
-def code_hash(method: str, spec: MethodSpec) -> str:
-    """SHA-256 of the sources that can change what a method computes: its own, and those of the harness.
+def _require_known_overrides(protocol: Protocol, specs: Iterable[MethodSpec]) -> None:
+    """Refuse an override that no method has, run now or not: it would be ignored without a word."""
+    known = _all_keys(specs)
+    if set(protocol.overrides) <= known:
+        return
+    for name in method_names():
+        try:
+            known |= _all_keys([load_spec(name)])
+        except MethodError:
+            # it is not asked for; what it would know is not known
+            continue
+    for key in protocol.overrides:
+        if key not in known:
+            raise UsageError(
+                f"protocol {protocol.name!r}, [overrides]: no method has a configuration value {key!r}."
+                f"{did_you_mean(key, known)}"
+            )
 
-    A changed method is run again instead of being answered from an old record.
-    """
-    home = Path(vis_bench.__file__).parent
-    sources = {home / name for name in TRAINING_SOURCES}
-    if ".py:" in method:
-        sources.add(Path(method.rpartition(":")[0]))
-    elif isinstance(spec.build, str):
-        package = spec.build.partition(":")[0].partition(".")[0]
-        found = importlib.util.find_spec(package)
-        for place in (found.submodule_search_locations or ()) if found else ():
-            sources |= set(_shared_and_own(Path(place), spec.build))
-    return sha256(b"".join(path.read_bytes() for path in sorted(sources)))
 
-
-def _shared_and_own(package: Path, build: str) -> list[Path]:
-    """Python files of the method's folder, of method folders that it imports from, and of shared folders.
-
-    A folder with a SPEC is a method; every other one is shared.
-    """
-    parts = build.partition(":")[0].split(".")
-    own = package.joinpath(*parts[1:-1]) if len(parts) > 2 else package
-    folders = {path.parent.name: path.parent for path in package.glob("*/__init__.py")}
-    methods = {name for name, folder in folders.items() if "SPEC" in (folder / "__init__.py").read_text()}
-    wanted = {own, *(folder for name, folder in folders.items() if name not in methods)}
-    waiting = list(wanted)
-    while waiting:
-        text = "".join(path.read_text(encoding="utf-8") for path in waiting.pop().rglob("*.py"))
-        for name in re.findall(rf"^\s*(?:from|import) {package.name}\.(\w+)", text, flags=re.MULTILINE):
-            if name in folders and folders[name] not in wanted:
-                wanted.add(folders[name])
-                waiting.append(folders[name])
-    return [path for folder in wanted for path in folder.rglob("*.py")]
+def _all_keys(specs: Iterable[MethodSpec]) -> set[str]:
+    return {key for spec in specs for config in spec.configs.values() for key in dotted_keys(config)}
 
 
 def axis_seeds(master: int) -> dict[str, int]:

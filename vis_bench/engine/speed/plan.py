@@ -12,7 +12,8 @@ from vis_bench import speed_records
 from vis_bench.config import config_hash, to_dict
 from vis_bench.data import catalog
 from vis_bench.data.frames import require_frames
-from vis_bench.engine.plan import code_hash, identity, resolve_config
+from vis_bench.engine.plan import identity, resolve_config
+from vis_bench.engine.sources import code_hash
 from vis_bench.engine.speed.task import SpeedTask
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import sha256
