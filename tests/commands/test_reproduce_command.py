@@ -64,6 +64,27 @@ def test_json_of_one_table_and_of_all(vis_bench: Call, tmp_path: Path) -> None:
     assert len(json.loads(vis_bench("reproduce", "stc", "--json")[1])) == 8
 
 
+def test_repeated_runs_in_two_folders_stand_for_themselves(vis_bench: Call, tmp_path: Path) -> None:
+    """The folder with more seeds is shown; seeds in two folders that repeat nothing are one row."""
+
+    def measured() -> list[float]:
+        out = vis_bench("reproduce", "stc:1", "--records", tmp_path / "mine", "--json")[1]
+        return [row["measured"]["AP"] for row in json.loads(out)["rows"] if row["measured"]]
+
+    write(tmp_path / "mine" / "again", make_record("stc", 0.1, 0))
+    write(tmp_path / "mine" / "first", make_record("stc", 0.3, 1))
+    assert measured() == pytest.approx([20.0])
+    write(tmp_path / "mine" / "second", make_record("stc", 0.4, 0), make_record("stc", 0.5, 1))
+    assert measured() == pytest.approx([45.0])
+
+
+def test_two_records_of_one_seed_in_one_folder_are_named(vis_bench: Call, tmp_path: Path) -> None:
+    twice = [make_record("stc", run_hash=name) for name in ("0123456789", "abcdefghij")]
+    code, _, err = vis_bench("reproduce", "stc:1", "--records", write(tmp_path / "mine", *twice))
+    assert code == 3
+    assert "more than one record for seed 0 (of the runs 01234567, abcdefgh)" in " ".join(err.split())
+
+
 def test_formats(vis_bench: Call) -> None:
     assert "\\toprule" in vis_bench("reproduce", "stc:4", "--format", "latex")[1]
     assert "| method | AP | status |" in vis_bench("reproduce", "stc:4", "--format", "markdown")[1]

@@ -8,11 +8,19 @@ from typing import Any
 import pytest
 from record_samples import make_record
 
+from vis_bench.protocol import Extra, load_protocol
 from vis_bench.published import published_library
-from vis_bench.report.published_cells import ComparedRow, compare, parse_run
+from vis_bench.report.published_cells import ComparedRow, compare
 from vis_bench.report.published_commands import run_commands
+from vis_bench.report.published_runs import parse_run
+from vis_bench.report.published_table import status_text
 from vis_bench.report.rows import build_blocks
 
+TRAIN = {"name": "ytvis19", "split": "train-full", "annotation_hash": "b", "split_hash": "t", "videos": 2238}
+PAPER = load_protocol("paper")
+MIXED = PAPER.model_copy(
+    update={"training": PAPER.training.model_copy(update={"extra": Extra(path="coco/of/mine.json")})}
+)
 VALID = {"name": "ytvis19", "split": "valid", "annotation_hash": "a", "split_hash": "s", "videos": 302}
 
 
@@ -24,7 +32,9 @@ def official(method: str = "inspro", ap: float = 0.402, seed: int = 0, **fields:
         "dataset": "ytvis19",
         "split": "valid",
         "data": VALID,
+        "train_data": TRAIN,
         "protocol": "paper",
+        "protocol_hash": PAPER.content_hash(),
     }
     return make_record(method, ap, seed, **(usual | fields))
 
@@ -79,6 +89,12 @@ def test_a_wide_interval_over_seeds_widens_the_tolerance() -> None:
     assert cell.sd == pytest.approx(4.0)
     assert cell.difference == pytest.approx(4.0)
     assert cell.status == "reproduced"
+    # a wide interval agrees with everything, so it is named
+    assert cell.interval_only == pytest.approx(4.3027 * 4 / math.sqrt(3), abs=1e-3)
+    assert "AP (only within ±9.9 over seeds)" in status_text(row)
+    near = [official(ap=ap, seed=seed) for seed, ap in enumerate((0.37, 0.41, 0.45))]
+    (cell,) = [cell for cell in row_of("inspro:1", *near).cells if cell.metric == "AP"]
+    assert (cell.status, cell.interval_only) == ("reproduced", None)
     # 4.303 * 0.4 / sqrt(3) = 0.99 is less than 1.5, and 4.0 is more
     close = [official(ap=ap, seed=seed) for seed, ap in enumerate((0.438, 0.442, 0.446))]
     assert math.isclose(4.303 * 0.4 / math.sqrt(3), 0.994, abs_tol=1e-3)
@@ -94,7 +110,20 @@ def test_a_wide_interval_over_seeds_widens_the_tolerance() -> None:
         ),
         ({"data": VALID | {"videos": 20}}, "measured on 20 of 302 videos"),
         ({"config_values": {"backbone": {"name": "resnet101"}}}, "backbone resnet101, not ResNet-50"),
+        ({"train_data": None, "initial_weights": "0" * 64}, "weights as given, not trained"),
+        ({"train_data": TRAIN | {"videos": 3}}, "trained on 3 of 2238 videos"),
+        ({"train_data": TRAIN | {"name": "mine"}}, "trained on mine train-full"),
+        ({"initial_weights": "0" * 64}, "training started from weights given by hand"),
         ({"protocol": "shapes"}, "protocol shapes"),
+        # a protocol of one's own may have any name; that with extra images is another one as well
+        (
+            {"protocol_hash": "0123456789abcdef"},
+            "protocol paper with other content (01234567) than the installed one",
+        ),
+        (
+            {"protocol_hash": MIXED.content_hash()},
+            f"protocol paper with other content ({MIXED.content_hash()[:8]}) than the installed one",
+        ),
         ({"config": "tiny"}, "configuration tiny"),
         ({"overrides": {"train.lr": 0.1}}, "set by hand: train.lr=0.1"),
         ({"dataset": "shapes", "split": "test"}, "measured on shapes test"),
@@ -128,7 +157,8 @@ def test_parameters_are_compared_in_millions() -> None:
 
 
 def test_rows_with_extra_images_need_records_with_extra_images() -> None:
-    plain, mixed = official(ap=0.40), official(ap=0.43, seed=1, extra_data=VALID | {"name": "coco"})
+    plain = official(ap=0.40)
+    mixed = official(ap=0.43, seed=1, extra_data=VALID | {"name": "coco"}, protocol_hash=MIXED.content_hash())
     rows = {row.row.setting: row for row in compared("inspro:1", plain) if row.dataset == "YouTube-VIS-2019"}
     assert rows["with COCO images"].status == "not measured"
     rows = {row.row.setting: row for row in compared("inspro:1", mixed) if row.dataset == "YouTube-VIS-2019"}
@@ -162,6 +192,21 @@ def test_the_record_closest_to_the_paper_is_shown() -> None:
     row = row_of("inspro:1", shapes, devval, valid, on="shapes")
     assert next(cell.measured for cell in row.cells) == pytest.approx(90.0)
     assert "measured on shapes test" in row.why
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"protocol": "mine", "protocol_hash": "m"},
+        {"iou_type": "bbox"},
+        {"train_data": TRAIN | {"annotation_hash": "x", "videos": 3}},
+    ],
+)
+def test_more_seeds_that_are_not_comparable_hide_no_comparable_one(fields: dict[str, Any]) -> None:
+    others = [official(ap=0.9, seed=seed, **fields) for seed in (0, 1)]
+    row = row_of("inspro:1", *others, official(ap=0.4))
+    assert status(row) == "reproduced"
+    assert next(cell.measured for cell in row.cells) == pytest.approx(40.0)
 
 
 def test_a_run_on_hidden_truth_says_so() -> None:

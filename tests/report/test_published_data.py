@@ -15,7 +15,7 @@ from vis_bench.config import choose_config, override, to_dict
 from vis_bench.errors import DataError, UsageError
 from vis_bench.plugins import load_spec
 from vis_bench.published import PublishedPaper, PublishedRow, PublishedTable, published_library, read_library
-from vis_bench.report.published_cells import parse_run
+from vis_bench.report.published_runs import parse_run
 
 
 def _rows() -> Iterator[tuple[PublishedPaper, PublishedTable, PublishedRow]]:

@@ -18,6 +18,7 @@ from vis_bench.report.published_commands import run_commands
 from vis_bench.report.published_markup import as_latex, as_markdown
 from vis_bench.report.published_notes import conflict_text
 from vis_bench.report.published_table import Comparison, as_json, as_text
+from vis_bench.report.record_keys import has_repeats
 from vis_bench.report.rows import Block, build_blocks, installed_protocols
 from vis_bench.report.table import TERMINAL_WIDTH
 from vis_bench.report.text import cut_end, wrap
@@ -80,20 +81,27 @@ def _chosen(library: Library, target: str | None) -> tuple[tuple[PublishedPaper,
     return (paper,), paper.table(number) if colon else None
 
 
-def _read_records(folder: Path | None) -> list[dict[str, Any]]:
+Found = list[tuple[Path, dict[str, Any]]]
+"""Records with the folder that holds their run directory."""
+
+
+def _read_records(folder: Path | None) -> Found:
     """All records of a folder; none where there is no folder `runs` and no other was named."""
     if folder is None:
         folder = Path(DEFAULT_RECORDS)
         if not folder.is_dir():
             return []
-    return [read_record(path).model_dump(mode="json") for path in find_records([folder])]
+    return [
+        (path.resolve().parent.parent, read_record(path).model_dump(mode="json"))
+        for path in find_records([folder])
+    ]
 
 
-def _checked_records(arguments: ReproduceArguments) -> list[dict[str, Any]]:
+def _checked_records(arguments: ReproduceArguments) -> Found:
     """The records, once --on is known to be a data set: by name, in the records or as a path."""
     records = _read_records(arguments.records)
     on = arguments.on
-    known = {*known_datasets(), *(record["dataset"] for record in records)}
+    known = {*known_datasets(), *(record["dataset"] for _, record in records)}
     if on is not None and on not in known and not Path(on).exists():
         raise UsageError(f"--on {on!r}: no such data set.{did_you_mean(on, known)}")
     return records
@@ -108,18 +116,26 @@ def _name_in_records(on: str) -> str:
     return f"path:{name}" if name in known_datasets() else name
 
 
-def _blocks(table: PublishedTable, records: list[dict[str, Any]]) -> tuple[Block, ...]:
-    """Records of the methods of a table, grouped into comparable runs."""
+def _blocks(table: PublishedTable, records: Found) -> tuple[Block, ...]:
+    """Records of the methods of a table, grouped into comparable runs.
+
+    Seeds may lie in several folders. Where a run was repeated, a folder stands for itself.
+    """
     wanted = measuring_methods(table)
-    chosen = [record for record in records if record["method"] in wanted]
-    return build_blocks(chosen, installed_protocols()) if chosen else ()
+    chosen = [(folder, record) for folder, record in records if record["method"] in wanted]
+    repeated = has_repeats([record for _, record in chosen])
+    groups: dict[Path | None, list[dict[str, Any]]] = {}
+    for folder, record in chosen:
+        groups.setdefault(folder if repeated else None, []).append(record)
+    protocols = installed_protocols()
+    return tuple(block for group in groups.values() for block in build_blocks(group, protocols))
 
 
 def _comparison(
     library: Library,
     paper: PublishedPaper,
     table: PublishedTable,
-    records: list[dict[str, Any]],
+    records: Found,
     arguments: ReproduceArguments,
 ) -> Comparison:
     on = arguments.on

@@ -9,15 +9,8 @@ from pathlib import Path
 from vis_bench.errors import DataError, NotComparableError, UsageError, did_you_mean
 from vis_bench.records import RECORD_NAME, find_records, read_record
 from vis_bench.report.columns import Record
-from vis_bench.report.rows import (
-    DONE,
-    KEY_NAMES,
-    Block,
-    Protocols,
-    Row,
-    build_blocks,
-    comparable_key,
-)
+from vis_bench.report.record_keys import KEY_NAMES, comparable_key
+from vis_bench.report.rows import DONE, Block, Protocols, Row, build_blocks
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,44 +1,33 @@
 """Published numbers beside measured ones: which record stands for a row, and what its number says.
 
-A measured number comes from records only. It is compared where data set, split and backbone are those of the
-paper; everywhere else it is shown with the reasons why it is not comparable.
+A measured number comes from records only. It is compared where data set, split, training data and backbone
+are those of the paper; everywhere else it is shown with the reasons why it is not comparable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vis_bench.published import Conflict, Library, PublishedPaper, PublishedRow, PublishedTable, Terms
+from vis_bench.published import (
+    Conflict,
+    Library,
+    PublishedPaper,
+    PublishedRow,
+    PublishedTable,
+    Terms,
+)
 from vis_bench.report.columns import COLUMNS, MOT_NAMES, VIDEO_AP_NAMES, Column, mot_column
+from vis_bench.report.published_runs import PAPER, WantedRun, parse_run, reasons_against, set_by_hand
 from vis_bench.report.rows import DONE, Block, Row
 
 CellStatus = Literal["reproduced", "differs", "not comparable", "not measured", "not printed"]
 
 # points of a percentage; of other numbers, percent of what is published
 TOLERANCE = 1.5
-PAPER = "paper"
 NO_METHOD = "not among the methods of vis-bench"
 _PARAMETERS = Column("params_m", ("parameters", "total"), "count", "the model")
-
-
-@dataclass(frozen=True, slots=True)
-class WantedRun:
-    """A way to measure a row. config: configuration that stands for the paper's, `paper` if None.
-
-    values: configuration values set by hand, as on the command line.
-    """
-
-    method: str
-    config: str | None
-    variant: str
-    values: tuple[tuple[str, str], ...]
-
-    def name(self, with_config: bool) -> str:
-        """As `vis-bench run --methods` takes it."""
-        parts = [part for part in (self.config if with_config else None, self.variant) if part]
-        return "@".join([self.method, "+".join(parts)]) if parts else self.method
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +46,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class ComparedCell:
-    """One metric of a row, in the unit of the paper. sd: over seeds. difference: measured minus published."""
+    """One metric of a row, in the unit of the paper.
+
+    sd: over seeds. difference: measured minus published. interval_only: half the 95 % interval over seeds,
+    where the difference is within it and above the tolerance.
+    """
 
     metric: str
     published: float | int | None
@@ -66,6 +59,7 @@ class ComparedCell:
     sd: float | None
     status: CellStatus
     difference: float | None = None
+    interval_only: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +73,6 @@ class ComparedRow:
     status: CellStatus
     why: tuple[str, ...]
     conflicts: tuple[tuple[Conflict, tuple[str, ...]], ...]
-
-
-def parse_run(text: str) -> WantedRun:
-    """`METHOD[@[CONFIG+]VARIANT][ KEY=VALUE ...]` as the data of papers have it."""
-    name, *assignments = text.split()
-    method, _, rest = name.partition("@")
-    config, plus, variant = rest.rpartition("+")
-    pairs = (assignment.partition("=") for assignment in assignments)
-    values = tuple((key, value) for key, _, value in pairs)
-    return WantedRun(method, config if plus else None, variant, values)
 
 
 def measuring_methods(table: PublishedTable) -> frozenset[str]:
@@ -190,8 +174,8 @@ def _candidates(
         for block in blocks:
             for measured in block.rows:
                 if (measured.status == DONE) == done and _is_run(table, run, row, measured):
-                    reasons = tuple(_reasons(terms, table, row, run, block, measured))
-                    rank = _rank(terms, table, row, run, block, measured)
+                    reasons = tuple(reasons_against(terms, table, row, run, block, measured))
+                    rank = _rank(terms, table, row, run, block, measured, bool(reasons))
                     found.append(((*rank, position, len(reasons)), Source(block, measured, reasons)))
     return [source for _, source in sorted(found, key=lambda pair: pair[0])]
 
@@ -209,7 +193,13 @@ def _is_run(table: PublishedTable, run: WantedRun, row: PublishedRow, measured: 
 
 
 def _rank(
-    terms: Terms, table: PublishedTable, row: PublishedRow, run: WantedRun, block: Block, measured: Row
+    terms: Terms,
+    table: PublishedTable,
+    row: PublishedRow,
+    run: WantedRun,
+    block: Block,
+    measured: Row,
+    not_comparable: bool,
 ) -> tuple[Any, ...]:
     known = terms.datasets.get(table.dataset_of(row))
     elsewhere = known is None or block.dataset != known.name
@@ -217,44 +207,14 @@ def _rank(
         elsewhere,
         block.dataset if elsewhere else "",
         block.split not in table.same_splits,
-        bool(_by_hand(run, measured)),
+        # before the number of seeds: what may be compared is never hidden by what may not
+        not_comparable,
+        bool(set_by_hand(run, measured)),
         measured.config.partition("+")[0] not in (run.config or PAPER, block.default_config),
         -block.videos,
         -len(measured.done_seeds),
         block.protocol,
     )
-
-
-def _reasons(
-    terms: Terms, table: PublishedTable, row: PublishedRow, run: WantedRun, block: Block, measured: Row
-) -> Iterator[str]:
-    """Everything in which a record differs from the row, as short texts; none: comparable."""
-    known = terms.datasets.get(table.dataset_of(row))
-    if known is None or block.dataset != known.name:
-        yield f"measured on {block.dataset} {block.split}"
-    elif block.split not in table.same_splits:
-        yield f"measured on {block.split}, published on {table.split}"
-    elif block.videos != known.videos.get(block.split, block.videos):
-        yield f"measured on {block.videos} of {known.videos[block.split]} videos"
-    printed = row.backbone or row.backbone_assumed
-    name = ((measured.records[0].get("config_values") or {}).get("backbone") or {}).get("name")
-    if printed is not None and name != terms.backbones.get(printed, printed):
-        yield f"backbone {name or 'unknown'}, not {printed}"
-    if block.protocol != PAPER:
-        yield f"protocol {block.protocol}"
-    base = measured.config.partition("+")[0]
-    if base != (run.config or PAPER):
-        yield f"configuration {base}"
-    if by_hand := _by_hand(run, measured):
-        yield f"set by hand: {', '.join(by_hand)}"
-    if block.iou_type != table.iou_type:
-        names = {"segm": "masks", "bbox": "boxes"}
-        yield f"scored on {names[block.iou_type]}, not on {names[table.iou_type]}"
-
-
-def _by_hand(run: WantedRun, measured: Row) -> list[str]:
-    wanted = {key for key, _ in run.values}
-    return [f"{key}={value}" for key, value in measured.overrides.items() if key not in wanted]
 
 
 def _plain(value: Any) -> Any:
@@ -290,7 +250,7 @@ def _cell(row: PublishedRow, metric: str, source: Source | None, threshold: str)
     cell = source.row.cell(column)
     mean = None if cell.mean is None else cell.mean * factor
     sd = None if cell.sd is None else cell.sd * factor
-    difference = None
+    difference, interval_only = None, None
     if published is None:
         status = "not printed"
     elif mean is None:
@@ -300,6 +260,8 @@ def _cell(row: PublishedRow, metric: str, source: Source | None, threshold: str)
     else:
         difference = mean - published
         least = TOLERANCE if factor == 100.0 else TOLERANCE / 100 * abs(published)
-        reach = max(least, (cell.half_interval or 0.0) * factor)
-        status = "reproduced" if abs(difference) <= reach + 1e-9 else "differs"
-    return ComparedCell(metric, published, std, mean, sd, status, difference)
+        half = (cell.half_interval or 0.0) * factor
+        status = "reproduced" if abs(difference) <= max(least, half) + 1e-9 else "differs"
+        if status == "reproduced" and abs(difference) > least + 1e-9:
+            interval_only = half
+    return ComparedCell(metric, published, std, mean, sd, status, difference, interval_only)

@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from vis_bench.published import PublishedPaper, PublishedRow, PublishedTable, Terms
-from vis_bench.report.published_cells import ComparedRow, WantedRun, parse_run
+from vis_bench.report.published_cells import ComparedRow
+from vis_bench.report.published_runs import WantedRun, parse_run
 
 # where a paper does not say how many trainings a number is the mean of
 _SEEDS = 3

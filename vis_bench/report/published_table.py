@@ -72,7 +72,14 @@ def _row_json(library: Library, where: str, row: ComparedRow) -> dict[str, Any]:
         "measured": {cell.metric: cell.measured for cell in shown} if source is not None and shown else None,
         "measured_std": {cell.metric: cell.sd for cell in shown if cell.sd is not None},
         "status": row.status,
-        "cells": {cell.metric: {"status": cell.status, "difference": cell.difference} for cell in row.cells},
+        "cells": {
+            cell.metric: {
+                "status": cell.status,
+                "difference": cell.difference,
+                "interval_only": cell.interval_only,
+            }
+            for cell in row.cells
+        },
         "why": list(row.why),
         "records": None
         if source is None
@@ -204,7 +211,13 @@ def status_text(row: ComparedRow) -> str:
     if row.why:
         return f"{name}{row.status}: {'; '.join(row.why)}{_unmeasured(row)}"
     parts = []
-    same = [cell.metric for cell in row.cells if cell.status == "reproduced"]
+    same = [
+        cell.metric
+        # a wide interval reproduces everything, so it does not pass for agreement
+        + ("" if cell.interval_only is None else f" (only within ±{cell.interval_only:.1f} over seeds)")
+        for cell in row.cells
+        if cell.status == "reproduced"
+    ]
     away = [f"{cell.metric} ({cell.difference:+.1f})" for cell in row.cells if cell.status == "differs"]
     if same:
         parts.append(f"reproduced: {', '.join(same)}")

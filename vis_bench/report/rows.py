@@ -6,7 +6,6 @@ cannot disagree.
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections import Counter, defaultdict
@@ -22,14 +21,9 @@ from vis_bench.protocol import Protocol, load_protocol, protocol_names
 from vis_bench.records import SCHEMA_VERSION
 from vis_bench.records import Record as RecordSchema
 from vis_bench.report.columns import COLUMNS, Column, Record, read_value
+from vis_bench.report.record_keys import WITHOUT_TRAINING, comparable_key, row_key, training_text
 
 DONE = "done"
-KEY_NAMES = (
-    *("dataset", "split", "protocol_hash", "annotation_hash", "split_hash", "iou_type"),
-    *("train_annotation_hash", "train_split_hash", "extra_annotation_hash", "extra_split_hash"),
-)
-"""What the entries of `comparable_key` are; those of the training stand last."""
-_WITHOUT_TRAINING = 6
 
 
 Protocols = Mapping[tuple[str, str], Protocol]
@@ -202,52 +196,12 @@ def build_blocks(records: Sequence[Record], protocols: Protocols = MappingProxyT
     for position, record in enumerate(records):
         check_record(record, position)
         groups[comparable_key(record)].append(record)
-    alike = Counter(key[:_WITHOUT_TRAINING] for key in groups)
+    alike = Counter(key[:WITHOUT_TRAINING] for key in groups)
     blocks = [
-        _block(group, protocols, _training_text(group[0], alike[key[:_WITHOUT_TRAINING]] > 1))
+        _block(group, protocols, training_text(group[0], alike[key[:WITHOUT_TRAINING]] > 1))
         for key, group in groups.items()
     ]
     return tuple(sorted(blocks, key=lambda block: block.iou_type != "segm"))
-
-
-def comparable_key(record: Record) -> tuple[str, ...]:
-    """What records of one table share, see KEY_NAMES: videos, protocol, kind of region, training data.
-
-    Empty text stands for training data that there is not.
-    """
-    data, train, extra = (record.get(name) or {} for name in ("data", "train_data", "extra_data"))
-    return (
-        *(record["dataset"], record["split"], record["protocol_hash"]),
-        *(data["annotation_hash"], data["split_hash"], record["iou_type"]),
-        *(train.get("annotation_hash", ""), train.get("split_hash", "")),
-        *(extra.get("annotation_hash", ""), extra.get("split_hash", "")),
-    )
-
-
-def row_key(record: Record) -> tuple[str, str, str, str]:
-    """What the seeds of a row share inside a block: method, configuration, values and weights set by hand."""
-    overrides = json.dumps(record.get("overrides") or {}, sort_keys=True)
-    return record["method"], record["config"], overrides, record.get("initial_weights") or ""
-
-
-def has_repeats(records: Sequence[Record]) -> bool:
-    """Whether two records are of one seed of one row."""
-    keys = [(comparable_key(record), row_key(record), record["seed"]) for record in records]
-    return len(set(keys)) < len(keys)
-
-
-def _training_text(record: Record, needed: bool) -> str:
-    train, extra = record.get("train_data"), record.get("extra_data")
-    if train is None:
-        return "weights as given, not trained"
-    if not needed:
-        return ""
-    parts = [(train, "videos"), *([(extra, "images")] if extra else [])]
-    return "trained on " + " and ".join(
-        f"{data['name']} {data['split']} ({data['videos']} {unit}, {data['annotation_hash'][:8]}, "
-        f"{data['split_hash'][:8]})"
-        for data, unit in parts
-    )
 
 
 def _block(group: Sequence[Record], protocols: Protocols, training: str) -> Block:
@@ -286,9 +240,10 @@ def _row(records: Sequence[Record], shows_weights: bool) -> Row:
     method, config = first["method"], first["config"]
     twice = [seed for seed, count in Counter(record["seed"] for record in records).items() if count > 1]
     if twice:
+        runs = ", ".join(record["run_hash"][:8] for record in records if record["seed"] == twice[0])
         raise DataError(
-            f"{method}@{config}: more than one record for seed {twice[0]}. A seed counted twice would "
-            "make the standard deviation too small. Name one of them only."
+            f"{method}@{config}: more than one record for seed {twice[0]} (of the runs {runs}). A seed "
+            "counted twice would make the standard deviation too small. Name one of them only."
         )
     for other in records[1:]:
         if first.get("train_data") is None and first.get("initial_weights"):

@@ -13,7 +13,7 @@ from typing import Literal
 
 from vis_bench.published import Library, PublishedTable
 from vis_bench.report.pipe_table import escape, pipe_table
-from vis_bench.report.published_cells import parse_run
+from vis_bench.report.published_runs import parse_run
 from vis_bench.report.speed_table import SIZE_COLUMNS, SPEED_COLUMNS, block_heading, blocks
 from vis_bench.speed_records import SpeedRecord
 

@@ -10,7 +10,8 @@ from typing import Any
 from vis_bench.report.caption import block_notes, row_problem, visible_columns
 from vis_bench.report.cell_text import interval_text, mean_and_sd_text
 from vis_bench.report.columns import MOT_NAMES, Column, Record, category_column, mot_column
-from vis_bench.report.rows import DONE, Block, Row, row_key
+from vis_bench.report.record_keys import row_key
+from vis_bench.report.rows import DONE, Block, Row
 
 INTERVALS = (
     "t intervals of the mean over seeds: what other trainings would give on these videos. Intervals that "
