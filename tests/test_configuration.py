@@ -7,7 +7,7 @@ import pytest
 
 from vis_bench.config import config_hash, override, parse_assignment, to_dict
 from vis_bench.engine.plan import resolve_config
-from vis_bench.errors import DataError, UsageError
+from vis_bench.errors import DataError, MethodError, UsageError
 from vis_bench.method import ADDED_LATER
 from vis_bench.plugins import load_spec
 from vis_bench.protocol import load_protocol, protocol_for_dataset, protocol_names
@@ -169,3 +169,24 @@ def test_the_only_configuration_of_a_method_is_that_of_every_protocol():
     protocol = load_protocol("video")
     for given in (None, name):
         assert resolve_config(spec, given, protocol, ())[1].train.iterations == 200
+
+
+def test_a_value_that_no_record_can_hold_is_the_methods_fault(tmp_path):
+    @dataclass(frozen=True)
+    class Odd:
+        weights: object = tmp_path
+
+    for value in (tmp_path, float("nan"), {1, 2}):
+        with pytest.raises(MethodError, match="Odd cannot be written into a record"):
+            to_dict(Odd(value))
+
+
+def test_an_entry_point_that_names_nothing_is_a_method_error(tmp_path, monkeypatch):
+    info = tmp_path / "halfway-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: halfway\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[vis_bench.methods]\nhalfway = halfway_module:Missing\n")
+    (tmp_path / "halfway_module.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MethodError, match=r"'halfway' \(entry point halfway_module:Missing\) cannot be"):
+        load_spec("halfway")
