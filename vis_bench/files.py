@@ -16,6 +16,8 @@ from typing import Any
 from vis_bench.errors import DataError, UsageError
 from vis_bench.fast import json_parser
 
+TEMPORARY_SUFFIX = ".tmp"
+
 
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file, decompressed when it starts with gzip's magic number.
@@ -63,6 +65,26 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}: not usable JSON ({error}).") from None
 
 
+def resume_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield (offset in bytes, value) of the lines of a JSON Lines file that is appended to.
+
+    What follows the last complete line, where a killed process stopped, is cut off. A missing file has none.
+    """
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        offset = 0
+        for line in file:
+            try:
+                # a line without its end may be valid JSON by chance
+                value = json.loads(line if line.endswith(b"\n") else b"")
+            except ValueError:
+                file.truncate(offset)
+                return
+            yield offset, value
+            offset += len(line)
+
+
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256."""
     return hashlib.sha256(data).hexdigest()
@@ -72,21 +94,28 @@ def sha256(data: bytes) -> str:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it is renamed to `path` only when the block ends well.
 
-    Raises UsageError when the folder cannot be made or written.
+    Raises UsageError when the folder cannot be made, and for every OSError of the block: a full disk, say.
     """
+    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror or error}).") from None
-    os.close(handle)
-    temporary = Path(name)
-    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY_SUFFIX, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror or error}).") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers left in a folder; only for the one who alone may write there."""
+    for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+        path.unlink(missing_ok=True)
 
 
 def require_writable(folder: Path) -> None:
@@ -97,6 +126,19 @@ def require_writable(folder: Path) -> None:
     with atomic_path(folder / ".writable"):
         pass
     (folder / ".writable").unlink(missing_ok=True)
+
+
+def require_target(target: str | None) -> None:
+    """As `require_writable` for the file of `--json`; None and `-` (standard output) need no place.
+
+    Raises UsageError, also when the target is a folder.
+    """
+    if target in (None, "-"):
+        return
+    path = Path(str(target))
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder, a file is needed.")
+    require_writable(path.parent)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 PROGRAM = """
 import time
-from vis_bench.engine.sweep import _end_with_parent, _process_context
+from vis_bench.engine.job import end_with_parent, process_context
 
 def job():
     import os
-    _end_with_parent()
+    end_with_parent()
     print(os.getpid(), flush=True)
     time.sleep(120)
 
 if __name__ == "__main__":
-    process = _process_context().Process(target=job, daemon=True)
+    process = process_context().Process(target=job, daemon=True)
     process.start()
     process.join()
 """

@@ -15,7 +15,7 @@ from vis_bench.data.ytvis import read_dataset
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.evaluate import METRICS, measure, score
 from vis_bench.explain import costly_videos
-from vis_bench.files import dump_json, write_json
+from vis_bench.files import dump_json, require_target, write_json
 from vis_bench.report.explanation import costly_videos_text
 from vis_bench.report.summary import evaluation_summary
 from vis_bench.types import Dataset, IouType
@@ -53,6 +53,7 @@ def eval_command(arguments: EvalArguments) -> None:
         typer.echo(
             f"vis-bench: warning: {arguments.predictions} holds no predictions; the score is 0.", err=True
         )
+    require_target(arguments.json)
     statistics = measure(dataset, tracks, metrics, iou_type, arguments.jobs)
     result = score(statistics)
     if arguments.json == "-":

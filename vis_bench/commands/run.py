@@ -15,7 +15,7 @@ from vis_bench.engine.busy import machine_shared
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, plan_runs, with_fresh
 from vis_bench.engine.progress import duration
 from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, DataError, MethodError, UsageError
-from vis_bench.files import dump_json, require_writable, write_json
+from vis_bench.files import dump_json, require_target, require_writable, sha256, write_json
 from vis_bench.plugins import check_shadowing, expand_methods
 from vis_bench.protocol import Extra, Protocol, load_protocol, protocol_for_dataset, protocol_names
 from vis_bench.records import Record
@@ -24,6 +24,9 @@ from vis_bench.report.folder import write_run_report
 from vis_bench.report.rows import installed_protocols
 from vis_bench.report.table import comparison_table
 from vis_bench.seeds import parse_seeds
+
+# file systems take names of 255 bytes
+FOLDER_NAME_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,11 @@ def run_command(arguments: RunArguments) -> None:
     check_shadowing()
     methods = list(expand_methods(arguments.methods))
     seeds = parse_seeds(arguments.seeds)
+    if not arguments.train and len(seeds) > 1:
+        raise UsageError(
+            f"--seeds {arguments.seeds} --no-train: one checkpoint has one result, and repeating it would "
+            "look like an interval of zero. Leave --seeds out, or name one seed, such as `3,`."
+        )
     settings = _settings(arguments)
     data = open_data(settings)
     runs = plan_runs(methods, seeds, settings, data)
@@ -68,11 +76,9 @@ def run_command(arguments: RunArguments) -> None:
         return
     require_torch(arguments.device)
     folder = arguments.report or _report_folder(arguments, settings)
-    targets = [settings.out, folder]
-    if arguments.json not in (None, "-"):
-        targets.append(Path(str(arguments.json)).parent)
-    for target in targets:
+    for target in (settings.out, folder):
         require_writable(target)
+    require_target(arguments.json)
     from vis_bench.engine.sweep import default_jobs, run_sweep
 
     threads = settings.protocol.threads_per_job
@@ -81,7 +87,6 @@ def run_command(arguments: RunArguments) -> None:
     records = [outcome.record for outcome in outcomes]
     for outcome in outcomes:
         _say(f"{'cached' if outcome.cached else outcome.record.status:<10} {outcome.run.run_dir}")
-    _write_json(arguments.json, records)
     protocols = {
         **installed_protocols(),
         (settings.protocol.name, settings.protocol.content_hash()): settings.protocol,
@@ -92,6 +97,7 @@ def run_command(arguments: RunArguments) -> None:
         folder, [(outcome.record, outcome.run.run_dir) for outcome in outcomes], [data.evaluated], protocols
     )
     _say(f"report     {path}")
+    _write_json(arguments.json, records)
     failed = [outcome for outcome in outcomes if outcome.record.status == "failed"]
     for outcome in failed:
         _say(f"vis-bench: {outcome.run.label} failed: {outcome.record.error}")
@@ -102,11 +108,16 @@ def run_command(arguments: RunArguments) -> None:
 
 
 def _report_folder(arguments: RunArguments, settings: Settings) -> Path:
-    """A report of some methods has its own folder: it must not replace the one of all."""
+    """A report of some methods or of fewer videos has its own folder: it must not replace the one of all."""
     name = f"{Path(settings.dataset).name}-{settings.split}-{settings.protocol.name}"
+    if settings.limit is not None:
+        name += f"-first{settings.limit}"
     if arguments.methods != "all":
         chosen = (Path(part.partition(":")[0]).stem for part in expand_methods(arguments.methods))
         name += "-" + "-".join(part.replace("@", "_") for part in chosen)
+    whole = name.encode()
+    if len(whole) > FOLDER_NAME_BYTES:
+        name = f"{whole[:FOLDER_NAME_BYTES].decode(errors='ignore')}-{sha256(whole)[:8]}"
     return settings.out / "report" / name
 
 

@@ -13,7 +13,7 @@ from vis_bench.commands.run import require_torch
 from vis_bench.data import catalog
 from vis_bench.engine.busy import machine_alone
 from vis_bench.errors import EXIT_GATE_FAILED, EXIT_METHOD_FAILED, UsageError, did_you_mean
-from vis_bench.files import dump_json, require_writable, write_json
+from vis_bench.files import dump_json, require_target, require_writable, write_json
 from vis_bench.plugins import check_shadowing, expand_methods
 from vis_bench.protocol import load_protocol, protocol_for_dataset
 from vis_bench.report.speed_folder import curves_text, speed_text, write_curves, write_speed_folder
@@ -87,7 +87,10 @@ def speed_command(arguments: SpeedArguments) -> None:
         _print_plan(plans, dataset, arguments)
         return
     require_writable(arguments.out)
-    with machine_alone():
+    require_target(arguments.json)
+    with machine_alone() as warning:
+        if warning is not None:
+            _say(f"vis-bench: warning: {warning}")
         if arguments.curve:
             failed, wrong = _curve(plans, dataset, arguments), False
         else:

@@ -6,11 +6,11 @@ process, however that ends.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vis_bench.cache import default_cache_root
+from vis_bench.engine.lock import take_lock
 from vis_bench.errors import UsageError
 
 LOCK_NAME = "busy.lock"
@@ -31,27 +31,33 @@ def machine_shared() -> Iterator[None]:
 
 
 @contextmanager
-def machine_alone() -> Iterator[None]:
-    """Hold the machine for a measurement of speed. Raises UsageError beside any other vis-bench job."""
+def machine_alone() -> Iterator[str | None]:
+    """Hold the machine for a measurement of speed. Raises UsageError beside any other vis-bench job.
+
+    Gives None, or a warning where there are no file locks and so nothing can be held.
+    """
     with _held(
         exclusive=True,
         refusal="another vis-bench job runs on this machine, so that speed cannot be measured. Wait for it, "
         "or end it.",
-    ):
-        yield
+    ) as held:
+        if held:
+            yield None
+            return
+        yield (
+            f"{default_cache_root()}: no file locks here, so nothing keeps another vis-bench job from "
+            "running beside this measurement. See to it, or set VIS_BENCH_CACHE to a folder on a local disk."
+        )
 
 
 @contextmanager
-def _held(exclusive: bool, refusal: str) -> Iterator[None]:
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
+def _held(exclusive: bool, refusal: str) -> Iterator[bool]:
+    """Gives False where nothing can be locked."""
     path = default_cache_root() / LOCK_NAME
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a", encoding="utf-8")
+        # a shared lock needs a file that can be read, an exclusive one a file that can be written (NFS)
+        file = path.open("a+", encoding="utf-8")
     except OSError as error:
         if exclusive:
             raise UsageError(
@@ -59,11 +65,10 @@ def _held(exclusive: bool, refusal: str) -> Iterator[None]:
                 "that can."
             ) from None
         # a run needs no lock where nothing can be cached either
-        yield
+        yield False
         return
     with file:
-        try:
-            fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"{path}: {refusal}") from None
-        yield
+        held = take_lock(file, exclusive)
+        if held is False:
+            raise UsageError(f"{path}: {refusal}")
+        yield held is True

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,15 @@ import vis_bench
 from vis_bench.cache import default_cache_root
 from vis_bench.config import to_dict
 from vis_bench.engine.environment import git_state, hardware, package_versions
+from vis_bench.engine.failure import Failure
 from vis_bench.engine.lock import locked
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, axis_seeds, identity
 from vis_bench.engine.progress import Progress
 from vis_bench.engine.track import track_dataset
 from vis_bench.engine.train import TrainJob, load_weights, save_weights, seed_everything, train_method
-from vis_bench.errors import EXIT_METHOD_FAILED, MethodError, VisBenchError
+from vis_bench.errors import MethodError, VisBenchError
 from vis_bench.evaluate import evaluate
-from vis_bench.files import sha256, write_text
+from vis_bench.files import remove_temporaries, sha256, write_text
 from vis_bench.method import MethodSpec
 from vis_bench.plugins import build_method, load_object, load_spec
 from vis_bench.records import (
@@ -33,6 +34,7 @@ from vis_bench.records import (
     RECORD_NAME,
     Record,
     Timing,
+    read_record,
     write_record,
 )
 from vis_bench.seeds import axis_seed
@@ -60,25 +62,60 @@ def execute_run(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
     """Train (or reuse), track, score and record one run.
 
     An expected error or a failure inside the method becomes a record of status `failed`; it is returned, so
-    that the other runs go on.
+    that the other runs go on. Where another process has finished the run meanwhile, its record is returned.
     """
     spec = load_spec(run.method)
     facts = run_facts(run, spec, data)
-    run.run_dir.mkdir(parents=True, exist_ok=True)
-    # what an earlier, failed attempt left is no longer true
-    for name in (RECORD_NAME, ERROR_NAME):
-        (run.run_dir / name).unlink(missing_ok=True)
+
+    def attempt() -> Record | Failure:
+        try:
+            return _run(run, spec, data, facts, progress)
+        except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is reported, not hidden
+            return Failure.of(error)
+
+    return _record(run, facts, attempt)
+
+
+def record_failure(run: RunSpec, data: OpenedData, failure: Failure) -> Record:
+    """The record of a run that failed outside this process, unless it had finished before."""
+    return _record(run, run_facts(run, load_spec(run.method), data), lambda: failure)
+
+
+def _record(run: RunSpec, facts: dict[str, Any], attempt: Callable[[], Record | Failure]) -> Record:
+    """Attempt a run alone in its directory and leave a record there; a failure never replaces a result.
+
+    What cannot be kept (a full disk, a directory that another process works in) is returned all the same.
+    """
+    path = run.run_dir / RECORD_NAME
+    result: Record | Failure | None = None
     try:
-        with locked(run.run_dir), locked(run.train_dir):
-            record = _run(run, spec, data, facts, progress)
-    except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is reported, not hidden
-        text, code = f"{type(error).__name__}: {error}", EXIT_METHOD_FAILED
-        if isinstance(error, VisBenchError):
-            text, code = str(error), error.exit_code
-        write_text(run.run_dir / ERROR_NAME, traceback.format_exc())
-        record = Record(**facts, status="failed", error=text, error_code=code)
-    write_record(run.run_dir, record)
-    return record
+        with locked(run.run_dir):
+            finished = run.finished_record()
+            if finished is not None:
+                return finished
+            # what an earlier, failed attempt left is no longer true
+            (run.run_dir / ERROR_NAME).unlink(missing_ok=True)
+            if path.exists() and read_record(path).status == "failed":
+                path.unlink()
+            remove_temporaries(run.run_dir)
+            result = attempt()
+            if isinstance(result, Record):
+                write_record(run.run_dir, result)
+                return result
+            write_text(run.run_dir / ERROR_NAME, result.trace)
+            record = _failed(facts, result)
+            if not path.exists():
+                write_record(run.run_dir, record)
+            return record
+    except (VisBenchError, OSError) as error:
+        if isinstance(result, Failure):
+            text = f"{result.text} (not kept on disk: {error})"
+            return _failed(facts, replace(result, text=text))
+        return _failed(facts, Failure.of(error))
+
+
+def _failed(facts: dict[str, Any], failure: Failure) -> Record:
+    return Record(**facts, status="failed", error=failure.text, error_code=failure.code)
 
 
 def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any]:
@@ -171,18 +208,27 @@ def _prepare_weights(
     run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress
 ) -> None:
     """Leave the weights to evaluate in `model` and in the run's training directory."""
-    settings = run.settings
     checkpoint = run.train_dir / CHECKPOINT_NAME
-    if checkpoint.exists():
-        model.load_state_dict(load_weights(checkpoint))
-        return
+    # it is there only when it is whole, and then never changes: whoever reads it needs no lock
+    if not checkpoint.exists():
+        with locked(run.train_dir):
+            if not checkpoint.exists():
+                remove_temporaries(run.train_dir)
+                _make_weights(run, spec, data, model, progress)
+                return
+    model.load_state_dict(load_weights(checkpoint))
+
+
+def _make_weights(run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress) -> None:
+    """Initialise and train `model`; its weights end in the run's training directory too."""
+    settings = run.settings
     initial = shared_initialisation(run, progress)
     if initial is not None:
         model.backbone.load_state_dict(dict(initial))
     if settings.weights is not None:
         _load_given(model, spec, settings.weights, strict=not settings.train)
     if data.train is None:
-        save_weights(checkpoint, model.state_dict())
+        save_weights(run.train_dir / CHECKPOINT_NAME, model.state_dict())
         return
     job = TrainJob(
         run.config.train,
@@ -225,8 +271,10 @@ def _load_given(model: torch.nn.Module, spec: MethodSpec, path: Path, strict: bo
 
 def _link(source: Path, target: Path) -> None:
     """A run directory holds its own log and checkpoint; a hard link where the file system has them."""
-    if not source.exists() or target.exists():
+    if not source.exists() or (target.exists() and target.samefile(source)):
         return
+    # of weights that have been removed and trained again since
+    target.unlink(missing_ok=True)
     try:
         os.link(source, target)
     except OSError:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
+from typing import Any
 
 from vis_bench.data.frame_predictions import FRAMES_NAME, emitted, frame_record, header_record
-from vis_bench.files import atomic_path, dump_json
+from vis_bench.files import atomic_path, dump_json, resume_lines
 from vis_bench.method import FrameResult
 from vis_bench.types import Dataset, IouType, Video
 
@@ -21,17 +21,20 @@ def has_frames(directory: Path) -> bool:
 
 
 class FrameStore:
-    """Frame predictions of one run. finished: ids of the videos that are on disk."""
+    """Frame predictions of one run, on disk; memory holds only where each video begins there."""
 
     def __init__(self, directory: Path, dataset: Dataset, iou_type: IouType) -> None:
         self._target, self._partial = directory / FRAMES_NAME, directory / PARTIAL_NAME
         self._dataset, self._iou_type = dataset, iou_type
-        self._lines = _complete_lines(self._partial)
+        self._offsets: dict[int, int] = {}
+        self._whole_tracks = False
+        for offset, entry in resume_lines(self._partial):
+            self._note(entry["video_id"], offset, entry["frames"])
 
     @property
-    def finished(self) -> set[int]:
+    def finished(self) -> Set[int]:
         """Ids of the videos whose frames are on disk."""
-        return set(self._lines)
+        return self._offsets.keys()
 
     def append(self, video: Video, results: Sequence[FrameResult] | None) -> None:
         """Keep one video; None, for a method that returns whole tracks, is remembered as such.
@@ -48,37 +51,28 @@ class FrameStore:
                 for result in results
             ]
         line = dump_json({"video_id": video.id, "name": video.name, "frames": frames})
-        with self._partial.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-        self._lines[video.id] = line
+        with self._partial.open("ab") as file:
+            offset = file.tell()
+            file.write(line.encode() + b"\n")
+        self._note(video.id, offset, frames)
+
+    def _note(self, video_id: int, offset: int, frames: list[Any] | None) -> None:
+        self._offsets[video_id] = offset
+        self._whole_tracks |= frames is None
 
     def finish(self) -> None:
         """Write the file, unless some video came as whole tracks, and remove what was for a resumed run."""
-        lines = [self._lines[video.id] for video in self._dataset.videos]
-        if all(json.loads(line)["frames"] is not None for line in lines):
+        if not self._whole_tracks:
             header = dump_json(header_record(self._dataset, self._iou_type))
             with (
+                # made where a dataset has no video
+                self._partial.open("a+b") as lines,
                 atomic_path(self._target) as temporary,
                 temporary.open("wb") as raw,
                 gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as file,
             ):
-                for line in (header, *lines):
-                    file.write(line.encode() + b"\n")
+                file.write(header.encode() + b"\n")
+                for video in self._dataset.videos:
+                    lines.seek(self._offsets[video.id])
+                    file.write(lines.readline())
         self._partial.unlink(missing_ok=True)
-
-
-def _complete_lines(path: Path) -> dict[int, str]:
-    """Lines of an interrupted run by video id; a half-written last line is cut off."""
-    if not path.exists():
-        return {}
-    lines: dict[int, str] = {}
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            number = json.loads(line)["video_id"]
-        except json.JSONDecodeError:
-            break
-        lines[number] = line
-        kept.append(line)
-    path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-    return lines

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from vis_bench.errors import MethodError
 
 LOCK_NAME = ".lock"
+_HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock; it ends with the process, however that ends.
+    """Hold the directory's lock, making the directory; it ends with the process, however that ends.
 
-    Raises MethodError when another process holds it. Without file locks (Windows) nothing is checked.
+    Raises MethodError when another process holds it. Where there are no file locks (Windows, some network
+    file systems) nothing is checked.
     """
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / LOCK_NAME).open("w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+    with (directory / LOCK_NAME).open("a+", encoding="utf-8") as file:
+        if take_lock(file, exclusive=True) is False:
             raise MethodError(
                 f"{directory}: another vis-bench process is working on this run. Wait for it, or end it."
-            ) from None
+            )
         yield
+
+
+def take_lock(file: IO[str], exclusive: bool) -> bool | None:
+    """Lock a file that is open for reading and writing, until it is closed.
+
+    Returns False when another process holds it, None where the system or the file system has no locks.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except OSError as error:
+        return False if error.errno in _HELD else None
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -273,15 +274,22 @@ def axis_seeds(master: int) -> dict[str, int]:
 
 
 def with_fresh(runs: Sequence[RunSpec]) -> list[RunSpec]:
-    """The same runs in new directories, so that recomputing overwrites nothing."""
-    renewed = []
-    for run in runs:
-        number = 1
-        candidate = run
-        while candidate.run_dir.exists() or candidate.train_dir.exists():
-            suffix = config_hash({"run": run.run_hash, "fresh": number})
-            train = config_hash({"train": run.train_hash, "fresh": number})
-            candidate = replace(run, run_hash=suffix, train_hash=train)
-            number += 1
-        renewed.append(candidate)
+    """The same runs in new directories, so that recomputing overwrites nothing.
+
+    A call that was killed goes on in the directories that it had begun, and with what it had finished.
+    """
+    for number in count(1):
+        renewed = [_renewed(run, number) for run in runs]
+        begun = [run for run in renewed if run.run_dir.exists()]
+        killed = any(not (run.run_dir / RECORD_NAME).exists() for run in begun)
+        if killed or not (begun or any(run.train_dir.exists() for run in renewed)):
+            break
     return renewed
+
+
+def _renewed(run: RunSpec, number: int) -> RunSpec:
+    return replace(
+        run,
+        run_hash=config_hash({"run": run.run_hash, "fresh": number}),
+        train_hash=config_hash({"train": run.train_hash, "fresh": number}),
+    )

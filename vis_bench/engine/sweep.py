@@ -1,20 +1,17 @@
-"""Many runs: in this process, or each in a process of its own, with one table of outcomes at the end."""
+"""Many runs, each in a process of its own, with one table of outcomes at the end."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import queue
-import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from multiprocessing.connection import wait
 
-from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, resolve_config
-from vis_bench.engine.progress import Bars, Progress
-from vis_bench.errors import EXIT_METHOD_FAILED
-from vis_bench.plugins import load_spec
-from vis_bench.records import Record, read_record, write_record
+from vis_bench.data.shapes.workers import available_processes
+from vis_bench.engine.failure import Failure
+from vis_bench.engine.job import Job, execute, start_job
+from vis_bench.engine.plan import OpenedData, RunSpec
+from vis_bench.engine.progress import Bars
+from vis_bench.records import CHECKPOINT_NAME, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +24,38 @@ class Outcome:
 
 
 def default_jobs(device: str, threads_per_job: int) -> int:
-    """Runs side by side: on a CPU, cores / threads of a job (two one-thread jobs beat one of two threads)."""
-    return max(1, (os.cpu_count() or 1) // threads_per_job) if device == "cpu" else 1
+    """Runs side by side: on a CPU, the processors that may be used / threads of a job (two one-thread jobs
+    beat one of two threads)."""
+    return max(1, available_processes() // threads_per_job) if device == "cpu" else 1
 
 
 def run_sweep(runs: Sequence[RunSpec], data: OpenedData, jobs: int) -> list[Outcome]:
-    """Run what is not finished yet, `jobs` at a time; returns outcomes in the order of `runs`."""
+    """Run what is not finished yet, `jobs` at a time; returns outcomes in the order of `runs`.
+
+    A single run on a CPU stays in this process, where a debugger finds it. Otherwise each has a process of
+    its own, so that a crash, or an error after which a process can use CUDA no more, ends one run only.
+    """
     outcomes: dict[int, Outcome] = {}
     for index, run in enumerate(runs):
         record = run.finished_record()
         if record is not None:
             outcomes[index] = Outcome(run, record, cached=True)
-    waiting = [index for index in range(len(runs)) if index not in outcomes]
+    waiting = [run for index, run in enumerate(runs) if index not in outcomes]
     bars = Bars()
     try:
         if waiting:
-            _initialise_once([runs[index] for index in waiting], bars)
-        if min(jobs, len(waiting)) <= 1:
-            for index in waiting:
-                record = _execute(runs[index], data, bars.callback(runs[index].label))
-                bars.close(runs[index].label)
-                outcomes[index] = Outcome(runs[index], record, cached=False)
+            _initialise_once(waiting, bars)
+        if len(waiting) == 1 and waiting[0].settings.device == "cpu":
+            records = [execute(waiting[0], data, bars.callback(waiting[0].label))]
         else:
-            for index, record in _side_by_side(runs, waiting, data, jobs, bars).items():
-                outcomes[index] = Outcome(runs[index], record, cached=False)
+            records = _in_processes(waiting, data, jobs, bars)
     finally:
         bars.close()
-    return [outcomes[index] for index in range(len(runs))]
+    computed = iter(records)
+    return [
+        outcomes[index] if index in outcomes else Outcome(run, next(computed), cached=False)
+        for index, run in enumerate(runs)
+    ]
 
 
 def _initialise_once(runs: Sequence[RunSpec], bars: Bars) -> None:
@@ -68,128 +70,39 @@ def _initialise_once(runs: Sequence[RunSpec], bars: Bars) -> None:
     bars.close("all methods")
 
 
-def _execute(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
-    import torch
+def _in_processes(runs: Sequence[RunSpec], data: OpenedData, jobs: int, bars: Bars) -> list[Record]:
+    from vis_bench.engine.execute import record_failure
 
-    from vis_bench.engine.execute import execute_run
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(run.settings.protocol.threads_per_job)
-    try:
-        return execute_run(run, data, progress)
-    finally:
-        torch.set_num_threads(threads)
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """A RunSpec without its configuration object, whose class may live in a plug-in file that a new process
-    has not loaded yet; the worker resolves it again."""
-
-    method: str
-    config_name: str
-    seed: int
-    settings: Settings
-    train_hash: str
-    run_hash: str
-
-    @classmethod
-    def of(cls, run: RunSpec) -> _Order:
-        return cls(run.method, run.config_name, run.seed, run.settings, run.train_hash, run.run_hash)
-
-    def run(self) -> RunSpec:
-        settings = self.settings
-        spec = load_spec(self.method)
-        name, config = resolve_config(spec, self.config_name, settings.protocol, settings.overrides)
-        return RunSpec(self.method, name, config, self.seed, settings, self.train_hash, self.run_hash)
-
-
-def _worker(index: int, order: _Order, messages: Any) -> None:
-    """Entry point of a job process: opens the data itself, sends progress, then the record."""
-
-    def progress(stage: str, done: int, total: int) -> None:
-        messages.put(("progress", index, (stage, done, total)))
-
-    _end_with_parent()
-    try:
-        record = _execute(order.run(), open_data(order.settings), progress)
-    except KeyboardInterrupt:
-        # the terminal sends the signal to every process of the group; the parent reports it once
-        return
-    messages.put(("record", index, record.model_dump(mode="json")))
-
-
-def _end_with_parent() -> None:
-    """Leave when the parent is gone: an orphan would write beside the run that takes its place."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _process_context() -> Any:
-    """Job processes are forked from one that has imported torch, where the system can: each saves seconds."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["vis_bench.engine.execute", "torchvision"])
-    return context
-
-
-def _side_by_side(
-    runs: Sequence[RunSpec], waiting: list[int], data: OpenedData, jobs: int, bars: Bars
-) -> dict[int, Record]:
-    context = _process_context()
-    messages = context.Queue()
-    left = list(waiting)
-    active: dict[int, Any] = {}
+    left = list(range(len(runs)))
+    active: dict[int, Job] = {}
     records: dict[int, Record] = {}
     try:
         while left or active:
-            while left and len(active) < jobs:
-                index = left.pop(0)
-                process = context.Process(
-                    target=_worker, args=(index, _Order.of(runs[index]), messages), daemon=True
-                )
-                process.start()
-                active[index] = process
-            try:
-                kind, index, value = messages.get(timeout=1.0)
-            except queue.Empty:
-                for index in [i for i, process in active.items() if not process.is_alive()]:
-                    records[index] = _died(runs[index], data, active.pop(index).exitcode)
-                continue
-            label = runs[index].label
-            if kind == "progress":
-                bars.update(label, *value)
-            else:
-                records[index] = Record.model_validate(value)
-                bars.close(label)
-                if index in active:
-                    active.pop(index).join()
+            while len(active) < jobs and (index := _next(runs, left, active)) is not None:
+                left.remove(index)
+                active[index] = start_job(runs[index])
+            wait([handle for job in active.values() for handle in job.handles], timeout=1.0)
+            for index, job in list(active.items()):
+                result = job.hear(bars.callback(runs[index].label))
+                if result is None:
+                    continue
+                del active[index]
+                bars.close(runs[index].label)
+                if isinstance(result, Failure):
+                    result = record_failure(runs[index], data, result)
+                records[index] = result
     finally:
-        for process in active.values():
-            process.terminate()
-    return records
+        for job in active.values():
+            job.stop()
+    return [records[index] for index in range(len(runs))]
 
 
-def _died(run: RunSpec, data: OpenedData, exit_code: int | None) -> Record:
-    """The record of a job whose process ended without a word."""
-    from vis_bench.engine.execute import run_facts
-
-    path = run.run_dir / "record.json"
-    if path.exists():
-        return read_record(path)
-    reason = "killed, out of memory?" if exit_code is not None and exit_code < 0 else "crashed"
-    record = Record(
-        **run_facts(run, load_spec(run.method), data),
-        status="failed",
-        error=f"the job's process ended with exit code {exit_code} ({reason})",
-        error_code=EXIT_METHOD_FAILED,
+def _next(runs: Sequence[RunSpec], left: Sequence[int], active: Collection[int]) -> int | None:
+    """The first run that may start: two jobs must not train the same weights, the second waits for them."""
+    training = {runs[index].train_dir for index in active}
+    may_start = (
+        index
+        for index in left
+        if runs[index].train_dir not in training or (runs[index].train_dir / CHECKPOINT_NAME).exists()
     )
-    write_record(run.run_dir, record)
-    return record
+    return next(may_start, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from vis_bench.data.predictions import any_mask, parse_results, result_record, w
 from vis_bench.engine.frame_store import FrameStore
 from vis_bench.engine.progress import Progress
 from vis_bench.errors import MethodError
+from vis_bench.files import resume_lines
 from vis_bench.method import FrameResult, VideoInstance
 from vis_bench.seeds import axis_seed
 from vis_bench.types import Dataset, IouType, Track, Video
@@ -208,21 +209,11 @@ def _append_partial(path: Path, video: Video, outcome: VideoOutcome) -> None:
 
 
 def _read_partial(path: Path, dataset: Dataset) -> dict[int, VideoOutcome]:
-    """Videos that an interrupted run finished; a half-written last line is ignored and tracked again."""
-    if not path.exists():
-        return {}
+    """Videos that an interrupted run finished; a half-written last line is cut off and tracked again."""
     finished: dict[int, VideoOutcome] = {}
-    lines: Sequence[str] = path.read_text(encoding="utf-8").splitlines()
-    complete: list[str] = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            break
-        complete.append(line)
+    for _, entry in resume_lines(path):
         tracks = parse_results(entry["tracks"], dataset, str(path))
         finished[entry["video_id"]] = VideoOutcome(
             tuple(tracks), entry["look_ahead_frames"], entry["seconds"]
         )
-    path.write_text("".join(line + "\n" for line in complete), encoding="utf-8")
     return finished

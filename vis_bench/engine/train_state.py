@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vis_bench.engine.optimizer import MovingAverage
-from vis_bench.files import atomic_path
+from vis_bench.files import atomic_path, write_text
 
 RESUME_NAME = "resume.pt"
 
@@ -24,11 +24,13 @@ class TrainLog:
 
     def __init__(self, path: Path, start: int) -> None:
         self._path = path
-        kept: list[str] = []
-        if path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _complete(line) and json.loads(line)["iteration"] < start]
-        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        if not path.exists():
+            return
+        text = path.read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if _complete(line)]
+        kept = "".join(line + "\n" for line in lines if json.loads(line)["iteration"] < start)
+        if kept != text:
+            write_text(path, kept)
 
     def write(
         self, iteration: int, phase: int, terms: Mapping[str, Tensor], rate: float, seconds: float

@@ -1,0 +1,143 @@
+"""One run in a process of its own, which can crash without taking the sweep along."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from vis_bench.engine.failure import Failure
+from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, resolve_config
+from vis_bench.engine.progress import Progress
+from vis_bench.plugins import load_spec
+from vis_bench.records import Record
+
+
+def execute(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
+    """`execute_run` with the threads of the protocol."""
+    import torch
+
+    from vis_bench.engine.execute import execute_run
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(run.settings.protocol.threads_per_job)
+    try:
+        return execute_run(run, data, progress)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A process that executes one run. messages: the end of its own pipe that is read; with one for all, a
+    process that is killed while it writes would block the others."""
+
+    process: Any
+    messages: Connection
+
+    @property
+    def handles(self) -> tuple[Any, ...]:
+        """What becomes ready when the job says something or ends."""
+        return self.messages, self.process.sentinel
+
+    def hear(self, progress: Progress) -> Record | Failure | None:
+        """Pass on what the job has said; its result, a Failure where it ended without one, None before."""
+        # asked first: all that an ended process has said can be read
+        ended = not self.process.is_alive()
+        for message in self._said():
+            if not isinstance(message, tuple):
+                self.process.join()
+                return message
+            progress(*message)
+        return Failure.of_process(self.process.exitcode) if ended else None
+
+    def _said(self) -> Iterator[Any]:
+        try:
+            while self.messages.poll():
+                yield self.messages.recv()
+        except (EOFError, OSError):
+            # the end of the pipe, in the middle of a message if the process was killed
+            return
+
+    def stop(self) -> None:
+        """End the process. What it has finished is on disk."""
+        self.process.terminate()
+
+
+def start_job(run: RunSpec) -> Job:
+    """Start a run in a new process, which opens the data itself."""
+    context = process_context()
+    messages, sender = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(_Order.of(run), sender), daemon=True)
+    process.start()
+    # the only other end is that of the process, so that the pipe ends with it
+    sender.close()
+    return Job(process, messages)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A RunSpec without its configuration object, whose class may live in a plug-in file that a new process
+    has not loaded yet; the worker resolves it again."""
+
+    method: str
+    config_name: str
+    seed: int
+    settings: Settings
+    train_hash: str
+    run_hash: str
+
+    @classmethod
+    def of(cls, run: RunSpec) -> _Order:
+        return cls(run.method, run.config_name, run.seed, run.settings, run.train_hash, run.run_hash)
+
+    def run(self) -> RunSpec:
+        settings = self.settings
+        spec = load_spec(self.method)
+        name, config = resolve_config(spec, self.config_name, settings.protocol, settings.overrides)
+        return RunSpec(self.method, name, config, self.seed, settings, self.train_hash, self.run_hash)
+
+
+def work(order: _Order, messages: Connection) -> None:
+    """Entry point of a job's process: sends progress as (stage, done, total), then a Record or a Failure."""
+
+    def progress(*step: Any) -> None:
+        try:
+            messages.send(step)
+        except OSError:
+            # nobody reads: the parent is gone, which is no failure of the run
+            os._exit(1)
+
+    end_with_parent()
+    try:
+        messages.send(execute(order.run(), open_data(order.settings), progress))
+    except KeyboardInterrupt:
+        # the terminal sends the signal to every process of the group; the parent reports it once
+        return
+    except Exception as error:  # noqa: BLE001 - the parent reports it in the run's record
+        messages.send(Failure.of(error))
+
+
+def end_with_parent() -> None:
+    """Leave when the parent is gone: an orphan would write beside the run that takes its place."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def process_context() -> Any:
+    """Job processes are forked from one that has imported torch, where the system can: each saves seconds."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["vis_bench.engine.execute", "torchvision"])
+    return context
