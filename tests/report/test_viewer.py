@@ -105,3 +105,7 @@ def test_first_seeds_of_all_come_before_second_seeds_and_names_are_told_apart(tm
     assert labels == [
         "a [hand-made 01234567], seed 0", "b, seed 0", "a [other fedcba98], seed 0",
     ]  # fmt: skip
+    given = block_of(make_record("a", 0.2, train_data=None, initial_weights="0" * 64))
+    folders[id(given.rows[0].records[0])] = tmp_path / "0"
+    labels = [run.label for run in viewed_runs([masks, given], folders, all_seeds=False)]
+    assert labels[2] == "a [hand-made 01234567, weights as given, not trained], seed 0"

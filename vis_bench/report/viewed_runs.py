@@ -19,7 +19,8 @@ def viewed_runs(
     """The done runs with stored predictions: first the first seed of every row, then the second, and so on.
 
     folders: run directories by the `id` of the record. all_seeds: False takes the first seed of each row. A
-    label is that of the table with the seed, and with region and protocol where they tell blocks apart.
+    label is that of the table with the seed, and with region, protocol and training where they tell blocks
+    apart.
     """
     names = Counter(
         (row.label(block.default_config), block.iou_type) for block in blocks for row in block.rows
@@ -30,9 +31,9 @@ def viewed_runs(
         for row in block.rows:
             name = row.label(block.default_config)
             where = f" ({REGION_NAMES[iou_type]})" if len({one.iou_type for one in blocks}) > 1 else ""
-            where += (
-                f" [{block.protocol} {block.protocol_hash[:8]}]" if names[name, block.iou_type] > 1 else ""
-            )
+            if names[name, block.iou_type] > 1:
+                training = f", {block.training}" if block.training else ""
+                where += f" [{block.protocol} {block.protocol_hash[:8]}{training}]"
             paths = [
                 (record["seed"], folders[id(record)] / PREDICTIONS_NAME)
                 for record in row.done
