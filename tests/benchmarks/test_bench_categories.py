@@ -1,7 +1,7 @@
 """How often the interval contains the true mean where categories occur in few videos; prints a table.
 
-Every replicate is a study of one seed: a difference per video and category, normal with mean 0 and variance 1.
-The score is the mean over categories of the mean over videos. The resamples are those of `vis-bench compare`.
+Every replicate is a study of one seed: a difference per video and category, normal around 0. The score is the
+mean over categories of the mean over videos. The resamples are those of `vis-bench compare`.
 """
 
 from __future__ import annotations

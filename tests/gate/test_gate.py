@@ -165,7 +165,7 @@ def test_new_runs_on_more_videos_are_compared_on_the_baseline_s(make, gate, data
     ("runs", "reason"),
     [
         ([{"protocol_hash": "other"}], "no new run of the same protocol"),
-        ([{"seed": 5}], "no new run of the same protocol, data and seed"),
+        ([{"seed": 5}], "and starting weights for seed 0 of the baseline"),
         ([{}, {}], "either could be meant"),
         ([{"down": 1}], "one seed says nothing"),
     ],
@@ -177,6 +177,33 @@ def test_new_runs_that_cannot_be_compared_are_inconclusive(make, gate, dataset, 
     code, out, _ = gate("--runs", tmp_path / "new")
     assert code == 6
     assert reason in " ".join(out.split())
+
+
+def test_a_new_run_that_failed_fails(make, gate, dataset, tmp_path):
+    """The other two seeds are as they were, which would pass."""
+    make(*seeds(tmp_path, dataset, "old", (0, 1, 0)))
+    *_, third = seeds(tmp_path, dataset, "new", (0, 1, 0))
+    broken = {"status": "failed", "metrics": None, "error": "the loss is not finite", "error_code": 4}
+    edit(third / "record.json", lambda record: record.update(broken))
+    code, out, _ = gate("--runs", tmp_path / "new")
+    assert code == 1
+    text = " ".join(out.split())
+    assert "the new run of seed 2 failed: the loss is not finite" in text
+    assert "2 seeds, 4 videos: not worse by 0.5 points or more" in text
+
+
+@pytest.mark.parametrize("field", ["seed", "train_data", "extra_data"])
+def test_a_seed_of_the_baseline_without_a_new_run_is_inconclusive(make, gate, dataset, tmp_path, field):
+    """It is absent, or it learned from other videos."""
+    make(*seeds(tmp_path, dataset, "old", (0, 1, 0)))
+    *_, third = seeds(tmp_path, dataset, "new", (0, 1, 0))
+    other = {"name": "mine", "split": "train", "annotation_hash": "a", "split_hash": "s", "videos": 3}
+    edit(third / "record.json", lambda record: record.update({field: 7 if field == "seed" else other}))
+    code, out, _ = gate("--runs", tmp_path / "new")
+    assert code == 6
+    text = " ".join(out.split())
+    assert "no new run of the same protocol, data, training data and starting weights for seed 2" in text
+    assert "2 seeds, 4 videos" in text
 
 
 def difference(per_seed, videos=()):
@@ -254,6 +281,54 @@ def test_a_run_without_stored_detections_has_no_tier_2(make, gate, dataset, tmp_
     assert "tier 2" not in gate()[1]
 
 
+def test_a_baseline_is_renewed_from_its_own_runs(make, gate, dataset, tmp_path):
+    """Seed 0 is kept as it is, seed 1 goes."""
+    make(*seeds(tmp_path, dataset, "old", (0, 0)))
+    stored = tmp_path / "baseline" / "stc@tiny-seed-0"
+    before = {path.name: path.read_bytes() for path in stored.iterdir()}
+    assert make(stored)[0] == 0
+    assert {path.name: path.read_bytes() for path in stored.iterdir()} == before
+    assert sorted(path.name for path in stored.parent.iterdir()) == ["baseline.json", "stc@tiny-seed-0"]
+    assert gate()[0] == 0
+
+
+def test_a_baseline_that_cannot_be_renewed_stays_as_it_was(make, gate, dataset, tmp_path):
+    make(make_run(tmp_path / "old", dataset))
+    gone = make_run(tmp_path / "gone", dataset, seed=1)
+    edit(gone / "record.json", lambda record: record.update(method="uninstalled"))
+    assert make(gone)[0] == 2
+    assert gate()[0] == 0
+    (tmp_path / "baseline" / "stc@tiny-seed-1").mkdir()
+    code, _, err = make(make_run(tmp_path / "new", dataset, seed=1))
+    assert (code, "in the way" in err) == (2, True)
+    assert gate()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("baseline.json", lambda value: value["runs"][0].update(tiers=[])),
+        ("baseline.json", lambda value: value["runs"][0].update(tiers=[4])),
+        ("baseline.json", lambda value: value.update(margins={})),
+        ("stc@tiny-seed-0/record.json", lambda value: value.update(metrics={})),
+    ],
+)
+def test_a_baseline_that_checks_nothing_is_refused(make, gate, dataset, tmp_path, file, change):
+    make(make_run(tmp_path / "run", dataset))
+    edit(tmp_path / "baseline" / file, change)
+    code, out, err = gate()
+    assert (code, out) == (3, "")
+    assert file.split("/")[0] in err
+
+
+def test_new_runs_need_a_baseline_with_tier_3(make, gate, dataset, tmp_path):
+    make(make_run(tmp_path / "run", dataset))
+    edit(tmp_path / "baseline" / "baseline.json", lambda value: value["runs"][0].update(tiers=[1, 2]))
+    code, out, err = gate("--runs", tmp_path / "run")
+    assert (code, out) == (2, "")
+    assert "compares nothing" in err
+
+
 def test_what_cannot_be_checked_is_said(make, gate, vis_bench, dataset, tmp_path):
     assert gate()[0] == 3
     run = make_run(tmp_path / "run", dataset)
@@ -264,7 +339,8 @@ def test_what_cannot_be_checked_is_said(make, gate, vis_bench, dataset, tmp_path
     assert (code, "no baseline" in err) == (2, True)
     (tmp_path / "baseline" / "notes.txt").unlink()
     make(run)
-    for text in ("IDs=1", "AP=x", "AP=-1", "AP"):
+    # of nothing, the localisation accuracy is the highest
+    for text in ("IDs=1", "LocA=1", "AP=x", "AP=-1", "AP"):
         assert gate("--margin", text)[0] == 2, text
     assert gate("--make", tmp_path / "b")[0] == 2
     assert gate(run)[0] == 2

@@ -53,6 +53,8 @@ def gate_command(arguments: GateArguments) -> None:
     checks = check_stored(stored, arguments.data_root)
     if arguments.runs is not None:
         compared = [run for run in stored if 3 in run.tiers]
+        if not compared:
+            raise UsageError(f"{folder}: no run of this baseline is for tier 3, so --runs compares nothing.")
         checks += retrained(compared, arguments.runs, given or content.margins, arguments.data_root)
     if not checks:
         raise UsageError(f"{folder}: nothing to check. Tier 3 needs --runs FOLDER.")

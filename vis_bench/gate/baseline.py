@@ -6,8 +6,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vis_bench.data import catalog, splits
 from vis_bench.data.frame_predictions import FRAMES_NAME
@@ -22,14 +24,14 @@ VERSION = 1
 
 
 class BaselineRun(BaseModel):
-    """folder: below the baseline. dataset: name or path to open; split: of it. tiers: any of 1, 2, 3."""
+    """folder: below the baseline. dataset: name or path to open; split: of it. tiers: some of 1, 2, 3."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     folder: str
     dataset: str
     split: str
-    tiers: tuple[int, ...]
+    tiers: tuple[Literal[1, 2, 3], ...] = Field(min_length=1)
 
 
 class BaselineFile(BaseModel):
@@ -39,7 +41,7 @@ class BaselineFile(BaseModel):
 
     version: int
     runs: tuple[BaselineRun, ...]
-    margins: dict[str, float] = {"AP": 0.5}
+    margins: dict[str, float] = Field(default={"AP": 0.5}, min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +109,14 @@ def make_baseline(
 
     dataset: name or path to open, None for the one in the record. Tier 2 is for runs with stored detections
     of a method with an association rule. Returns the baseline as read back. Raises UsageError when the folder
-    holds something else, when no run or the same run twice is given; DataError for a run that was not scored.
+    holds something else, when no run or the same run twice is given or a method with stored detections is not
+    installed; DataError for a run that was not scored. Then a baseline that is there stays as it was.
     """
     if not run_dirs:
         raise UsageError("--make needs at least one run directory: vis-bench gate --make BASELINE RUN_DIR...")
     if folder.exists() and not (folder / BASELINE_NAME).exists() and any(folder.iterdir()):
         raise UsageError(f"{folder}: is not empty and no baseline. Name a new folder.")
-    margins = {"AP": 0.5}
+    margins, replaced = {"AP": 0.5}, set[Path]()
     given = [_stored(path, "", "") for path in run_dirs]
     names = [run.name.replace(" ", "-") for run in given]
     if len(set(names)) < len(names):
@@ -121,34 +124,42 @@ def make_baseline(
     if (folder / BASELINE_NAME).exists():
         old, runs = read_baseline(folder)
         margins = old.margins
-        for run in runs:
-            shutil.rmtree(run.folder)
-    entries = []
-    for name, run in zip(names, given, strict=True):
-        target = folder / name
-        target.mkdir(parents=True)
-        files = [RECORD_NAME, PREDICTIONS_NAME]
-        files += [FRAMES_NAME] if (run.folder / FRAMES_NAME).exists() else []
-        for file in files:
-            shutil.copyfile(run.folder / file, target / file)
-        has_rule = FRAMES_NAME in files and load_spec(run.record.method).associate is not None
-        entries.append(
-            BaselineRun(
-                folder=name,
-                dataset=dataset or run.record.dataset,
-                split=run.record.split,
-                tiers=(1, 2, 3) if has_rule else (1, 3),
-            )
-        )
+        replaced = {run.folder for run in runs}
+    clash = next((path for name in names if (path := folder / name).exists() and path not in replaced), None)
+    if clash is not None:
+        raise UsageError(f"{clash}: is in the way and no run of the baseline. Move it, or name a new folder.")
+    entries = [_entry(name, run, dataset) for name, run in zip(names, given, strict=True)]
     content = BaselineFile(version=VERSION, runs=tuple(entries), margins=margins)
+    folder.mkdir(parents=True, exist_ok=True)
+    # copied first, since the runs given may be those that are replaced
+    with TemporaryDirectory(dir=folder, prefix=".new-") as new:
+        for name, run in zip(names, given, strict=True):
+            (Path(new) / name).mkdir()
+            for file in (RECORD_NAME, PREDICTIONS_NAME, FRAMES_NAME):
+                if (run.folder / file).exists():
+                    shutil.copyfile(run.folder / file, Path(new) / name / file)
+        for path in replaced:
+            shutil.rmtree(path)
+        for name in names:
+            (Path(new) / name).rename(folder / name)
     write_json(folder / BASELINE_NAME, content.model_dump(mode="json"))
     return read_baseline(folder)
 
 
+def _entry(name: str, run: StoredRun, dataset: str | None) -> BaselineRun:
+    has_rule = (run.folder / FRAMES_NAME).exists() and load_spec(run.record.method).associate is not None
+    return BaselineRun(
+        folder=name,
+        dataset=dataset or run.record.dataset,
+        split=run.record.split,
+        tiers=(1, 2, 3) if has_rule else (1, 3),
+    )
+
+
 def _stored(folder: Path, dataset: str, split: str, tiers: tuple[int, ...] = ()) -> StoredRun:
     record = read_record(folder / RECORD_NAME)
-    if record.metrics is None:
-        raise DataError(f"{folder}: this run was not scored (status {record.status}).")
+    if not record.metrics:
+        raise DataError(f"{folder}: this run has no numbers (status {record.status}).")
     if not (folder / PREDICTIONS_NAME).is_file():
         raise DataError(f"{folder}: has no {PREDICTIONS_NAME}.")
     return StoredRun(folder, record, dataset, split, tiers)

@@ -12,20 +12,21 @@ from vis_bench.errors import UsageError
 from vis_bench.evaluate import Statistics, measure
 from vis_bench.gate.baseline import StoredRun, open_recorded
 from vis_bench.gate.verdict import Check, Status
-from vis_bench.records import PREDICTIONS_NAME, Record, find_records, read_record
-from vis_bench.report.columns import COLUMNS
+from vis_bench.records import PREDICTIONS_NAME, DataIdentity, Record, find_records, read_record
+from vis_bench.report.columns import COLUMNS, COMPARED_METRICS
 from vis_bench.types import Dataset
 
+# a baseline run, and the folder and record of the new run of its seed
+_Pair = tuple[StoredRun, Path, Record]
 _FAMILIES = {"video_ap": "ap", "frame_ap": "frame_ap", "mot": "mot", "hota": "hota"}
 
 
 def check_margins(margins: Mapping[str, float]) -> None:
-    """Raise UsageError for a metric that is no fraction (all of these are better when larger), or a margin
-    that is not positive."""
-    known = [name for name, column in COLUMNS.items() if column.unit == "fraction"]
+    """Raise UsageError for a metric that is no fraction or not better when higher, or a margin that is not
+    positive."""
     for name, margin in margins.items():
-        if name not in known:
-            raise UsageError(f"--margin {name}: no metric of the gate. Known: {', '.join(known)}.")
+        if name not in COMPARED_METRICS:
+            raise UsageError(f"--margin {name}: no metric of the gate. Known: {', '.join(COMPARED_METRICS)}.")
         if not margin > 0:
             raise UsageError(f"--margin {name}={margin:g}: a margin is a number of points above 0.")
 
@@ -33,7 +34,8 @@ def check_margins(margins: Mapping[str, float]) -> None:
 def retrained(
     baseline: Sequence[StoredRun], runs: Path, margins: Mapping[str, float], data_root: Path | None = None
 ) -> list[Check]:
-    """One check per configuration of the baseline and metric. margins: points by metric name."""
+    """One check per configuration of the baseline and metric, and one for seeds without a new run that can be
+    compared. margins: points by metric name."""
     check_margins(margins)
     # the baseline may lie below the folder
     old_files = {(run.folder / "record.json").resolve() for run in baseline}
@@ -68,9 +70,14 @@ def _kind(record: Record) -> str:
             "method": (record.method, record.config, record.overrides, record.iou_type),
             "protocol": record.protocol_hash,
             "data": (record.data.name, record.data.split, record.data.annotation_hash),
+            "trained on": [_hashes(data) for data in (record.train_data, record.extra_data)],
             "initial_weights": record.initial_weights,
         }
     )
+
+
+def _hashes(data: DataIdentity | None) -> tuple[str, str] | None:
+    return None if data is None else (data.annotation_hash, data.split_hash)
 
 
 def _compare(
@@ -81,16 +88,9 @@ def _compare(
 ) -> list[Check]:
     name = group[0].record.variant()
     kind = _kind(group[0].record)
-    fitting = [(folder, record) for folder, record in new if _kind(record) == kind and record.metrics]
-    pairs = []
-    for old in group:
-        partners = [(folder, r) for folder, r in fitting if r.seed == old.record.seed]
-        if len(partners) > 1:
-            text = f"{len(partners)} new runs of seed {old.record.seed}; either could be meant"
-            return [Check(3, name, "inconclusive", text, tuple(str(folder) for folder, _ in partners))]
-        pairs += [(old, *partner) for partner in partners]
+    pairs, checks = _pair(name, group, [(folder, record) for folder, record in new if _kind(record) == kind])
     if not pairs:
-        return [Check(3, name, "inconclusive", "no new run of the same protocol, data and seed")]
+        return checks
     dataset = group[0].open(data_root)
     ids = {video.id for video in dataset.videos}
     wanted = sorted({_FAMILIES[COLUMNS[metric].path[1]] for metric in margins})
@@ -98,10 +98,41 @@ def _compare(
     for old, folder, record in pairs:
         whole = open_recorded(record.data, old.dataset, old.split, data_root)
         if old.open(data_root).split_hash != dataset.split_hash or not ids <= {v.id for v in whole.videos}:
-            return [Check(3, name, "inconclusive", "the runs do not have the baseline's videos")]
+            return [*checks, Check(3, name, "inconclusive", "the runs do not have the baseline's videos")]
         before.append(_statistics(old.folder, old.record, dataset, dataset, wanted))
         after.append(_statistics(folder, record, whole, dataset, wanted))
-    return [_one_metric(name, metric, margin, before, after) for metric, margin in margins.items()]
+    return checks + [_one_metric(name, metric, margin, before, after) for metric, margin in margins.items()]
+
+
+def _pair(
+    name: str, group: Sequence[StoredRun], new: Sequence[tuple[Path, Record]]
+) -> tuple[list[_Pair], list[Check]]:
+    """Baseline and new runs of equal seed, and a check where a seed of the baseline has no new one."""
+    pairs: list[_Pair] = []
+    checks: list[Check] = []
+    missing: list[str] = []
+    for old in group:
+        seed = old.record.seed
+        of_seed = [(folder, record) for folder, record in new if record.seed == seed]
+        scored = [(folder, record) for folder, record in of_seed if record.metrics]
+        failed = [(folder, record) for folder, record in of_seed if record.status == "failed"]
+        if len(scored) > 1:
+            text = f"{len(scored)} new runs of seed {seed}; either could be meant"
+            return [], [Check(3, name, "inconclusive", text, tuple(str(folder) for folder, _ in scored))]
+        if scored:
+            pairs.append((old, *scored[0]))
+        elif failed:
+            text = f"the new run of seed {seed} failed: {failed[0][1].error}"
+            checks.append(Check(3, name, "fail", text, tuple(str(folder) for folder, _ in failed)))
+        else:
+            missing.append(str(seed))
+    if missing:
+        text = (
+            f"no new run of the same protocol, data, training data and starting weights for seed "
+            f"{', '.join(missing)} of the baseline"
+        )
+        checks.append(Check(3, name, "inconclusive", text))
+    return pairs, checks
 
 
 def _statistics(
