@@ -260,6 +260,8 @@ def test_a_record_that_was_scored_otherwise_is_pointed_out(compare, runs):
         (["whole"], 2, ["at least two"]),
         (["whole", "whole"], 2, ["twice"]),
         (["whole", "half", "--metric", "IDs"], 2, ["points"]),
+        # predicting nothing has the highest localisation accuracy
+        (["whole", "half", "--metric", "LocA"], 2, ["better when higher"]),
         (["whole", "half", "--metric", "AP5"], 2, ["Did you mean"]),
         (["whole", "half", "--margin", "-1"], 2, ["--margin"]),
         (["whole", "half", "--best-of", "3"], 2, ["--best-of"]),

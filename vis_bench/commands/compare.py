@@ -14,10 +14,10 @@ from vis_bench.data import catalog, splits
 from vis_bench.data.predictions import read_results
 from vis_bench.errors import DataError, UsageError, VisBenchError, did_you_mean
 from vis_bench.evaluate import Statistics, measure
-from vis_bench.files import dump_json, write_json
+from vis_bench.files import dump_json, require_target, write_json
 from vis_bench.records import PREDICTIONS_NAME
 from vis_bench.report.choose_rows import Chosen, choose, is_path, read_stored
-from vis_bench.report.columns import COLUMNS, Column, Record, read_value
+from vis_bench.report.columns import COLUMNS, COMPARED_METRICS, Column, Record, read_value
 from vis_bench.report.comparison_text import comparison_text
 from vis_bench.report.rows import installed_protocols
 from vis_bench.study import (
@@ -66,6 +66,7 @@ def compare_command(arguments: CompareArguments) -> None:
         raise DataError(f"The methods share no seed ({each}). Run them with the same --seeds.")
     first = chosen[0].row.done[0]
     dataset = _open(first, arguments)
+    require_target(arguments.json)
     notes = _seed_notes(chosen, seeds)
     path = column.path[1:]
     runs = [
@@ -105,13 +106,12 @@ def compare_command(arguments: CompareArguments) -> None:
 
 def _column(name: str) -> Column:
     """Raises UsageError for what cannot be scored again from predictions, or is not better when higher."""
-    usable = [column.name for column in COLUMNS.values() if column.unit == "fraction"]
     if name not in COLUMNS:
-        raise UsageError(f"Unknown metric {name!r}.{did_you_mean(name, usable)}")
-    if name not in usable:
+        raise UsageError(f"Unknown metric {name!r}.{did_you_mean(name, COMPARED_METRICS)}")
+    if name not in COMPARED_METRICS:
         raise UsageError(
-            f"--metric {name}: only metrics between 0 and 1 are compared, since the margin is in points: "
-            f"{', '.join(usable)}."
+            f"--metric {name}: only metrics between 0 and 1 are compared, since the margin is in points, and "
+            f"of these the ones that are better when higher: {', '.join(COMPARED_METRICS)}."
         )
     return COLUMNS[name]
 
@@ -139,8 +139,7 @@ def _open(record: Record, arguments: CompareArguments) -> Dataset:
         ) from error
     if dataset.split_hash != data["split_hash"] and data["videos"] < len(dataset.videos):
         # a run with --limit scored the first videos
-        first = frozenset(video.name for video in dataset.videos[: data["videos"]])
-        dataset = splits.keep_videos(dataset, dataset.split, first)
+        dataset = splits.first_videos(dataset, data["videos"])
     if (dataset.annotation_hash, dataset.split_hash) != (data["annotation_hash"], data["split_hash"]):
         raise DataError(
             f"{name} {split}: what is found here is not what the runs were scored on (annotation or split "
