@@ -38,9 +38,14 @@ class DataIdentity(_Strict):
 
 
 class Timing(_Strict):
-    """Wall-clock seconds on the machine of `Record.hardware`; not a speed measurement under a protocol."""
+    """Wall-clock seconds; not a speed measurement under a protocol.
+
+    Tracking was on the machine of `Record.hardware`; weights may come from another one. train_devices: names
+    of what trained, in order; empty where nothing was trained, and in records that do not say.
+    """
 
     train_seconds: float | None = None
+    train_devices: tuple[str, ...] = ()
     track_seconds: float | None = None
     frames: int | None = None
 

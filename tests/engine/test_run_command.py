@@ -197,6 +197,26 @@ def test_weights_are_shared_between_the_datasets_they_are_evaluated_on(run, tmp_
     assert len(list(tmp_path.glob("runs/trained/*/checkpoint.safetensors"))) == 1
 
 
+def test_weights_from_another_device_say_so(run, tmp_path):
+    """They are shared, but the seconds beside the device that tracks are those of the one that trained."""
+    assert run("--limit", 1)[0] == 0
+    first, _ = only_record(tmp_path)
+    (here,) = first["timing"]["train_devices"]
+    assert here == first["hardware"]["cpu"]
+    (log,) = tmp_path.glob("runs/trained/*/train.jsonl")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {line["device"] for line in lines} == {here}
+    lines[0]["device"] = "Another GPU"
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run()[0] == 0
+    records = [json.loads(p.read_text()) for p in tmp_path.glob("runs/squares-val/**/record.json")]
+    (second,) = [record for record in records if record["data"]["videos"] == 2]
+    assert second["timing"]["train_devices"] == ["Another GPU", here]
+    assert second["timing"]["train_seconds"] == first["timing"]["train_seconds"]
+    assert f"trained on Another GPU, then {here}; tracked on {here}" in second["notes"]
+    assert not any("trained on" in note for note in first["notes"])
+
+
 def test_dry_run_prints_the_plan_and_makes_nothing(run, tmp_path):
     code, _, err = run("--dry-run")
     assert code == 0

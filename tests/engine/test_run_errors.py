@@ -30,6 +30,11 @@ TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
         (["--methods", "stc", "--dataset", "shapes", "--set", "train.lr"], 2, "KEY=VALUE"),
         (["--methods", "stc", "--dataset", "shapes", "--no-train"], 2, "--weights"),
         (
+            ["--methods", "stc", "--dataset", "shapes", "--no-train", "--seeds", "3"],
+            2,
+            "one checkpoint has one",
+        ),
+        (
             ["--methods", "stc", "--dataset", "shapes", "--weights", "none.safetensors"],
             3,
             "no such checkpoint",

@@ -158,7 +158,7 @@ def imported_files(*starts: str) -> set[str]:
 NO_NUMBERS = {
     *("cache.py", "config.py", "errors.py", "files.py", "plugins.py", "protocol.py", "records.py"),
     *("types.py", "data/frame_predictions.py", "data/records.py", "data/splits.py"),
-    *("engine/frame_store.py", "engine/progress.py"),
+    *("engine/environment.py", "engine/frame_store.py", "engine/progress.py"),
 }
 
 

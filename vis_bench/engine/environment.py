@@ -36,6 +36,15 @@ def _cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
+def device_name(device: str) -> str:
+    """The name of the GPU, or of the CPU."""
+    if not device.startswith("cuda"):
+        return _cpu_name()
+    import torch
+
+    return torch.cuda.get_device_properties(device).name
+
+
 def hardware(device: str, threads: int) -> dict[str, Any]:
     """Device kind, CPU, cores, threads per job and, on CUDA, the GPU's name and memory in bytes."""
     facts: dict[str, Any] = {

@@ -15,7 +15,7 @@ import torch
 import vis_bench
 from vis_bench.cache import default_cache_root
 from vis_bench.config import to_dict
-from vis_bench.engine.environment import git_state, hardware, package_versions
+from vis_bench.engine.environment import device_name, git_state, hardware, package_versions
 from vis_bench.engine.failure import Failure
 from vis_bench.engine.lock import locked
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, axis_seeds, identity
@@ -160,7 +160,10 @@ def _run(
     # before any training: a later phase may freeze what an earlier one trained
     parameters = _parameters(model)
     _prepare_weights(run, spec, data, model, progress)
+    train_seconds, train_devices = _training(run.train_dir / LOG_NAME)
     notes = _weight_notes(settings)
+    if set(train_devices) - {device_name(settings.device)}:
+        notes.append(f"trained on {', then '.join(train_devices)}; tracked on {device_name(settings.device)}")
     checkpoint = run.train_dir / CHECKPOINT_NAME
     for name in (CHECKPOINT_NAME, LOG_NAME):
         _link(run.train_dir / name, run.run_dir / name)
@@ -193,7 +196,8 @@ def _run(
         status="done" if scored else "not scored",
         metrics=metrics,
         timing=Timing(
-            train_seconds=_train_seconds(run.train_dir / LOG_NAME),
+            train_seconds=train_seconds,
+            train_devices=train_devices,
             track_seconds=round(seconds, 3),
             frames=sum(video.length for video in data.evaluated.videos),
         ),
@@ -281,11 +285,12 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _train_seconds(log: Path) -> float | None:
-    if not log.exists():
-        return None
-    lines = log.read_text(encoding="utf-8").splitlines()
-    return json.loads(lines[-1])["seconds"] if lines else None
+def _training(log: Path) -> tuple[float | None, tuple[str, ...]]:
+    """Seconds of a training and the devices that it used, in order; no device from a log that names none."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    entries = [json.loads(line) for line in lines]
+    devices = dict.fromkeys(entry["device"] for entry in entries if "device" in entry)
+    return (entries[-1]["seconds"] if entries else None), tuple(devices)
 
 
 def _parameters(model: torch.nn.Module) -> dict[str, int]:

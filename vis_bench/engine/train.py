@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from vis_bench.data.extra import ExtraImages
 from vis_bench.data.mixed_clips import training_clips
+from vis_bench.engine.environment import device_name
 from vis_bench.engine.optimizer import MovingAverage, build_optimizer, learning_rate
 from vis_bench.engine.progress import Progress
 from vis_bench.engine.train_state import (
@@ -134,7 +135,7 @@ def train_method(model: Any, job: TrainJob, directory: Path, progress: Progress)
     resumed, phases = read_resume(directory), _phases(job)
     run = _Run(
         directory,
-        TrainLog(directory / LOG_NAME, resumed["iteration"] if resumed else 0),
+        TrainLog(directory / LOG_NAME, resumed["iteration"] if resumed else 0, device_name(job.device)),
         progress,
         sum(phase.train.iterations for phase in phases),
         time.perf_counter() - (resumed["seconds"] if resumed else 0.0),

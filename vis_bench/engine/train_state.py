@@ -19,11 +19,12 @@ RESUME_NAME = "resume.pt"
 class TrainLog:
     """train.jsonl: one JSON object per logged iteration; lines from iteration `start` on are dropped.
 
-    Iterations and seconds count through all phases; `phase` is 0 for the first.
+    Iterations and seconds count through all phases; `phase` is 0 for the first. device: name of what trains
+    now; a training may go on elsewhere.
     """
 
-    def __init__(self, path: Path, start: int) -> None:
-        self._path = path
+    def __init__(self, path: Path, start: int, device: str) -> None:
+        self._path, self._device = path, device
         if not path.exists():
             return
         text = path.read_text(encoding="utf-8")
@@ -41,6 +42,7 @@ class TrainLog:
             "phase": phase,
             "lr": rate,
             "seconds": round(seconds, 3),
+            "device": self._device,
             "losses": {name: round(value.item(), 6) for name, value in terms.items()},
         }
         with self._path.open("a", encoding="utf-8") as file:
