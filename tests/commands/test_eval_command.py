@@ -64,6 +64,17 @@ def test_gzip_and_a_file_as_target(vis_bench, tmp_path):
     assert "undefined" in out
 
 
+def test_a_folder_as_target_is_refused_before_scoring(vis_bench, tmp_path, monkeypatch):
+    monkeypatch.delattr("vis_bench.commands.eval.measure")
+    (tmp_path / "t.json").write_text(json.dumps(payload()))
+    (tmp_path / "p.json").write_text(json.dumps([prediction()]))
+    code, out, err = vis_bench(
+        "eval", tmp_path / "p.json", "--truth", tmp_path / "t.json", "--json", tmp_path
+    )
+    assert (code, out) == (2, "")
+    assert f"{tmp_path}: is a folder" in err
+
+
 def test_empty_predictions_score_zero_with_a_warning(score):
     code, out, err = score([])
     assert code == 0

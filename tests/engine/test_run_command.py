@@ -189,6 +189,8 @@ def test_limit_keeps_the_first_videos_and_changes_the_identity(run, tmp_path):
     records = [json.loads(p.read_text()) for p in tmp_path.glob("runs/squares-val/**/record.json")]
     assert sorted(record["data"]["videos"] for record in records) == [1, 2]
     assert len({record["data"]["split_hash"] for record in records}) == 2
+    # the report of all videos is not replaced by one of the first
+    assert len(list(tmp_path.glob("runs/report/*/report.md"))) == 2
 
 
 def test_weights_are_shared_between_the_datasets_they_are_evaluated_on(run, tmp_path):
@@ -226,7 +228,8 @@ def test_dry_run_prints_the_plan_and_makes_nothing(run, tmp_path):
 
 @pytest.mark.slow
 def test_jobs_side_by_side_give_the_same_numbers(run, tmp_path):
-    assert run("--seeds", "2")[0] == 0
+    assert run("--seeds", "0,")[0] == 0
+    assert run("--seeds", "1,")[0] == 0
     alone = {r["seed"]: r for r in map(_load, tmp_path.glob("runs/squares-val/**/record.json"))}
     assert run("--seeds", "2", "--jobs", 2, "--out", tmp_path / "both")[0] == 0
     both = {r["seed"]: r for r in map(_load, tmp_path.glob("both/squares-val/**/record.json"))}
@@ -237,7 +240,8 @@ def test_jobs_side_by_side_give_the_same_numbers(run, tmp_path):
 
 @pytest.mark.slow
 def test_a_job_that_dies_is_a_failed_run_and_no_hang(run, tmp_path):
-    code, _, err = run("--seeds", "2", "--jobs", 2, "--set", "die_on_frame=1")
+    """One after the other too: the second has its turn."""
+    code, _, err = run("--seeds", "2", "--jobs", 1, "--set", "die_on_frame=1")
     assert code == 4
     records = [_load(path) for path in tmp_path.glob("runs/squares-val/**/record.json")]
     assert [record["status"] for record in records] == ["failed", "failed"]

@@ -2,8 +2,13 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from vis_bench.commands.run import _report_folder
+from vis_bench.engine.plan import Settings
+from vis_bench.protocol import load_protocol
 
 TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
 
@@ -122,3 +127,35 @@ def test_report_of_runs_on_a_path(vis_bench, squares, protocol, tmp_path):
     assert code == 0
     assert (tmp_path / "with" / "toy-default.png").exists()
     assert vis_bench("report", tmp_path / "nothing", "--out", tmp_path / "report")[0] == 3
+
+
+def test_a_place_for_json_that_is_a_folder_is_refused_before_any_work(vis_bench, squares, protocol, tmp_path):
+    code, out, err = vis_bench(
+        "run", "--methods", TOY, "--dataset", squares, "--protocol", protocol, "--out", tmp_path / "runs",
+        "--jobs", 1, "--json", tmp_path,
+    )  # fmt: skip
+    assert (code, out) == (2, "")
+    assert f"{tmp_path}: is a folder" in err
+    assert not list(tmp_path.glob("runs/**/record.json"))
+
+
+def test_a_report_of_many_methods_has_a_name_that_can_be_written(tmp_path):
+    settings = Settings("shapes", "test", load_protocol("shapes"), tmp_path)
+    names = [",".join(f"stc@lambda-{n}-{'x' * 30}" for n in range(first, first + 20)) for first in (0, 1)]
+    folders = [_report_folder(SimpleNamespace(methods=methods), settings) for methods in names]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        assert folder.name.startswith("shapes-test-shapes-stc_lambda-")
+    assert folders[0] != folders[1]
+    assert _report_folder(SimpleNamespace(methods="all"), settings).name == "shapes-test-shapes"
+
+
+def test_an_unexpected_error_is_shown_in_full_and_is_no_failed_gate(vis_bench, monkeypatch):
+    def fail():
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("vis_bench.commands.run.check_shadowing", fail)
+    code, out, err = vis_bench("run", "--methods", "stc", "--dataset", "shapes")
+    assert (code, out) == (70, "")
+    assert "Traceback" in err
+    assert "RuntimeError: a bug" in err

@@ -78,16 +78,18 @@ def execute_run(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
 
 def record_failure(run: RunSpec, data: OpenedData, failure: Failure) -> Record:
     """The record of a run that failed outside this process, unless it had finished before."""
-    return _record(run, run_facts(run, load_spec(run.method), data), lambda: failure)
+    return _record(run, run_facts(run, load_spec(run.method), data), failure)
 
 
-def _record(run: RunSpec, facts: dict[str, Any], attempt: Callable[[], Record | Failure]) -> Record:
+def _record(
+    run: RunSpec, facts: dict[str, Any], attempt: Callable[[], Record | Failure] | Failure
+) -> Record:
     """Attempt a run alone in its directory and leave a record there; a failure never replaces a result.
 
     What cannot be kept (a full disk, a directory that another process works in) is returned all the same.
     """
     path = run.run_dir / RECORD_NAME
-    result: Record | Failure | None = None
+    result: Record | Failure | None = attempt if isinstance(attempt, Failure) else None
     try:
         with locked(run.run_dir):
             finished = run.finished_record()
@@ -98,7 +100,7 @@ def _record(run: RunSpec, facts: dict[str, Any], attempt: Callable[[], Record | 
             if path.exists() and read_record(path).status == "failed":
                 path.unlink()
             remove_temporaries(run.run_dir)
-            result = attempt()
+            result = attempt if isinstance(attempt, Failure) else attempt()
             if isinstance(result, Record):
                 write_record(run.run_dir, result)
                 return result

@@ -1,0 +1,163 @@
+"""What a run leaves when something around it goes wrong: a result is never lost to a later attempt."""
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from vis_bench.engine.execute import execute_run, record_failure
+from vis_bench.engine.failure import Failure
+from vis_bench.engine.frame_store import FrameStore
+from vis_bench.engine.lock import locked
+from vis_bench.engine.plan import Settings, open_data, plan_runs, with_fresh
+from vis_bench.engine.progress import silent
+from vis_bench.files import sha256
+from vis_bench.protocol import load_protocol
+
+TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
+KILLED = Failure("killed", 4, "killed\n")
+
+
+@pytest.fixture
+def plan(squares, protocol, tmp_path):
+    """(run, data) of the toy method, with other settings if wanted."""
+
+    def call(**changes):
+        settings = Settings(str(squares), "val", load_protocol(str(protocol)), tmp_path / "runs", **changes)
+        data = open_data(settings)
+        (run,) = plan_runs([TOY], [0], settings, data)
+        return run, data
+
+    return call
+
+
+@pytest.fixture
+def finished(plan):
+    run, data = plan()
+    assert execute_run(run, data, silent).status == "done"
+    return run, data
+
+
+def stored(run):
+    return json.loads((run.run_dir / "record.json").read_text())
+
+
+def test_a_run_that_another_process_has_finished_is_not_computed_again(finished):
+    run, data = finished
+    os.utime(run.run_dir / "record.json", ns=(1, 1))
+    assert execute_run(run, data, silent).model_dump(mode="json") == stored(run)
+    assert (run.run_dir / "record.json").stat().st_mtime_ns == 1
+
+
+def test_a_finished_record_outlives_a_failing_attempt_to_keep_its_frames(finished, plan, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("no more")
+
+    monkeypatch.setattr(FrameStore, "append", fail)
+    before = stored(finished[0])
+    run, data = plan(keep_frames=True)
+    record = execute_run(run, data, silent)
+    assert (record.status, record.error) == ("failed", "RuntimeError: no more")
+    assert stored(run) == before
+    assert "no more" in (run.run_dir / "error.txt").read_text()
+    monkeypatch.undo()
+    assert execute_run(run, data, silent).status == "done"
+    assert not (run.run_dir / "error.txt").exists()
+
+
+def test_a_directory_in_use_by_another_process_is_left_alone(plan):
+    run, data = plan()
+    with locked(run.run_dir):
+        record = execute_run(run, data, silent)
+        assert record_failure(run, data, KILLED).error.startswith("killed (not kept on disk: ")
+    assert (record.status, record.error_code) == ("failed", 4)
+    assert "another vis-bench process" in record.error
+    assert [path.name for path in run.run_dir.iterdir()] == [".lock"]
+
+
+def test_weights_that_are_there_are_read_while_another_process_works_beside(finished, plan):
+    run, data = plan(limit=1)
+    assert run.train_dir == finished[0].train_dir
+    with locked(run.train_dir):
+        assert execute_run(run, data, silent).status == "done"
+
+
+def test_weights_that_another_process_is_making_are_not_made_twice(plan):
+    run, data = plan()
+    with locked(run.train_dir):
+        record = execute_run(run, data, silent)
+    assert str(run.train_dir) in record.error
+    assert "another vis-bench process" in record.error
+    assert not (run.train_dir / "train.jsonl").exists()
+
+
+def test_a_killed_process_replaces_the_reason_of_an_earlier_failure_and_no_result(plan, finished):
+    run, data = plan(overrides=(("fail_on_frame", "1"),))
+    assert execute_run(run, data, silent).error == "RuntimeError: the toy broke"
+    assert record_failure(run, data, KILLED).error == "killed"
+    assert stored(run)["error"] == "killed"
+    assert (run.run_dir / "error.txt").read_text() == "killed\n"
+    assert record_failure(*finished, KILLED).status == "done"
+    assert stored(finished[0])["status"] == "done"
+
+
+def test_a_full_disk_is_reported_and_ends_nothing(vis_bench, squares, protocol, tmp_path, monkeypatch):
+    """Neither record nor traceback can be written: the outcome is in the table all the same."""
+    write_bytes = Path.write_bytes
+
+    def full(path, content):
+        if path.name.startswith((".record.json", ".error.txt")):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_bytes(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    call = ("run", "--methods", TOY, "--dataset", squares, "--protocol", protocol, "--out", tmp_path / "runs")
+    for setting, reason in (("noise=0", "cannot be written"), ("fail_on_frame=1", "the toy broke (not kept")):
+        code, out, err = vis_bench(*call, "--set", setting)
+        assert code == 4
+        assert reason in err
+        assert "No space left on device" in err
+        assert "Traceback" not in err
+        assert "failed" in out
+
+
+def test_the_checkpoint_beside_a_record_is_the_one_that_was_scored(finished):
+    """The weights were removed and trained again; the run directory still links the old ones."""
+    run, data = finished
+    torch.save({"old": torch.zeros(1)}, run.run_dir / "old")
+    (run.run_dir / "old").replace(run.run_dir / "checkpoint.safetensors")
+    (run.run_dir / "record.json").unlink()
+    record = execute_run(run, data, silent)
+    assert sha256((run.run_dir / "checkpoint.safetensors").read_bytes()) == record.checkpoint_hash
+
+
+def test_what_killed_writers_left_is_removed(plan):
+    run, data = plan()
+    left = [run.run_dir / ".record.json.abc.tmp", run.train_dir / ".resume.pt.abc.tmp"]
+    for path in left:
+        path.parent.mkdir(parents=True)
+        path.write_text("half")
+    execute_run(run, data, silent)
+    for folder in (run.run_dir, run.train_dir):
+        assert sorted(path.name for path in folder.glob(".*")) == [".lock"]
+
+
+def test_fresh_goes_on_with_what_a_killed_call_began(plan, squares):
+    run, _ = plan()
+    other, _ = plan(overrides=(("noise", "0.5"),))
+    first = with_fresh([run, other])
+    assert first[0].run_dir != run.run_dir
+    assert first[0].train_dir != run.train_dir
+    for one in first:
+        one.run_dir.mkdir(parents=True)
+    (first[0].run_dir / "record.json").write_text("{}")
+    assert with_fresh([run, other]) == first
+    (first[1].run_dir / "record.json").write_text("{}")
+    second = with_fresh([run, other])
+    assert {one.run_dir for one in second}.isdisjoint(one.run_dir for one in first)
+    # weights that were trained fresh for another dataset are not fresh for this one
+    second[0].train_dir.mkdir(parents=True)
+    assert with_fresh([run, other])[0].train_dir not in (first[0].train_dir, second[0].train_dir)
