@@ -26,6 +26,8 @@ _MOST_BATCHES = 20
 _FEWEST_KEPT = 100
 # share of the variance over videos that they have to show
 _LEAST_SHOWN = 0.5
+# share of the variance of a mean over the single videos under which they hide where the videos disagree
+_LEAST_OF_VIDEOS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,14 @@ class Resamples:
 class Scores:
     """One method. values: [n] metric per seed; draws: [n, R] under the resamples; videos: [V] the metric of
     each video alone, averaged over the seeds, NaN where undefined. All in points, 100 times the fraction.
+    left_out: whether resamples that lose a category were left out.
     """
 
     name: str
     values: np.ndarray
     draws: np.ndarray
     videos: np.ndarray
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Comparison:
     """a minus b. p: after Holm. detectable: the smallest true difference found with 80 % probability by as
     many seeds and videos. seeds_needed: None where no number would decide, or one seed tells nothing.
     probability: that a run of a beats a run of b, None with one seed. wins, ties, losses: videos of a.
+    videos_hidden: undecided for the reason of `hides_videos`.
     """
 
     a: str
@@ -72,6 +77,7 @@ class Comparison:
     wins: int
     ties: int
     losses: int
+    videos_hidden: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +176,8 @@ def score_runs(name: str, runs: Sequence[Statistics], path: Name, resamples: Res
     rows = POINTS * np.stack([reduce(run, weights)[path] for run in runs])
     if np.isnan(rows[:, 0]).any():
         raise DataError(f"{name}: {path[-1]} is undefined on these videos. Choose another --metric.")
-    return Scores(name, rows[:, 0], rows[:, 1 + count :], rows[:, 1 : 1 + count].mean(axis=0))
+    draws, videos = rows[:, 1 + count :], rows[:, 1 : 1 + count].mean(axis=0)
+    return Scores(name, rows[:, 0], draws, videos, resamples.class_set_fixed and resamples.lost > 0)
 
 
 def defined_everywhere(methods: Sequence[Scores]) -> np.ndarray:
@@ -185,6 +192,21 @@ def defined_everywhere(methods: Sequence[Scores]) -> np.ndarray:
             "so how it varies over videos is unknown. Choose another --metric."
         )
     return kept
+
+
+def hides_videos(a: Scores, b: Scores, kept: np.ndarray) -> bool:
+    """Whether the difference hardly varies over resamples only because others lose a category.
+
+    That of single videos varies then, such as where one video holds a category alone and is in every
+    resample. kept: [R].
+    """
+    # what differs by rounding alone is equal
+    gap = np.round(a.videos - b.videos, 9)
+    gap = gap[~np.isnan(gap)]
+    if not a.left_out or gap.size < 2:
+        return False
+    seen = (a.draws - b.draws)[:, kept].mean(axis=0).var(ddof=1)
+    return bool(seen < _LEAST_OF_VIDEOS * gap.var(ddof=1) / gap.size)
 
 
 def mean_interval(method: Scores, kept: np.ndarray) -> tuple[float, float, float]:
@@ -211,13 +233,19 @@ def compare_all(
     # what a comparison has to reach beside the others, by the first and strictest step of Holm
     level = 1 - (1 - stats.LEVEL) / max(1, len(pairs))
     return tuple(
-        _comparison(a, b, difference, p, margin, level)
+        _comparison(a, b, difference, p, margin, level, hides_videos(a, b, kept))
         for (a, b), difference, p in zip(pairs, differences, adjusted, strict=True)
     )
 
 
 def _comparison(
-    a: Scores, b: Scores, difference: stats.Difference, p: float, margin: float, level: float
+    a: Scores,
+    b: Scores,
+    difference: stats.Difference,
+    p: float,
+    margin: float,
+    level: float,
+    hidden: bool,
 ) -> Comparison:
     wins, ties, losses = stats.win_tie_loss(a.videos, b.videos)
     return Comparison(
@@ -225,13 +253,14 @@ def _comparison(
         b=b.name,
         difference=difference,
         p=p,
-        verdict=stats.verdict(difference, p, margin),
+        verdict="undecided" if hidden else stats.verdict(difference, p, margin),
         detectable=detectable(difference, len(a.values), level),
         seeds_needed=stats.seeds_to_decide(difference, margin, level),
         probability=stats.probability_of_improvement(a.values, b.values) if len(a.values) > 1 else None,
         wins=wins,
         ties=ties,
         losses=losses,
+        videos_hidden=hidden,
     )
 
 

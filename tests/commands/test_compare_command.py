@@ -7,6 +7,7 @@ import pytest
 from square_videos import write_split
 from stored_runs import store_run
 
+from vis_bench import study
 from vis_bench.records import PREDICTIONS_NAME
 
 VIDEOS = 6
@@ -76,6 +77,15 @@ def test_text(compare, runs):
     assert "+41.58" in out
     assert "3 won, 3 tied, 0 lost" in out
     assert "undecided: 2 seeds and 6 videos find differences from" in " ".join(out.split())
+
+
+def test_text_of_a_verdict_that_the_resamples_do_not_allow(compare, runs, monkeypatch):
+    monkeypatch.setattr(study, "hides_videos", lambda a, b, kept: True)
+    code, out, _ = compare("whole", "half")
+    assert code == 0
+    text = " ".join(out.split())
+    assert "undecided: single videos disagree, and the resamples do not show it" in text
+    assert "points on" not in text
 
 
 def test_equal_methods_are_equivalent(compare, runs, data):
@@ -216,6 +226,13 @@ def test_several_tables_need_a_choice(compare, runs, data):
     assert "--protocol" in err
     study = json.loads(compare("whole", "half", "--protocol", "long", "--json", "-")[1])
     assert (study["protocol"], study["seeds"]) == ("long", [0])
+
+
+def test_a_folder_as_target_is_refused_before_scoring(compare, runs, tmp_path, monkeypatch):
+    monkeypatch.delattr("vis_bench.commands.compare.measure")
+    code, out, err = compare("whole", "half", "--json", tmp_path)
+    assert (code, out) == (2, "")
+    assert f"{tmp_path}: is a folder" in err
 
 
 def test_missing_predictions(compare, runs):

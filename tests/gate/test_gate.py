@@ -9,6 +9,7 @@ from gate_samples import make_run
 from square_videos import write_split
 
 import methods.tracking.association as association
+from vis_bench import study
 from vis_bench.data import catalog
 from vis_bench.data.splits import first_videos
 from vis_bench.gate.baseline import read_baseline
@@ -204,6 +205,18 @@ def test_a_seed_of_the_baseline_without_a_new_run_is_inconclusive(make, gate, da
     text = " ".join(out.split())
     assert "no new run of the same protocol, data, training data and starting weights for seed 2" in text
     assert "2 seeds, 4 videos" in text
+
+
+def test_a_difference_whose_resamples_hide_the_videos_is_inconclusive(
+    make, gate, dataset, tmp_path, monkeypatch
+):
+    make(*seeds(tmp_path, dataset, "old", (0, 1)))
+    seeds(tmp_path, dataset, "new", (0, 1))
+    assert gate("--runs", tmp_path / "new")[0] == 0
+    monkeypatch.setattr(study, "hides_videos", lambda new, old, kept: True)
+    code, out, _ = gate("--runs", tmp_path / "new")
+    assert code == 6
+    assert "too few videos hold a category" in " ".join(out.split())
 
 
 def difference(per_seed, videos=()):

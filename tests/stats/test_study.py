@@ -89,6 +89,36 @@ def test_a_category_per_video_decides_nothing_where_videos_disagree(differences:
     assert one.difference.video_variance > values.var(ddof=1) / len(values) / 2
 
 
+def rare_category(differences: list[float], left_out: bool = True) -> list[Scores]:
+    """Eight categories in four videos each, and one in video 32 alone: a minus b on it decides."""
+    truth = np.kron(np.eye(9), np.ones((4, 1)))[:33]
+    resamples = resample_videos(statistics(truth), AP)
+    assert (resamples.class_set_fixed, resamples.lost > 0) == (True, True)
+    gap = np.array(differences)
+    draws = ((resamples.weights @ (truth * gap[:, None])) / (resamples.weights @ truth)).mean(axis=1)
+    value = ((truth * gap[:, None]).sum(axis=0) / truth.sum(axis=0)).mean(keepdims=True)
+    zeros = Scores("b", 0 * value, 0 * draws[None], 0 * gap, left_out)
+    return [Scores("a", value, draws[None], gap, left_out), zeros]
+
+
+def test_a_difference_in_a_category_of_one_video_is_undecided() -> None:
+    """50 points there and nothing elsewhere: 50 / 9 in every resample, since all have that video."""
+    (one,) = compare_all(rare_category([0.0] * 32 + [50.0]))
+    assert one.difference.low == pytest.approx(50 / 9) == one.difference.high
+    assert (one.verdict, one.videos_hidden) == ("undecided", True)
+    # nothing was left out, so it is no matter of categories
+    assert not compare_all(rare_category([0.0] * 32 + [50.0], left_out=False))[0].videos_hidden
+
+
+def test_where_videos_agree_nothing_is_hidden() -> None:
+    rounded = [0.3, 0.1 + 0.2] * 16 + [0.3]
+    (equal,) = compare_all(rare_category(rounded))
+    assert (equal.verdict, equal.videos_hidden) == ("equivalent", False)
+    # videos about as different in every category
+    (varied,) = compare_all(rare_category([8.0, 12.0] * 16 + [10.0]))
+    assert (varied.verdict, varied.videos_hidden) == ("better", False)
+
+
 def test_one_video_says_nothing() -> None:
     with pytest.raises(DataError, match="two videos"):
         resample_videos(statistics(np.ones((1, 1))), AP)

@@ -158,6 +158,8 @@ def _one_metric(
         new.values, old.values, new.draws[:, kept], old.draws[:, kept], videos
     )
     status, reason = decide(difference, margin)
+    if study.hides_videos(new, old, kept):
+        status, reason = "inconclusive", "too few videos hold a category to tell how the difference varies"
     count = len(difference.seeds)
     text = (
         f"{metric} {old.values.mean():.2f} -> {new.values.mean():.2f}, difference {difference.mean:+.2f} "

@@ -88,6 +88,11 @@ def verdict_text(one: Comparison, study: Study) -> str:
         return f"equivalent: the whole interval is within {margin}"
     if one.verdict != "undecided":
         return f"{one.verdict}: {one_line(one.a)} is {one.verdict} than {one_line(one.b)}"
+    if one.videos_hidden:
+        return (
+            "undecided: single videos disagree, and the resamples do not show it, because the videos that "
+            "hold a category are too few; more videos would show it"
+        )
     found = (
         f"undecided: {len(study.seeds)} seed{'s' * (len(study.seeds) > 1)} and {study.videos} videos find "
     )
