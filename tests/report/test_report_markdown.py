@@ -143,6 +143,18 @@ def test_csv_holds_every_column_at_full_precision(tmp_path: Path) -> None:
     assert frame["AP_mean"].isna().to_dict() == {"a,b": False, "low": True}
 
 
+def test_csv_says_what_tells_rows_of_one_name_apart(tmp_path: Path) -> None:
+    given = {"train_data": None, "initial_weights": "0123456789abcdef"}
+    write_report(tmp_path, [make_record(), make_record(**given)], {}, protocols={})
+    frame = pandas.read_csv(tmp_path / "table.csv", keep_default_na=False, dtype=str)
+    told = list(zip(frame["method"], frame["initial_weights"], frame["training"], strict=True))
+    trained = "trained on shapes train (500 videos, b, t)"
+    assert told == [
+        ("stc", "", trained),
+        ("stc", "0123456789abcdef", "weights as given, not trained"),
+    ]
+
+
 def test_pictures_are_copied_and_equal_names_do_not_collide(tmp_path: Path) -> None:
     first, second, inside = tmp_path / "a/x.png", tmp_path / "b/x.png", tmp_path / "out/own.png"
     for path, content in ((first, b"1"), (second, b"2"), (inside, b"3")):
