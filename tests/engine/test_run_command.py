@@ -199,6 +199,20 @@ def test_weights_are_shared_between_the_datasets_they_are_evaluated_on(run, tmp_
     assert len(list(tmp_path.glob("runs/trained/*/checkpoint.safetensors"))) == 1
 
 
+def test_two_names_for_the_same_values_are_two_rows_and_one_training(run, tmp_path):
+    plugin = tmp_path / "twice.py"
+    text = Path(TOY.rpartition(":")[0]).read_text()
+    plugin.write_text(text.replace('{"default": ToyConfig()}', '{"one": ToyConfig(), "two": ToyConfig()}'))
+    code, out, _ = run(methods=f"{plugin}:SPEC@one,{plugin}:SPEC@two")
+    assert code == 0
+    assert "toy@one" in out
+    assert "toy@two" in out
+    records = [json.loads(p.read_text()) for p in tmp_path.glob("runs/squares-val/**/record.json")]
+    assert sorted(record["config"] for record in records) == ["one", "two"]
+    assert len({record["checkpoint_hash"] for record in records}) == 1
+    assert len(list(tmp_path.glob("runs/trained/*"))) == 1
+
+
 def test_weights_from_another_device_say_so(run, tmp_path):
     """They are shared, but the seconds beside the device that tracks are those of the one that trained."""
     assert run("--limit", 1)[0] == 0
