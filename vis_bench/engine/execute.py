@@ -81,9 +81,7 @@ def record_failure(run: RunSpec, data: OpenedData, failure: Failure) -> Record:
     return _record(run, run_facts(run, load_spec(run.method), data), failure)
 
 
-def _record(
-    run: RunSpec, facts: dict[str, Any], attempt: Callable[[], Record | Failure] | Failure
-) -> Record:
+def _record(run: RunSpec, facts: dict[str, Any], attempt: Callable[[], Record | Failure] | Failure) -> Record:
     """Attempt a run alone in its directory and leave a record there; a failure never replaces a result.
 
     What cannot be kept (a full disk, a directory that another process works in) is returned all the same.
