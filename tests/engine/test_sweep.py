@@ -56,12 +56,17 @@ def events(monkeypatch):
 def run_of(tmp_path, monkeypatch, events):
     """A stand-in for a RunSpec and the script of its job."""
 
-    def make(name, words, weights=None, device="cpu"):
+    def make(name, words, weights=None, device="cpu", iterations=1):
         folder = tmp_path / (weights or name)
         folder.mkdir(exist_ok=True)
         settings = SimpleNamespace(device=device)
         return SimpleNamespace(
-            label=name, train_dir=folder, words=words, settings=settings, finished_record=lambda: None
+            label=name,
+            train_dir=folder,
+            words=words,
+            settings=settings,
+            iterations=iterations,
+            finished_record=lambda: None,
         )
 
     def start(run):
@@ -112,6 +117,16 @@ def test_a_run_waits_for_weights_no_longer_than_until_they_are_there(run_of, eve
     ]
     sweep.run_sweep(runs, None, 2)
     assert events == ["first starts", "same starts", "same ends", "first ends"]
+
+
+def test_long_trainings_start_first_and_records_keep_the_order_of_the_runs(run_of, events):
+    runs = [
+        run_of("short", ["done 0"], iterations=10),
+        run_of("long", ["done 1"], iterations=30),
+        run_of("middle", ["done 2"], iterations=20),
+    ]
+    assert records_of(sweep.run_sweep(runs, None, 1)) == ["done 0", "done 1", "done 2"]
+    assert events[::2] == ["long starts", "middle starts", "short starts"]
 
 
 def test_only_a_single_run_on_a_cpu_stays_in_this_process(run_of, events):

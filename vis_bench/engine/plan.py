@@ -84,6 +84,12 @@ class RunSpec:
         configurations of other names with the same values."""
         return self.settings.out / "trained" / f"{self._name}-seed-{self.seed}-{self.train_hash[:8]}"
 
+    @property
+    def iterations(self) -> int:
+        """Training steps of all phases."""
+        phases = (self.config.train, *getattr(self.config, "later_training", ()))
+        return sum(phase.iterations for phase in phases)
+
     def finished_record(self) -> Record | None:
         """The record of an earlier identical run that ended well and kept what is to be kept, or None."""
         path = self.run_dir / RECORD_NAME

@@ -73,7 +73,8 @@ def _initialise_once(runs: Sequence[RunSpec], bars: Bars) -> None:
 def _in_processes(runs: Sequence[RunSpec], data: OpenedData, jobs: int, bars: Bars) -> list[Record]:
     from vis_bench.engine.execute import record_failure
 
-    left = list(range(len(runs)))
+    # long trainings first, so that no processor waits for a long last one
+    left = sorted(range(len(runs)), key=lambda index: -runs[index].iterations)
     active: dict[int, Job] = {}
     records: dict[int, Record] = {}
     try:
