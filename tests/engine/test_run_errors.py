@@ -148,6 +148,8 @@ def test_a_report_of_many_methods_has_a_name_that_can_be_written(tmp_path):
         assert folder.name.startswith("shapes-test-shapes-stc_lambda-")
     assert folders[0] != folders[1]
     assert _report_folder(SimpleNamespace(methods="all"), settings).name == "shapes-test-shapes"
+    plugins = _report_folder(SimpleNamespace(methods="mine/m.py:A,mine/m.py:B@wide"), settings)
+    assert plugins.name == "shapes-test-shapes-m_A-m_B_wide"
 
 
 def test_an_unexpected_error_is_shown_in_full_and_is_no_failed_gate(vis_bench, monkeypatch):

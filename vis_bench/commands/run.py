@@ -16,7 +16,7 @@ from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, plan
 from vis_bench.engine.progress import duration
 from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, DataError, MethodError, UsageError
 from vis_bench.files import dump_json, require_target, require_writable, sha256, write_json
-from vis_bench.plugins import check_shadowing, expand_methods
+from vis_bench.plugins import check_shadowing, expand_methods, plugin_file
 from vis_bench.protocol import Extra, Protocol, load_protocol, protocol_for_dataset, protocol_names
 from vis_bench.records import Record
 from vis_bench.report.comparison_text import wrap_after
@@ -113,12 +113,16 @@ def _report_folder(arguments: RunArguments, settings: Settings) -> Path:
     if settings.limit is not None:
         name += f"-first{settings.limit}"
     if arguments.methods != "all":
-        chosen = (Path(part.partition(":")[0]).stem for part in expand_methods(arguments.methods))
-        name += "-" + "-".join(part.replace("@", "_") for part in chosen)
+        name += "-" + "-".join(_file_name_of(part) for part in expand_methods(arguments.methods))
     whole = name.encode()
     if len(whole) > FOLDER_NAME_BYTES:
         name = f"{whole[:FOLDER_NAME_BYTES].decode(errors='ignore')}-{sha256(whole)[:8]}"
     return settings.out / "report" / name
+
+
+def _file_name_of(method: str) -> str:
+    file = plugin_file(method)
+    return (method if file is None else f"{file[0].stem}_{file[1]}").replace("@", "_")
 
 
 def _say(text: str) -> None:
