@@ -242,10 +242,12 @@ def test_dry_run_prints_the_plan_and_makes_nothing(run, tmp_path):
 
 @pytest.mark.slow
 def test_jobs_side_by_side_give_the_same_numbers(run, tmp_path):
-    assert run("--seeds", "0,")[0] == 0
-    assert run("--seeds", "1,")[0] == 0
+    """Also for a method that starts processes of its own."""
+    helpers = ("--set", "helpers=1")
+    assert run("--seeds", "0,", *helpers)[0] == 0
+    assert run("--seeds", "1,", *helpers)[0] == 0
     alone = {r["seed"]: r for r in map(_load, tmp_path.glob("runs/squares-val/**/record.json"))}
-    assert run("--seeds", "2", "--jobs", 2, "--out", tmp_path / "both")[0] == 0
+    assert run("--seeds", "2", "--jobs", 2, "--out", tmp_path / "both", *helpers)[0] == 0
     both = {r["seed"]: r for r in map(_load, tmp_path.glob("both/squares-val/**/record.json"))}
     for seed in (0, 1):
         assert both[seed]["checkpoint_hash"] == alone[seed]["checkpoint_hash"]

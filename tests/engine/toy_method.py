@@ -1,5 +1,6 @@
 """A method in one file, as a stranger would write it: finds pixels brighter than a learned threshold."""
 
+import multiprocessing
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class ToyConfig:
     )
     fail_on_frame: int = -1
     die_on_frame: int = -1
+    helpers: int = 0
     read_ahead: int = 0
     noise: float = 0.0
 
@@ -47,6 +49,10 @@ class Toy(nn.Module):
         self.filter = nn.Conv2d(3, 1, 3, padding=1)
 
     def losses(self, clips):
+        for _ in range(self.config.helpers):
+            helper = multiprocessing.get_context("fork").Process(target=os.getpid)
+            helper.start()
+            helper.join()
         total = 0
         for clip in clips:
             frames = clip.frames.float() / 255

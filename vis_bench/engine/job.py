@@ -72,7 +72,8 @@ def start_job(run: RunSpec) -> Job:
     """Start a run in a new process, which opens the data itself."""
     context = process_context()
     messages, sender = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(_Order.of(run), sender), daemon=True)
+    # no daemon, so that a method may start processes of its own; it ends with its parent all the same
+    process = context.Process(target=work, args=(_Order.of(run), sender))
     process.start()
     # the only other end is that of the process, so that the pipe ends with it
     sender.close()
