@@ -202,7 +202,9 @@ def _reported_rows(text: str) -> dict[str, list[dict[str, Any]]]:
         elif found := re.match(r"  dataset: (.*)", line):
             dataset = found.group(1)
         elif found := re.match(r"  - method: '?([^']*)'?$", line):
-            rows.append({"method": found.group(1), "dataset": dataset, "std": {}})
+            rows.append({"method": found.group(1), "dataset": dataset, "std": {}, "extra_data": False})
+        elif found := re.match(r"    extra_data: (true|false)$", line):
+            rows[-1]["extra_data"] = found.group(1) == "true"
         elif found := re.match(r"    (backbone|dataset): (.*)", line):
             rows[-1][found.group(1)] = None if found.group(2) == "null" else found.group(2)
         elif found := re.match(r"    (metrics|std): \{(.*)\}", line):
@@ -227,6 +229,7 @@ def test_every_number_of_the_json_equals_the_reference(
                 "backbone": row["backbone"],
                 "metrics": row["published"],
                 "std": row["published_std"],
+                "extra_data": row["extra_data"],
             }
             for row in table["rows"]
         ]

@@ -67,6 +67,7 @@ def _row_json(library: Library, where: str, row: ComparedRow) -> dict[str, Any]:
         "backbone": row.row.backbone,
         "dataset": row.dataset,
         "setting": row.row.setting,
+        "extra_data": row.row.extra_data,
         "published": dict(row.row.published),
         "published_std": dict(row.row.std),
         "measured": {cell.metric: cell.measured for cell in shown} if source is not None and shown else None,
