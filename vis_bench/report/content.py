@@ -28,7 +28,10 @@ from vis_bench.report.tables import (
     mot_tables,
 )
 
-ABOUT = "Made from records only. Runs stand in one table when data, protocol and kind of region agree."
+ABOUT = (
+    "Made from records only. Runs stand in one table when data, training data, protocol and kind of region "
+    "agree."
+)
 _ABSENT = "not set"
 
 
