@@ -41,7 +41,7 @@ def test_what_became_slower_is_marked(ratios):
 
 
 def test_every_method_has_a_stored_ratio_of_both_sizes():
-    from vis_bench.plugins import method_names
+    from vis_bench.setup.plugins import method_names
 
     stored = json.loads((FOLDER / "ratios.json").read_text())["ratios"]
     for name in method_names():

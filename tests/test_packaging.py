@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vis_bench.plugins import method_names
+from vis_bench.setup.plugins import method_names
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,7 +27,7 @@ def call(*arguments, cwd, check=True):
 
 def test_importing_and_help_load_no_torch(tmp_path):
     code = (
-        "import sys, vis_bench, vis_bench.cli, vis_bench.evaluate, vis_bench.data.catalog;"
+        "import sys, vis_bench, vis_bench.cli, vis_bench.scoring.evaluate, vis_bench.data.catalog;"
         "print(sorted({'torch', 'torchvision', 'matplotlib'} & set(sys.modules)))"
     )
     assert call(sys.executable, "-c", code, cwd=tmp_path).stdout.strip() == "[]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import importlib.util
 import json
 import os
 import tempfile
@@ -11,12 +12,27 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from vis_bench.errors import DataError, UsageError
-from vis_bench.fast import json_parser
 
 TEMPORARY_SUFFIX = ".tmp"
+FAST_SWITCH = "VIS_BENCH_FAST"
+
+
+def fast_switch() -> str:
+    """$VIS_BENCH_FAST: "0" switches compiled kernels and orjson off, "1" uses the kernels for any input."""
+    return os.environ.get(FAST_SWITCH, "")
+
+
+def json_parser() -> ModuleType | None:
+    """orjson where it is installed and not switched off, else None."""
+    if fast_switch() == "0" or importlib.util.find_spec("orjson") is None:
+        return None
+    import orjson
+
+    return orjson
 
 
 def read_bytes(path: Path) -> bytes:

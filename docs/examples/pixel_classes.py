@@ -19,7 +19,7 @@ from torch.nn import functional
 from methods.layers.backbone import build_backbone
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.images import normalise_and_pad
-from vis_bench import rle
+from vis_bench.masks import rle
 from vis_bench.method import (
     Choice,
     Clip,

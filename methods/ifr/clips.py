@@ -15,8 +15,8 @@ from methods.ifr.losses import own_frame_masks
 from methods.layers.top_instances import top_pairs
 from methods.layers.video_features import FrameSizes, VideoFeatures, join_features
 from methods.tracking.clips import ClipPrediction, Tracks, add_clip, frame_logits, no_tracks, windows
+from vis_bench.masks.rle import encode_or_none
 from vis_bench.method import VideoInstance
-from vis_bench.rle import encode_or_none
 from vis_bench.types import Rle
 
 

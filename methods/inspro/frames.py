@@ -12,7 +12,7 @@ from methods.inspro.masks import MaskHead
 from methods.layers.box_codec import clip_boxes
 from methods.layers.images import masks_to_original, normalise_and_pad, resize_frame
 from methods.layers.query_stage import StageOutput
-from vis_bench import rle
+from vis_bench.masks import rle
 from vis_bench.types import Rle
 
 

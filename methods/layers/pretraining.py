@@ -35,10 +35,10 @@ from methods.layers.backbone_config import BackboneConfig
 from methods.layers.images import MEAN_RGB, STD_RGB
 from methods.layers.swin import SIZES as SWIN_SIZES
 from methods.layers.swin import from_public, swin_size
-from vis_bench.config import config_hash
 from vis_bench.data import shapes
 from vis_bench.errors import MethodError, UsageError
 from vis_bench.files import atomic_path, sha256
+from vis_bench.setup.config import config_hash
 
 Progress = Callable[[int, int], None]
 
@@ -46,7 +46,7 @@ Progress = Callable[[int, int], None]
 def _source_hash() -> str:
     """Hash of what decides the weights besides the options: recipe, head, backbone, images."""
     modules = (auxiliary, backbone, sys.modules[__name__])
-    return sha256("".join([*map(inspect.getsource, modules), shapes.generator_version()]).encode())
+    return sha256("".join([*map(inspect.getsource, modules), shapes.GENERATOR_VERSION]).encode())
 
 
 def pretrain_on_shapes(

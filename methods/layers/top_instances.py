@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from vis_bench.masks.rle import encode_or_none
 from vis_bench.method import VideoInstance
-from vis_bench.rle import encode_or_none
 from vis_bench.types import Rle
 
 

@@ -33,8 +33,8 @@ from methods.masktrack_rcnn.losses import (
 from methods.masktrack_rcnn.rpn import Rpn, rpn_losses, select_proposals
 from methods.tracking.bank import RawDetections
 from methods.tracking.lazy_masks import LazyMasks
+from vis_bench.masks.rle import encode_or_none
 from vis_bench.method import Clip, FrameResult, VideoInstance
-from vis_bench.rle import encode_or_none
 from vis_bench.types import Rle, Video
 
 

@@ -19,7 +19,7 @@ from methods.layers.query_stage import StageOutput
 from methods.querytrack.config import QueryTrackConfig
 from methods.tracking.bank import RawDetections
 from methods.tracking.lazy_masks import LazyMasks
-from vis_bench.rle import encode_or_none
+from vis_bench.masks.rle import encode_or_none
 from vis_bench.types import Rle
 
 

@@ -20,7 +20,7 @@ from methods.stc.config import StcConfig
 from methods.stc.outputs import StcOutputs
 from methods.tracking.bank import RawDetections
 from methods.tracking.lazy_masks import LazyMasks
-from vis_bench.rle import encode_or_none
+from vis_bench.masks.rle import encode_or_none
 from vis_bench.types import Rle
 
 MASK_STRIDE = 8

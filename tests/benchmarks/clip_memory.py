@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vis_bench.config import override, parse_assignment
-from vis_bench.plugins import build_method, load_spec
+from vis_bench.setup.config import override, parse_assignment
+from vis_bench.setup.plugins import build_method, load_spec
 from vis_bench.types import Video
 
 HEIGHT, WIDTH = 360, 640

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from vis_bench import rle
 from vis_bench.data import catalog
 from vis_bench.data.frames import load_video_frame
 from vis_bench.data.ytvis import write_annotations
+from vis_bench.masks import rle
 from vis_bench.types import TruthTrack
 
 HEIGHT, WIDTH = 360, 640

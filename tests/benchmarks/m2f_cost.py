@@ -24,7 +24,7 @@ from torch import Tensor
 from methods.mask2former_vis.checkpoint import own_name
 from methods.mask2former_vis.config import PAPER
 from methods.mask2former_vis.model import Mask2FormerVis
-from vis_bench.rle import area, encode
+from vis_bench.masks.rle import area, encode
 from vis_bench.types import Video
 
 CLASSES, HEIGHT, WIDTH = 40, 360, 640

@@ -28,7 +28,7 @@ def ours(truth: Path, results: Path, metrics: tuple[str, ...]) -> dict[str, floa
         sys.modules["orjson"] = None  # type: ignore[assignment]  # cannot be found from here on
     from vis_bench.data.predictions import read_results
     from vis_bench.data.ytvis import read_dataset
-    from vis_bench.evaluate import evaluate
+    from vis_bench.scoring.evaluate import evaluate
 
     dataset = read_dataset(truth, None, "official size", "truth")
     found = evaluate(dataset, read_results(results, dataset), metrics)
@@ -90,8 +90,8 @@ def with_motmetrics(truth: Path, results: Path) -> dict[str, float]:
 
     from vis_bench.data.predictions import read_results
     from vis_bench.data.ytvis import read_dataset
-    from vis_bench.measure import MOT_SETTINGS, MOT_THRESHOLDS
     from vis_bench.metrics.mot import box_distances
+    from vis_bench.scoring.measure import MOT_SETTINGS, MOT_THRESHOLDS
 
     dataset = read_dataset(truth, None, "official size", "truth")
     tracks = read_results(results, dataset)

@@ -12,8 +12,8 @@ from methods.tracking.association import AssociationRule, associate, track_with
 from methods.tracking.clips import ClipPrediction, add_clip, no_tracks
 from methods.tracking.querytrack_association import QueryTrackRule, associate_queries
 from methods.tracking.sequence import summarise_tracks
+from vis_bench.masks.rle import encode
 from vis_bench.method import FrameResult, RawDetections
-from vis_bench.rle import encode
 
 FRAMES, OBJECTS, WIDTH, CLASSES = 100, 10, 256, 40
 MASK = encode(np.eye(16, dtype=bool))

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vis_bench.stats import paired_difference
-from vis_bench.study import resample_videos
+from vis_bench.study.comparison import resample_videos
+from vis_bench.study.intervals import paired_difference
 
 STUDIES = {
     "4 videos with a category each": np.eye(4),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from vis_bench.stats import Difference, paired_difference
+from vis_bench.study.intervals import Difference, paired_difference
 
 VIDEOS = 60
 TRUE_DIFFERENCE = 1.0

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from vis_bench.complexity import counted_config
-from vis_bench.config import override
+from vis_bench.engine.complexity import counted_config
 from vis_bench.method import MethodSpec
-from vis_bench.plugins import build_method, load_spec, method_names
+from vis_bench.setup.config import override
+from vis_bench.setup.plugins import build_method, load_spec, method_names
 from vis_bench.types import Video
 
 FRAMES = 2

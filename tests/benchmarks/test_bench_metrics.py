@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vis_bench import rle
-from vis_bench.evaluate import METRICS, measure, reduce
+from vis_bench.masks import rle
+from vis_bench.scoring.evaluate import METRICS, measure, reduce
 from vis_bench.types import Category, Dataset, Track, TruthTrack, Video
 
 VIDEOS, FRAMES, TRACKS, SIZE = 60, 20, 10, (180, 320)

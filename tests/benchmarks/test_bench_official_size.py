@@ -19,11 +19,10 @@ import numpy as np
 import pytest
 from official_size import Corpus, write_official_size
 
-from vis_bench import rle_kernels
 from vis_bench.data.predictions import read_results
 from vis_bench.data.ytvis import read_dataset
-from vis_bench.evaluate import measure
 from vis_bench.metrics import video_ap
+from vis_bench.scoring.evaluate import measure
 
 SCRIPT = Path(__file__).with_name("scoring_cost.py")
 # what there is: no C compiler and no extra, a plain install, one with the extra `fast`
@@ -68,13 +67,6 @@ def show(capsys: pytest.CaptureFixture[str], title: str, rows: list[tuple[str, C
         for name, one, ratio in rows:
             shown = "" if ratio is None else f"{ratio:.1f}"
             print(f"{name:<44}{one.cpu_seconds:>8.2f}{shown:>8}{one.peak_memory_bytes / 1e9:>7.2f}")
-
-
-def test_building_the_kernels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    begin = time.perf_counter()
-    assert rle_kernels.load(tmp_path) is not None
-    with capsys.disabled():
-        print(f"\nbuilding the kernels, once on a machine: {time.perf_counter() - begin:.2f} s")
 
 
 def compare_ap(files: Corpus, title: str, capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vis_bench import rle
+from vis_bench.masks import rle
 
 HEIGHT, WIDTH, MASKS = 720, 1280, 10
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from test_bench_coverage import REGIMES, VIDEOS, simulate
 
-from vis_bench.stats import Verdict, minimum_detectable, paired_difference, verdict
-from vis_bench.study import MARGIN_POINTS
+from vis_bench.study.comparison import MARGIN_POINTS
+from vis_bench.study.intervals import Verdict, minimum_detectable, paired_difference, verdict
 
 MAIN_REGIMES = ("seed-dominated", "balanced", "video-dominated")
 SEED_NUMBERS = (2, 3, 5)

@@ -10,7 +10,7 @@ from coco_files import annotation, outline, payload, rectangle, write_coco
 from vis_bench.data.catalog import class_names
 from vis_bench.data.coco import open_coco, shared_categories
 from vis_bench.errors import DataError
-from vis_bench.rle import decode
+from vis_bench.masks.rle import decode
 from vis_bench.types import Category
 
 TARGET = (Category(4, "mouse"), Category(6, "zebra"), Category(9, "person"))

@@ -10,7 +10,7 @@ from vis_bench.data.predictions import parse_results
 from vis_bench.data.validate import verify
 from vis_bench.data.ytvis import read_dataset
 from vis_bench.errors import DataError
-from vis_bench.rle import decode
+from vis_bench.masks.rle import decode
 
 scalars = (
     st.none()

@@ -10,7 +10,7 @@ from ytvis_files import HEIGHT, WIDTH, payload, rle, square, write_json
 from vis_bench.data.predictions import parse_results, read_results, write_results
 from vis_bench.data.ytvis import read_dataset
 from vis_bench.errors import EXIT_DATA, DataError
-from vis_bench.rle import area
+from vis_bench.masks.rle import area
 from vis_bench.types import Track
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vis_bench.data.segmentations import SegmentationBatch, are_finite_numbers, is_finite_number
 from vis_bench.errors import DataError
-from vis_bench.rle import encode
+from vis_bench.masks.rle import encode
 from vis_bench.types import Video
 
 HEIGHT, WIDTH, LENGTH = 6, 8, 4

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vis_bench import rle
 from vis_bench.data.shapes.outline import OUTLINES
 from vis_bench.data.shapes.parameters import CLASS_NAMES, MIN_VISIBLE_PX, SHAPE_SETS
 from vis_bench.data.shapes.render import NOBODY, RenderedVideo, render_video
@@ -20,6 +19,7 @@ from vis_bench.data.shapes.scenario import (
     random_generator,
 )
 from vis_bench.data.shapes.truth import object_annotations, video_facts, visible_px
+from vis_bench.masks import rle
 
 RED = np.array([[1.0, 0.0, 0.0], [0.6, 0.0, 0.1]], dtype=np.float32)
 

@@ -9,7 +9,7 @@ from ytvis_files import HEIGHT, WIDTH, annotation, payload, rle, runs, square, v
 
 from vis_bench.data.ytvis import read_dataset, write_annotations
 from vis_bench.errors import EXIT_DATA, DataError
-from vis_bench.rle import decode
+from vis_bench.masks.rle import decode
 
 
 def read(tmp_path, value, name="mine", split="val"):

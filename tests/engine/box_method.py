@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from toy_method import INFO, ToyConfig
 
+from vis_bench.masks.rle import encode_or_none, tight_box
 from vis_bench.method import FrameDetection, FrameResult, MethodSpec, TrainConfig, VideoInstance
-from vis_bench.rle import encode_or_none, tight_box
 
 
 @dataclass(frozen=True)

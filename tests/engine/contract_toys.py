@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from vis_bench.masks.rle import encode, tight_box
 from vis_bench.method import (
     Choice,
     ClipSampling,
@@ -22,7 +23,6 @@ from vis_bench.method import (
     TrainConfig,
     VideoInstance,
 )
-from vis_bench.rle import encode, tight_box
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from vis_bench.masks.rle import encode_or_none
 from vis_bench.method import (
     Augmentation,
     ClipSampling,
@@ -17,7 +18,6 @@ from vis_bench.method import (
     TrainConfig,
     VideoInstance,
 )
-from vis_bench.rle import encode_or_none
 
 
 def phase(iterations: int, lr: float, frames: int = 2, flip: float = 0.5, batch_size: int = 2) -> TrainConfig:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from vis_bench.masks.rle import encode_or_none
 from vis_bench.method import (
     FrameDetection,
     FrameResult,
@@ -15,7 +16,6 @@ from vis_bench.method import (
     TrainConfig,
     VideoInstance,
 )
-from vis_bench.rle import encode_or_none
 
 SLEEP_SECONDS = 0.002
 

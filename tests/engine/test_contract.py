@@ -13,7 +13,7 @@ from vis_bench.engine.contract.declaration import DECLARATION, light_import
 from vis_bench.engine.contract.subject import find_subject
 from vis_bench.engine.contract.tracking import TRACKING
 from vis_bench.engine.contract.training import LEARNS, TRAINING
-from vis_bench.plugins import method_names
+from vis_bench.setup.plugins import method_names
 
 TOYS = Path(__file__).with_name("contract_toys.py")
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "pixel_classes.py"

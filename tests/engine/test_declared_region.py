@@ -10,8 +10,8 @@ import pytest
 from vis_bench.data import catalog
 from vis_bench.engine.track import track_dataset, track_video
 from vis_bench.errors import MethodError
+from vis_bench.masks.rle import encode_or_none
 from vis_bench.method import VideoInstance
-from vis_bench.rle import encode_or_none
 
 BOXES = Path(__file__).parent / "box_method.py"
 

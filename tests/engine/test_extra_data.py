@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from coco_files import CATEGORIES, payload, write_coco
 
-from vis_bench.data.mixed_clips import MixedClipSampler
+from vis_bench.engine.training.clips.mixed_clips import MixedClipSampler
 from vis_bench.errors import DataError
-from vis_bench.protocol import Extra, Protocol, Training, load_protocol
+from vis_bench.setup.protocol import Extra, Protocol, Training, load_protocol
 
 TOY = str(Path(__file__).with_name("toy_method.py")) + ":SPEC"
 
@@ -93,7 +93,7 @@ def test_protocols_without_images_keep_their_hash():
     """Records made before images could be mixed in name it."""
     content = Protocol(name="p", about="", config="tiny").model_dump(mode="json")
     assert content["training"].pop("extra") is None
-    from vis_bench.config import config_hash
+    from vis_bench.setup.config import config_hash
 
     for name in ("name", "about", "datasets", "not_from_a_paper"):
         del content[name]

@@ -8,8 +8,8 @@ from stored_runs import store_run
 
 from vis_bench.engine.forecast import detectable_difference, earlier_records, expected_cost
 from vis_bench.engine.plan import Settings, open_data, plan_runs
-from vis_bench.protocol import load_protocol
-from vis_bench.records import CHECKPOINT_NAME
+from vis_bench.records.run import CHECKPOINT_NAME
+from vis_bench.setup.protocol import load_protocol
 
 TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
 VIDEOS = 6

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from vis_bench.engine.failure import Failure
 from vis_bench.engine.job import Job, _Order, work
 from vis_bench.engine.plan import Settings
-from vis_bench.protocol import load_protocol
+from vis_bench.engine.process.failure import Failure
+from vis_bench.setup.protocol import load_protocol
 
 PROGRAM = """
 import time

@@ -11,8 +11,8 @@ from vis_bench.data import catalog
 from vis_bench.data.frame_predictions import emitted, frame_record, read_frames
 from vis_bench.engine.frame_store import FrameStore
 from vis_bench.errors import DataError, MethodError
+from vis_bench.masks.rle import encode
 from vis_bench.method import FrameDetection, FrameResult, RawDetections
-from vis_bench.rle import encode
 
 TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from vis_bench.engine.execute import execute_run, record_failure
-from vis_bench.engine.failure import Failure
 from vis_bench.engine.frame_store import FrameStore
-from vis_bench.engine.lock import locked
 from vis_bench.engine.plan import Settings, open_data, plan_runs, with_fresh
-from vis_bench.engine.progress import silent
+from vis_bench.engine.process.failure import Failure
+from vis_bench.engine.process.lock import locked
+from vis_bench.engine.process.progress import silent
 from vis_bench.files import sha256
-from vis_bench.protocol import load_protocol
+from vis_bench.setup.protocol import load_protocol
 
 TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
 KILLED = Failure("killed", 4, "killed\n")

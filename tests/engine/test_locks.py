@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from vis_bench.engine.busy import machine_alone, machine_shared
-from vis_bench.engine.lock import locked
+from vis_bench.engine.process.busy import machine_alone, machine_shared
+from vis_bench.engine.process.lock import locked
 from vis_bench.errors import MethodError, UsageError
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no file locks")

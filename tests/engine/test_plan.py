@@ -7,7 +7,7 @@ import pytest
 
 from vis_bench.engine.plan import Settings, open_data, plan_runs
 from vis_bench.errors import UsageError
-from vis_bench.protocol import load_protocol
+from vis_bench.setup.protocol import load_protocol
 
 TOY = Path(__file__).with_name("toy_method.py")
 

@@ -8,7 +8,7 @@ import pytest
 
 from vis_bench.commands.run import _report_folder
 from vis_bench.engine.plan import Settings
-from vis_bench.protocol import load_protocol
+from vis_bench.setup.protocol import load_protocol
 
 TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from vis_bench.engine.lock import locked
+from vis_bench.engine.process.lock import locked
 from vis_bench.errors import MethodError
 
 TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"

@@ -8,7 +8,7 @@ import pytest
 import vis_bench
 from vis_bench.engine.sources import SCORING_SOURCES, TRAINING_SOURCES, code_hash, imported_modules
 from vis_bench.method import MethodInfo, MethodSpec
-from vis_bench.plugins import load_spec
+from vis_bench.setup.plugins import load_spec
 
 HOME = Path(vis_bench.__file__).parent
 INFO = MethodInfo("child", "Child", "query propagation", True, "none", "none")
@@ -156,24 +156,24 @@ def imported_files(*starts: str) -> set[str]:
 
 # hashed as values (configuration, protocol, lists of videos), or nothing but names, errors, files and bars
 NO_NUMBERS = {
-    *("cache.py", "config.py", "errors.py", "files.py", "plugins.py", "protocol.py", "records.py"),
-    *("types.py", "data/frame_predictions.py", "data/records.py", "data/splits.py"),
-    *("engine/environment.py", "engine/frame_store.py", "engine/progress.py"),
+    *("cache.py", "errors.py", "files.py", "setup/config.py", "setup/plugins.py", "setup/protocol.py"),
+    *("types.py", "records/run.py", "data/frame_predictions.py", "data/records.py", "data/splits.py"),
+    *("engine/process/environment.py", "engine/frame_store.py", "engine/process/progress.py"),
 }
 
 
 def test_everything_that_trains_and_tracks_is_listed():
-    used = imported_files("engine/train.py", "engine/track.py", "data/ytvis.py", "data/coco.py")
-    assert {"rle.py", "data/extra.py", "data/rle_quick.py"} <= used
+    used = imported_files("engine/training/train.py", "engine/track.py", "data/ytvis.py", "data/coco.py")
+    assert {"masks/rle.py", "data/extra.py", "masks/rle_quick.py"} <= used
     assert used - NO_NUMBERS <= set(TRAINING_SOURCES)
     assert all((HOME / name).is_file() for name in TRAINING_SOURCES)
-    assert "rle_kernels.c" in TRAINING_SOURCES
+    assert "masks/kernels.c" in TRAINING_SOURCES
 
 
 def test_everything_that_scores_is_listed():
     metrics = [f"metrics/{path.name}" for path in (HOME / "metrics").glob("*.py")]
-    used = imported_files("evaluate.py", "measure.py", *metrics)
-    assert {"boxes.py", "fast.py", "rle_kernels.py"} <= used
+    used = imported_files("scoring/evaluate.py", "scoring/measure.py", *metrics)
+    assert {"masks/boxes.py", "masks/kernels.py"} <= used
     assert used - NO_NUMBERS - set(metrics) <= set(SCORING_SOURCES)
     assert all((HOME / name).is_file() for name in SCORING_SOURCES)
-    assert "rle_kernels.c" in SCORING_SOURCES
+    assert "masks/kernels.c" in SCORING_SOURCES

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vis_bench.engine.busy import machine_shared
-from vis_bench.speed_records import read_speed
+from vis_bench.engine.process.busy import machine_shared
+from vis_bench.records.speed import read_speed
 
 TOYS = Path(__file__).parent / "speed_toys.py"
 

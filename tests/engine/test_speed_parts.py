@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from vis_bench import rle
-from vis_bench.engine.busy import LOCK_NAME, machine_alone, machine_shared
+from vis_bench.engine.process.busy import LOCK_NAME, machine_alone, machine_shared
 from vis_bench.engine.speed import clock as clock_module
 from vis_bench.engine.speed.audit import repeated_video, same_predictions
 from vis_bench.engine.speed.clock import StageClock
@@ -29,7 +28,8 @@ from vis_bench.engine.speed.stages import stage_breakdown, summed
 from vis_bench.engine.speed.task import SpeedTask, build, open_task_data
 from vis_bench.engine.track import track_video
 from vis_bench.errors import UsageError
-from vis_bench.speed_records import Repeat, SpeedProtocol
+from vis_bench.masks import rle
+from vis_bench.records.speed import Repeat, SpeedProtocol
 from vis_bench.types import Video
 
 TOYS = Path(__file__).parent / "speed_toys.py"

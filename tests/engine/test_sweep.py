@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from vis_bench.engine import sweep
-from vis_bench.engine.failure import Failure
-from vis_bench.records import CHECKPOINT_NAME
+from vis_bench.engine.process.failure import Failure
+from vis_bench.records.run import CHECKPOINT_NAME
 
 
 @dataclass

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from vis_bench.masks.rle import encode_or_none
 from vis_bench.method import (
     Augmentation,
     ClipSampling,
@@ -19,7 +20,6 @@ from vis_bench.method import (
     TrainConfig,
     VideoInstance,
 )
-from vis_bench.rle import encode_or_none
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from vis_bench.plugins import method_names
-from vis_bench.records import Record, find_records, read_record
+from vis_bench.records.run import Record, find_records, read_record
+from vis_bench.setup.plugins import method_names
 
 FLOOR_AP50 = 0.20
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from vis_bench.config import override, to_dict
 from vis_bench.data.frame_predictions import read_frames
 from vis_bench.data.predictions import write_results
 from vis_bench.engine.frame_store import FrameStore
 from vis_bench.engine.plan import identity
-from vis_bench.evaluate import evaluate
+from vis_bench.masks.rle import decode, encode, tight_box
 from vis_bench.method import FrameResult, RawDetections
-from vis_bench.plugins import load_spec
-from vis_bench.reassociate import Rule, reassociate
-from vis_bench.records import Record, write_record
-from vis_bench.rle import decode, encode, tight_box
+from vis_bench.records.run import Record, write_record
+from vis_bench.scoring.evaluate import evaluate
+from vis_bench.scoring.reassociate import Rule, reassociate
+from vis_bench.setup.config import override, to_dict
+from vis_bench.setup.plugins import load_spec
 from vis_bench.types import Dataset, TruthTrack
 
 WEAK = 0.02

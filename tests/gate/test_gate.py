@@ -9,7 +9,6 @@ from gate_samples import make_run
 from square_videos import write_split
 
 import methods.tracking.association as association
-from vis_bench import study
 from vis_bench.data import catalog
 from vis_bench.data.splits import first_videos
 from vis_bench.gate.baseline import read_baseline
@@ -17,7 +16,8 @@ from vis_bench.gate.report import gate_junit, gate_markdown, gate_text
 from vis_bench.gate.retrained import decide
 from vis_bench.gate.stored import metric_changes
 from vis_bench.gate.verdict import Check, overall
-from vis_bench.stats import paired_difference
+from vis_bench.study import comparison as study
+from vis_bench.study.intervals import paired_difference
 
 
 @pytest.fixture

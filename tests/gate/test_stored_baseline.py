@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import methods.tracking.association as association
-from vis_bench.config import override
 from vis_bench.gate.baseline import read_baseline
 from vis_bench.gate.stored import reassociate_again, recorded_rule, rescore
-from vis_bench.reassociate import Rule
+from vis_bench.scoring.reassociate import Rule
+from vis_bench.setup.config import override
 
 BASELINE = Path(__file__).with_name("baseline")
 

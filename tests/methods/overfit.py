@@ -28,18 +28,18 @@ from torch import Tensor
 
 from methods.layers.pretraining import pretrain_on_shapes
 from vis_bench.cache import default_cache_root
-from vis_bench.config import override
 from vis_bench.data import catalog, shapes
 from vis_bench.data.shapes.layout import annotation_file, write_video
 from vis_bench.engine.track import track_video
-from vis_bench.engine.train import TrainJob, seed_everything, train_method
-from vis_bench.evaluate import evaluate
+from vis_bench.engine.training.train import TrainJob, seed_everything, train_method
+from vis_bench.masks.rle import decode, encode_or_none
 from vis_bench.method import Augmentation, TrainConfig
-from vis_bench.plugins import build_method, load_spec
-from vis_bench.protocol import Protocol, Training, load_protocol
-from vis_bench.records import LOG_NAME
-from vis_bench.rle import decode, encode_or_none
-from vis_bench.seeds import axis_seed
+from vis_bench.records.run import LOG_NAME
+from vis_bench.scoring.evaluate import evaluate
+from vis_bench.setup.config import override
+from vis_bench.setup.plugins import build_method, load_spec
+from vis_bench.setup.protocol import Protocol, Training, load_protocol
+from vis_bench.setup.seeds import axis_seed
 from vis_bench.types import Dataset, Track
 
 VIDEO_INDEX = 13
@@ -78,7 +78,7 @@ def one_video(folder: Path, frames: int) -> Dataset:
         file_names=written.file_names[:frames],
         annotations=[_first_frames(record, frames) for record in written.annotations],
     )
-    content = annotation_file("shapes", "train", shapes.generator_version(), [written])
+    content = annotation_file("shapes", "train", shapes.GENERATOR_VERSION, [written])
     path = folder / "instances_train.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     return catalog.open_dataset(str(path), "train")

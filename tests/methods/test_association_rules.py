@@ -25,8 +25,8 @@ from methods.tracking.association import (
 )
 from methods.tracking.bank import Bank, RawDetections, empty_bank
 from methods.tracking.sequence import majority_label, summarise_tracks
+from vis_bench.masks.rle import encode
 from vis_bench.method import FrameDetection, FrameResult
-from vis_bench.rle import encode
 
 MASK = encode(np.ones((4, 4), dtype=bool))
 FAR = (200.0, 200.0, 210.0, 210.0)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from methods.layers.backbone_variants import swin_variants
-from vis_bench.config import choose_config
-from vis_bench.plugins import build_method, load_spec
+from vis_bench.setup.config import choose_config
+from vis_bench.setup.plugins import build_method, load_spec
 
 
 def parameters(method, variant):

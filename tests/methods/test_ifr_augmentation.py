@@ -22,7 +22,7 @@ from methods.layers.images import masks_to_original
 from methods.layers.mask_losses import pairwise_bce, pairwise_dice
 from methods.layers.points import sample_points
 from methods.layers.video_features import FrameSizes
-from vis_bench.rle import decode
+from vis_bench.masks.rle import decode
 
 CONFIG = LossConfig()
 

@@ -27,10 +27,10 @@ from methods.ifr.decoder import RecurrentOutput
 from methods.ifr.model import Ifr, instances
 from methods.layers.pixel_decoder_config import PixelDecoderConfig
 from methods.layers.video_features import FrameSizes, VideoFeatures
-from vis_bench.config import override
 from vis_bench.errors import UsageError
+from vis_bench.masks.rle import decode
 from vis_bench.method import Clip
-from vis_bench.rle import decode
+from vis_bench.setup.config import override
 from vis_bench.types import Video
 
 SMALL = replace(

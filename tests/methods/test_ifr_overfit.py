@@ -9,12 +9,12 @@ from overfit import assert_overfit, ceiling_ap, overfit
 from query_mask_ceiling import through_stride_4
 
 from methods.ifr.config import TINY
-from vis_bench.config import override
 from vis_bench.engine.track import track_video
-from vis_bench.engine.train import load_weights
-from vis_bench.evaluate import evaluate
-from vis_bench.plugins import build_method, load_spec
-from vis_bench.records import CHECKPOINT_NAME
+from vis_bench.engine.training.train import load_weights
+from vis_bench.records.run import CHECKPOINT_NAME
+from vis_bench.scoring.evaluate import evaluate
+from vis_bench.setup.config import override
+from vis_bench.setup.plugins import build_method, load_spec
 
 
 @pytest.mark.long

@@ -14,8 +14,8 @@ from methods.inspro.model import InsPro
 from methods.inspro_lite import SPEC
 from methods.inspro_lite.config import CONFIGS, PAPER, InsProLiteConfig
 from methods.inspro_lite.model import InsProLite
-from vis_bench.config import choose_config, override
 from vis_bench.errors import MethodError, UsageError
+from vis_bench.setup.config import choose_config, override
 
 SIZES = torch.tensor([FRAME_SIZE])
 

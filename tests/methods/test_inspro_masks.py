@@ -16,7 +16,7 @@ from methods.inspro_tbd.config import TINY as TBD_TINY
 from methods.inspro_tbd.config import InsProTbdConfig
 from methods.inspro_tbd.model import InsProTbd
 from methods.layers.box_codec import normalised_to_pixels
-from vis_bench.rle import decode
+from vis_bench.masks.rle import decode
 
 # the first cell of the mask features beyond an edge may still be inside
 TOLERANCE_PX = 9

@@ -14,10 +14,10 @@ from methods.inspro.masks import coordinate_scale
 from methods.inspro.model import InsPro
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.images import normalise_and_pad
-from vis_bench import rle
-from vis_bench.config import choose_config
 from vis_bench.errors import MethodError, UsageError
+from vis_bench.masks import rle
 from vis_bench.method import Clip
+from vis_bench.setup.config import choose_config
 from vis_bench.types import Video
 
 MICRO = replace(

@@ -18,10 +18,10 @@ from methods.inspro_motr.sequence import summarise_live_tracks
 from methods.inspro_motr.training_tracks import TrackQueries, no_tracks
 from methods.layers.box_codec import clip_boxes
 from methods.layers.images import normalise_and_pad
-from vis_bench import rle
-from vis_bench.config import override
 from vis_bench.errors import MethodError, UsageError
+from vis_bench.masks import rle
 from vis_bench.method import FrameDetection, FrameResult
+from vis_bench.setup.config import override
 
 SHARED = ("backbone", "queries", "dim", "stages", "heads", "feedforward", "dynamic_hidden", "roi_resolution")
 SMALL = replace(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from methods.inspro.sequence import sequence_scores, summarise_slots
-from vis_bench import rle
+from vis_bench.masks import rle
 from vis_bench.method import FrameDetection, FrameResult
 
 MASK = rle.encode(np.ones((2, 2), dtype=bool))

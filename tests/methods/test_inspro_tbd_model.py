@@ -15,8 +15,8 @@ from methods.inspro_tbd import SPEC
 from methods.inspro_tbd.config import CONFIGS, TINY
 from methods.inspro_tbd.model import InsProTbd
 from methods.layers.images import normalise_and_pad
-from vis_bench.config import override
 from vis_bench.errors import MethodError, UsageError
+from vis_bench.setup.config import override
 
 SHARED = ("backbone", "queries", "dim", "stages", "heads", "feedforward", "dynamic_hidden", "roi_resolution")
 SMALL = replace(

@@ -15,12 +15,12 @@ from methods.inspro_vid.config import BETAS, CONFIGS, QUICK, TINY
 from methods.inspro_vid.model import build
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.box_codec import clip_boxes
-from vis_bench.config import choose_config, override
-from vis_bench.data.clips import choose_frames
-from vis_bench.data.draws import Draws
 from vis_bench.data.ytvis import read_dataset
+from vis_bench.engine.training.clips.draws import Draws
+from vis_bench.engine.training.clips.sampler import choose_frames
+from vis_bench.masks.rle import tight_box
 from vis_bench.method import Clip, FrameDetection, FrameResult
-from vis_bench.rle import tight_box
+from vis_bench.setup.config import choose_config, override
 from vis_bench.types import Video
 
 MICRO = replace(

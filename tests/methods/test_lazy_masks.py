@@ -10,9 +10,9 @@ from methods.tracking import association
 from methods.tracking.association import track_with
 from methods.tracking.lazy_masks import LazyMasks
 from vis_bench.engine.track import track_video
+from vis_bench.masks.rle import encode
 from vis_bench.method import RawDetections
-from vis_bench.plugins import build_method, load_spec
-from vis_bench.rle import encode
+from vis_bench.setup.plugins import build_method, load_spec
 
 MASKS = [encode(np.eye(4, dtype=bool) * (row > 0)) for row in range(4)]
 

@@ -29,8 +29,8 @@ from methods.mask2former_vis.config import (
 from methods.mask2former_vis.decoder import QueryOutput, VideoDecoder
 from methods.mask2former_vis.model import Mask2FormerVis, instances
 from vis_bench.errors import UsageError
+from vis_bench.masks.rle import decode
 from vis_bench.method import Clip
-from vis_bench.rle import decode
 from vis_bench.types import Video
 
 SMALL = replace(

@@ -24,7 +24,7 @@ from methods.mask2former_vis.checkpoint import from_reference
 from methods.mask2former_vis.config import PAPER, DecoderConfig, Mask2FormerVisConfig
 from methods.mask2former_vis.decoder import VideoDecoder
 from methods.mask2former_vis.model import Mask2FormerVis, instances
-from vis_bench.rle import decode
+from vis_bench.masks.rle import decode
 
 SLICE = Path(__file__).parents[1] / "fixtures" / "parity" / "m2f_decoder.pt"
 LEVELS = ("res5", "res4", "res3")

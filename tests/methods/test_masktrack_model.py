@@ -20,10 +20,10 @@ from methods.masktrack_rcnn.config import CHOICES, CONFIGS, MaskTrackConfig
 from methods.masktrack_rcnn.inference import select_detections
 from methods.masktrack_rcnn.model import MaskTrackRcnn
 from methods.tracking.association import track_detections
-from vis_bench.config import choose_config, override
 from vis_bench.errors import UsageError
+from vis_bench.masks.rle import area, decode
 from vis_bench.method import Method
-from vis_bench.rle import area, decode
+from vis_bench.setup.config import choose_config, override
 from vis_bench.types import Video
 
 

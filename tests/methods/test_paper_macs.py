@@ -6,9 +6,9 @@ Source: specification 1.5, 2.5, 3.5, 5 and 6.1.
 import pytest
 import torch
 
-from vis_bench.complexity import counted_config, measure
-from vis_bench.config import choose_config
-from vis_bench.plugins import build_method, load_spec
+from vis_bench.engine.complexity import counted_config, measure
+from vis_bench.setup.config import choose_config
+from vis_bench.setup.plugins import build_method, load_spec
 
 
 def macs(name, variant=None):

@@ -17,10 +17,10 @@ from methods.querytrack.inference import select_candidates
 from methods.querytrack.model import QueryTrack
 from methods.querytrack.targets import flatten_targets, match_queries
 from methods.tracking.querytrack_association import QueryTrackRule
-from vis_bench import rle
-from vis_bench.config import choose_config
 from vis_bench.errors import DataError, MethodError, UsageError
+from vis_bench.masks import rle
 from vis_bench.method import ClipSampling
+from vis_bench.setup.config import choose_config
 from vis_bench.types import Video
 
 VIDEO = Video(1, "v", 64, 48, ("a", "b", "c", "d"))

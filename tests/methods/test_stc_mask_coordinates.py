@@ -14,7 +14,7 @@ from methods.stc.config import CONFIGS, LossConfig
 from methods.stc.inference import detect_frame
 from methods.stc.losses import detection_losses, frame_targets
 from methods.stc.outputs import StcOutputs
-from vis_bench.rle import decode
+from vis_bench.masks.rle import decode
 
 ROWS, COLUMNS = HEIGHT // 8, WIDTH // 8
 SCALES = (24.0, 48.0, 96.0)  # of the configuration that the samples use, per level

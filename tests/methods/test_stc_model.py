@@ -17,10 +17,10 @@ from methods.stc.config import CHOICES, CONFIGS, LossConfig
 from methods.stc.inference import detect_frame, read_embeddings, select_candidates
 from methods.stc.model import Stc, TrackingHead
 from methods.tracking.association import AssociationRule, track_detections
-from vis_bench.config import choose_config, override, to_dict
 from vis_bench.errors import UsageError
+from vis_bench.masks.rle import area, decode
 from vis_bench.method import Method
-from vis_bench.rle import area, decode
+from vis_bench.setup.config import choose_config, override, to_dict
 from vis_bench.types import Video
 
 LEVEL_SIZES = [(HEIGHT // s, WIDTH // s) for s in (8, 16, 32)]

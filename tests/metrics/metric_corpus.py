@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from vis_bench import rle
+from vis_bench.masks import rle
 from vis_bench.types import Category, Dataset, Rle, Track, TruthTrack, Video
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "metrics"

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.cocoeval import COCOeval
 
-from vis_bench import evaluate as scoring
-from vis_bench import rle
+from vis_bench.masks import rle
 from vis_bench.metrics import video_ap
 from vis_bench.metrics.overlap import video_overlap
+from vis_bench.scoring import evaluate as scoring
 from vis_bench.types import Dataset, Track
 
 CORPORA = ("small", "medium")

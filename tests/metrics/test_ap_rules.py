@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from metric_corpus import rectangle, track, truth_track
 
-from vis_bench import evaluate as scoring
 from vis_bench.metrics import video_ap
 from vis_bench.metrics.average_precision import RECALL_LEVELS
 from vis_bench.metrics.mask_overlap import reachable
 from vis_bench.metrics.matching import IOU_THRESHOLDS, Group, match
 from vis_bench.metrics.overlap import sequence_iou, video_overlap
+from vis_bench.scoring import evaluate as scoring
 from vis_bench.types import Track, TruthTrack
 
 SIZE = (20, 40)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vis_bench import evaluate as scoring
 from vis_bench.metrics import average_precision, video_ap
 from vis_bench.metrics.overlap import video_overlap
+from vis_bench.scoring import evaluate as scoring
 from vis_bench.types import Dataset, Track
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -17,10 +17,10 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from vis_bench import evaluate as scoring
 from vis_bench.errors import DataError
 from vis_bench.metrics import average_precision as ap
 from vis_bench.metrics.overlap import frame_iou, sequence_iou, video_overlap
+from vis_bench.scoring import evaluate as scoring
 from vis_bench.types import Box, Dataset, Track, TruthTrack
 
 SIZE = (40, 40)

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_corpus import rectangle, track, truth_track
 
-from vis_bench import evaluate as scoring
 from vis_bench.errors import DataError
 from vis_bench.metrics import decomposition, video_ap
 from vis_bench.metrics.overlap import VideoOverlap, video_overlap
@@ -23,6 +22,7 @@ from vis_bench.metrics.track_errors import (
     linked_iou,
     match_tracks,
 )
+from vis_bench.scoring import evaluate as scoring
 from vis_bench.types import Dataset, Track, TruthTrack
 
 SIZE = (20, 60)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from vis_bench import evaluate as scoring
-from vis_bench import rle
+from vis_bench.masks import rle
 from vis_bench.metrics import average_precision as ap
+from vis_bench.scoring import evaluate as scoring
 from vis_bench.types import Dataset, Track
 
 SIZE = (20, 40)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vis_bench.evaluate import evaluate
-from vis_bench.rle import encode
+from vis_bench.masks.rle import encode
+from vis_bench.scoring.evaluate import evaluate
 from vis_bench.types import Category, Dataset, Track, TruthTrack, Video
 
 FRAMES, AREA = 8, 16

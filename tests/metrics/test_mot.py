@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_corpus import rectangle, track, truth_track
 
-from vis_bench import evaluate as scoring
-from vis_bench import rle
+from vis_bench.masks import rle
 from vis_bench.metrics import mot
+from vis_bench.scoring import evaluate as scoring
 from vis_bench.types import Dataset, Track
 
 NAMES = {

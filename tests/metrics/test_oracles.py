@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from metric_corpus import rectangle, track, truth_track
 
-from vis_bench import evaluate as scoring
-from vis_bench import rle
-from vis_bench.explain import ORACLES, costly_videos, explain
+from vis_bench.masks import rle
 from vis_bench.metrics.oracles import follow_up, oracle_links, with_truth_association, with_truth_masks
 from vis_bench.metrics.overlap import video_overlap
+from vis_bench.scoring import evaluate as scoring
+from vis_bench.scoring.explain import ORACLES, costly_videos, explain
 from vis_bench.types import Dataset, Track
 
 SIZE = (20, 40)

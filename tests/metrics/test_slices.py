@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_corpus import rectangle, track, truth_track
 
-from vis_bench import evaluate as scoring
 from vis_bench.errors import DataError
 from vis_bench.metrics.slices import (
     PROPERTIES,
@@ -20,6 +19,7 @@ from vis_bench.metrics.slices import (
     video_slices,
     video_values,
 )
+from vis_bench.scoring import evaluate as scoring
 from vis_bench.types import Dataset, TruthTrack
 
 SIZE = (40, 60)

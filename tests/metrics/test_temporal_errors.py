@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_corpus import rectangle, track, truth_track
 
-from vis_bench import evaluate as scoring
 from vis_bench.errors import DataError
-from vis_bench.evaluate import error_events, evaluate
 from vis_bench.metrics import mot, temporal_errors
 from vis_bench.metrics.frame_links import TIE_WEIGHT, follow, last_partner, present_frames
 from vis_bench.metrics.overlap import sequence_iou, video_overlap
 from vis_bench.metrics.temporal_errors import KINDS, TemporalError
-from vis_bench.report.summary import evaluation_summary
+from vis_bench.report.terminal.summary import evaluation_summary
+from vis_bench.scoring import evaluate as scoring
+from vis_bench.scoring.evaluate import error_events, evaluate
 from vis_bench.types import Dataset, Track, TruthTrack
 
 SIZE = (40, 60)

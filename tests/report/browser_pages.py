@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 from record_samples import make_record
 
-from vis_bench import rle
 from vis_bench.data.predictions import write_results
 from vis_bench.files import write_json
-from vis_bench.records import PREDICTIONS_NAME, RECORD_NAME, Record
+from vis_bench.masks import rle
+from vis_bench.records.run import PREDICTIONS_NAME, RECORD_NAME, Record
 from vis_bench.report.folder import write_run_report
 from vis_bench.types import Category, Dataset, Rle, Track, TruthTrack, Video
 

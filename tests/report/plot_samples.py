@@ -7,7 +7,7 @@ from typing import Any
 from record_samples import make_record
 
 from vis_bench.metrics.temporal_errors import KINDS
-from vis_bench.report.rows import Block, build_blocks
+from vis_bench.records.rows import Block, build_blocks
 
 
 def record(

@@ -15,14 +15,14 @@ import pytest
 from browser_pages import opened
 from record_samples import make_record
 
-from vis_bench import rle
 from vis_bench.data import catalog
 from vis_bench.data.predictions import write_results
-from vis_bench.report.content import report_page
-from vis_bench.report.html_page import write_html
-from vis_bench.report.pictures import method_picture
-from vis_bench.report.plots import write_plots
-from vis_bench.report.viewer import RUNS_BYTES, ViewedRun, build_viewer
+from vis_bench.masks import rle
+from vis_bench.report.formats.html_page import write_html
+from vis_bench.report.plots.all_plots import write_plots
+from vis_bench.report.tables.page import report_page
+from vis_bench.report.videos.pictures import method_picture
+from vis_bench.report.videos.viewer import RUNS_BYTES, ViewedRun, build_viewer
 from vis_bench.types import Dataset, Rle, Track
 
 pytestmark = pytest.mark.slow

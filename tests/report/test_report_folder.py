@@ -11,9 +11,9 @@ from test_speed_table import record as timed_record
 
 from vis_bench.data.predictions import write_results
 from vis_bench.files import write_json
-from vis_bench.records import PREDICTIONS_NAME, Record
+from vis_bench.records.run import PREDICTIONS_NAME, Record
+from vis_bench.records.speed import write_speed
 from vis_bench.report.folder import write_run_report
-from vis_bench.speed_records import write_speed
 
 
 def _run(folder: Path, dataset: str, annotation_hash: str, tracks: list) -> tuple[Record, Path]:

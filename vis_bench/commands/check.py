@@ -8,7 +8,7 @@ import typer
 
 from vis_bench.errors import MethodError
 from vis_bench.files import dump_json
-from vis_bench.plugins import check_shadowing
+from vis_bench.setup.plugins import check_shadowing
 
 _MARKS = {"ok": "ok", "failed": "FAILED", "not applicable": "-"}
 

@@ -13,14 +13,14 @@ import typer
 from vis_bench.data import catalog, splits
 from vis_bench.data.predictions import read_results
 from vis_bench.errors import DataError, UsageError, VisBenchError, did_you_mean
-from vis_bench.evaluate import Statistics, measure
 from vis_bench.files import dump_json, require_target, write_json
-from vis_bench.records import PREDICTIONS_NAME
-from vis_bench.report.choose_rows import Chosen, choose, is_path, read_stored
-from vis_bench.report.columns import COLUMNS, COMPARED_METRICS, Column, Record, read_value
-from vis_bench.report.comparison_text import comparison_text
-from vis_bench.report.rows import installed_protocols
-from vis_bench.study import (
+from vis_bench.records.choose import Chosen, choose, is_path, read_stored
+from vis_bench.records.columns import COLUMNS, COMPARED_METRICS, Column, Record, read_value
+from vis_bench.records.rows import installed_protocols
+from vis_bench.records.run import PREDICTIONS_NAME
+from vis_bench.report.terminal.verdicts import comparison_text
+from vis_bench.scoring.evaluate import Statistics, measure
+from vis_bench.study.comparison import (
     Scores,
     Study,
     compare_all,
@@ -31,7 +31,7 @@ from vis_bench.study import (
 )
 from vis_bench.types import Dataset
 
-# which part of `vis_bench.evaluate` a column needs, by the first key of its path
+# which part of `vis_bench.scoring.evaluate` a column needs, by the first key of its path
 _PARTS = {"video_ap": "ap", "frame_ap": "frame_ap", "mot": "mot", "hota": "hota"}
 # re-scoring is exact; a record that is further off was scored by other code
 _TOLERANCE = 1e-9

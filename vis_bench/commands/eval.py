@@ -13,11 +13,11 @@ from vis_bench.data import catalog
 from vis_bench.data.predictions import read_results
 from vis_bench.data.ytvis import read_dataset
 from vis_bench.errors import DataError, UsageError, did_you_mean
-from vis_bench.evaluate import METRICS, measure, score
-from vis_bench.explain import costly_videos
 from vis_bench.files import dump_json, require_target, write_json
-from vis_bench.report.explanation import costly_videos_text
-from vis_bench.report.summary import evaluation_summary
+from vis_bench.report.terminal.explanation import costly_videos_text
+from vis_bench.report.terminal.summary import evaluation_summary
+from vis_bench.scoring.evaluate import METRICS, measure, score
+from vis_bench.scoring.explain import costly_videos
 from vis_bench.types import Dataset, IouType
 
 

@@ -10,10 +10,10 @@ import typer
 
 from vis_bench.commands.eval import open_truth, parse_iou_type
 from vis_bench.data.predictions import read_results
-from vis_bench.evaluate import error_events
-from vis_bench.explain import explain
 from vis_bench.files import dump_json, write_json
-from vis_bench.report.explanation import explanation_text
+from vis_bench.report.terminal.explanation import explanation_text
+from vis_bench.scoring.evaluate import error_events
+from vis_bench.scoring.explain import explain
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from vis_bench.gate.report import gate_junit, gate_markdown, gate_text
 from vis_bench.gate.retrained import check_margins, retrained
 from vis_bench.gate.stored import reassociate_again, require_frames_of, rescore
 from vis_bench.gate.verdict import EXIT_CODES, Check, overall
-from vis_bench.plugins import check_shadowing
+from vis_bench.setup.plugins import check_shadowing
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from typing import Any
 
 import typer
 
-from vis_bench.config import choose_config, override, parse_assignment, to_dict
 from vis_bench.data import catalog
 from vis_bench.errors import UsageError
 from vis_bench.files import dump_json
 from vis_bench.method import MethodSpec
-from vis_bench.plugins import build_method, check_shadowing, load_spec, method_names, split_variant
+from vis_bench.setup.config import choose_config, override, parse_assignment, to_dict
+from vis_bench.setup.plugins import build_method, check_shadowing, load_spec, method_names, split_variant
 
 # of a terminal; a name longer than its column moves the rest of its line
 _LINE_COLUMNS = 80
@@ -121,7 +121,7 @@ def _build_to_count(spec: MethodSpec, config: Any, num_classes: int) -> Any:
     except ModuleNotFoundError:
         # says what to install
         return build_method(spec, config, num_classes)
-    from vis_bench.complexity import counted_config
+    from vis_bench.engine.complexity import counted_config
 
     # the same weights every time: what survives a suppression of overlaps depends on them
     with torch.inference_mode(), torch.random.fork_rng(devices=[]):
@@ -131,7 +131,7 @@ def _build_to_count(spec: MethodSpec, config: Any, num_classes: int) -> Any:
 
 def _macs(spec: MethodSpec, config: Any, model: Any) -> dict[str, Any]:
     """`macs_per_frame`, null with a reason where tracking a random video fails, and what it is made of."""
-    from vis_bench.complexity import HEIGHT, WIDTH, counted_config, measure
+    from vis_bench.engine.complexity import HEIGHT, WIDTH, counted_config, measure
 
     frame = f"{WIDTH}x{HEIGHT}"
     try:

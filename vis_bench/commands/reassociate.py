@@ -10,17 +10,17 @@ from pathlib import Path
 import typer
 
 from vis_bench.commands.eval import open_truth
-from vis_bench.config import override, parse_assignment
 from vis_bench.data.frame_predictions import FRAMES_NAME, read_frames
 from vis_bench.data.predictions import write_results
 from vis_bench.engine.plan import resolve_config
 from vis_bench.errors import UsageError
-from vis_bench.evaluate import evaluate
 from vis_bench.files import dump_json, write_json
-from vis_bench.plugins import check_shadowing, load_spec, split_variant
-from vis_bench.protocol import load_protocol, protocol_for_dataset
-from vis_bench.reassociate import Rule, methods_with_rules, reassociate, require_rule, stored_videos
-from vis_bench.report.rule_table import rule_table
+from vis_bench.report.terminal.rule_table import rule_table
+from vis_bench.scoring.evaluate import evaluate
+from vis_bench.scoring.reassociate import Rule, methods_with_rules, reassociate, require_rule, stored_videos
+from vis_bench.setup.config import override, parse_assignment
+from vis_bench.setup.plugins import check_shadowing, load_spec, split_variant
+from vis_bench.setup.protocol import load_protocol, protocol_for_dataset
 
 
 @dataclass(frozen=True, slots=True)

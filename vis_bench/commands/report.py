@@ -8,16 +8,16 @@ import typer
 
 from vis_bench.data import catalog
 from vis_bench.errors import DataError, VisBenchError
-from vis_bench.records import Record, find_records, read_record
+from vis_bench.records.run import Record, find_records, read_record
 from vis_bench.report.folder import write_run_report
-from vis_bench.report.speed_folder import (
+from vis_bench.report.speed.folder import (
     curves_text,
     read_speed_records,
     speed_text,
     write_curves,
     write_speed_folder,
 )
-from vis_bench.report.table import comparison_table
+from vis_bench.report.terminal.comparison_table import comparison_table
 from vis_bench.types import Dataset
 
 

@@ -11,17 +11,17 @@ import typer
 from vis_bench.data.catalog import known_datasets
 from vis_bench.errors import UsageError, did_you_mean
 from vis_bench.files import dump_json
-from vis_bench.published import Library, PublishedPaper, PublishedTable, published_library
-from vis_bench.records import find_records, read_record
-from vis_bench.report.published_cells import compare, measuring_methods
-from vis_bench.report.published_commands import run_commands
-from vis_bench.report.published_markup import as_latex, as_markdown
-from vis_bench.report.published_notes import conflict_text
-from vis_bench.report.published_table import Comparison, as_json, as_text
-from vis_bench.report.record_keys import has_repeats
-from vis_bench.report.rows import Block, build_blocks, installed_protocols
-from vis_bench.report.table import TERMINAL_WIDTH
-from vis_bench.report.text import cut_end, wrap
+from vis_bench.records.keys import has_repeats
+from vis_bench.records.rows import Block, build_blocks, installed_protocols
+from vis_bench.records.run import find_records, read_record
+from vis_bench.report.papers.cells import compare, measuring_methods
+from vis_bench.report.papers.commands import run_commands
+from vis_bench.report.papers.library import Library, PublishedPaper, PublishedTable, published_library
+from vis_bench.report.papers.markup import as_latex, as_markdown
+from vis_bench.report.papers.notes import conflict_text
+from vis_bench.report.papers.table import Comparison, as_json, as_text
+from vis_bench.report.tables.text import cut_end, wrap
+from vis_bench.report.terminal.comparison_table import TERMINAL_WIDTH
 
 DEFAULT_RECORDS = "runs"
 THRESHOLDS = ("0.0", "0.1", "0.3", "0.5")
@@ -60,7 +60,7 @@ def reproduce_command(arguments: ReproduceArguments) -> None:
     elif table is not None:
         comparison = _comparison(library, papers[0], table, _checked_records(arguments), arguments)
         if arguments.plot is not None:
-            from vis_bench.report.published_figure import write_published_figure  # needs matplotlib
+            from vis_bench.report.papers.figure import write_published_figure  # needs matplotlib
 
             write_published_figure(arguments.plot, comparison)
         if arguments.as_json:

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import typer
 
-from vis_bench.config import parse_assignment
 from vis_bench.data import catalog
-from vis_bench.engine.busy import machine_shared
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, plan_runs, with_fresh
-from vis_bench.engine.progress import duration
+from vis_bench.engine.process.busy import machine_shared
+from vis_bench.engine.process.progress import duration
 from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, DataError, MethodError, UsageError
 from vis_bench.files import dump_json, require_target, require_writable, sha256, write_json
-from vis_bench.plugins import check_shadowing, expand_methods, plugin_file
-from vis_bench.protocol import Extra, Protocol, load_protocol, protocol_for_dataset, protocol_names
-from vis_bench.records import Record
-from vis_bench.report.comparison_text import wrap_after
+from vis_bench.records.rows import installed_protocols
+from vis_bench.records.run import Record
 from vis_bench.report.folder import write_run_report
-from vis_bench.report.rows import installed_protocols
-from vis_bench.report.table import comparison_table
-from vis_bench.seeds import parse_seeds
+from vis_bench.report.terminal.comparison_table import comparison_table
+from vis_bench.report.terminal.verdicts import wrap_after
+from vis_bench.setup.config import parse_assignment
+from vis_bench.setup.plugins import check_shadowing, expand_methods, plugin_file
+from vis_bench.setup.protocol import Extra, Protocol, load_protocol, protocol_for_dataset, protocol_names
+from vis_bench.setup.seeds import parse_seeds
 
 # file systems take names of 255 bytes
 FOLDER_NAME_BYTES = 200

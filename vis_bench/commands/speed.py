@@ -11,13 +11,13 @@ import typer
 
 from vis_bench.commands.run import require_torch
 from vis_bench.data import catalog
-from vis_bench.engine.busy import machine_alone
+from vis_bench.engine.process.busy import machine_alone
 from vis_bench.errors import EXIT_GATE_FAILED, EXIT_METHOD_FAILED, UsageError, did_you_mean
 from vis_bench.files import dump_json, require_target, require_writable, write_json
-from vis_bench.plugins import check_shadowing, expand_methods
-from vis_bench.protocol import load_protocol, protocol_for_dataset
-from vis_bench.report.speed_folder import curves_text, speed_text, write_curves, write_speed_folder
-from vis_bench.speed_records import FRAMES_MIN, CurveKind, Precision, Scenario
+from vis_bench.records.speed import FRAMES_MIN, CurveKind, Precision, Scenario
+from vis_bench.report.speed.folder import curves_text, speed_text, write_curves, write_speed_folder
+from vis_bench.setup.plugins import check_shadowing, expand_methods
+from vis_bench.setup.protocol import load_protocol, protocol_for_dataset
 
 SHORT_FRAMES = 20
 

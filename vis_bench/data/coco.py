@@ -27,7 +27,7 @@ from vis_bench.data.segmentations import SegmentationBatch
 from vis_bench.data.splits import split_hash
 from vis_bench.data.ytvis import check_file_name, check_size
 from vis_bench.errors import DataError
-from vis_bench.rle import tight_box
+from vis_bench.masks.rle import tight_box
 from vis_bench.types import Category, Dataset, Rle, TruthTrack, Video
 
 # COCO's name -> names that mean the same, or contain it, in YouTube-VIS and OVIS ("Vehical" is OVIS's

@@ -21,8 +21,8 @@ from vis_bench.data.segmentations import SegmentationBatch
 from vis_bench.data.ytvis import rle_record
 from vis_bench.errors import DataError, MethodError
 from vis_bench.files import read_bytes
+from vis_bench.masks.rle import tight_box
 from vis_bench.method import FrameDetection, FrameResult, RawDetections
-from vis_bench.rle import tight_box
 from vis_bench.types import Dataset, IouType, Video
 
 FRAMES_NAME = "frames.jsonl.gz"

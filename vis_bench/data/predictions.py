@@ -15,7 +15,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vis_bench.boxes import is_usable
 from vis_bench.data.records import (
     paused_garbage_collection,
     read_boxes,
@@ -29,6 +28,7 @@ from vis_bench.data.segmentations import SegmentationBatch, is_finite_number
 from vis_bench.data.ytvis import rle_record
 from vis_bench.errors import DataError
 from vis_bench.files import read_json, write_json
+from vis_bench.masks.boxes import is_usable
 from vis_bench.types import Box, Dataset, IouType, Track, Video
 
 

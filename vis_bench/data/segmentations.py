@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vis_bench.data.rle_check import BadCountsError, CheckedCounts, check_counts, compress_runs
 from vis_bench.errors import DataError
+from vis_bench.masks.rle_check import BadCountsError, CheckedCounts, check_counts, compress_runs
 from vis_bench.types import Rle, Video
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vis_bench.data.frames import load_video_frame
 from vis_bench.errors import DataError
-from vis_bench.rle import area, tight_box
+from vis_bench.masks.rle import area, tight_box
 from vis_bench.types import Box, Dataset, TruthTrack, Video
 
 _AREA_TOLERANCE_PIXELS = 0.5

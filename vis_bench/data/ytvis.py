@@ -31,7 +31,7 @@ from vis_bench.data.segmentations import SegmentationBatch, are_finite_numbers, 
 from vis_bench.data.splits import split_hash
 from vis_bench.errors import DataError
 from vis_bench.files import read_json, write_json
-from vis_bench.rle import tight_box
+from vis_bench.masks.rle import tight_box
 from vis_bench.types import Category, Dataset, Rle, TruthTrack, Video
 
 # What a JPEG can hold; keeps every pixel count far inside 64 bits.

@@ -14,20 +14,23 @@ import torch
 
 import vis_bench
 from vis_bench.cache import default_cache_root
-from vis_bench.config import to_dict
-from vis_bench.engine.environment import device_name, git_state, hardware, package_versions
-from vis_bench.engine.failure import Failure
-from vis_bench.engine.lock import locked
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, axis_seeds, identity
-from vis_bench.engine.progress import Progress
+from vis_bench.engine.process.environment import device_name, git_state, hardware, package_versions
+from vis_bench.engine.process.failure import Failure
+from vis_bench.engine.process.lock import locked
+from vis_bench.engine.process.progress import Progress
 from vis_bench.engine.track import track_dataset
-from vis_bench.engine.train import TrainJob, load_weights, save_weights, seed_everything, train_method
+from vis_bench.engine.training.train import (
+    TrainJob,
+    load_weights,
+    save_weights,
+    seed_everything,
+    train_method,
+)
 from vis_bench.errors import MethodError, VisBenchError
-from vis_bench.evaluate import evaluate
 from vis_bench.files import remove_temporaries, sha256, write_text
 from vis_bench.method import MethodSpec
-from vis_bench.plugins import build_method, load_object, load_spec
-from vis_bench.records import (
+from vis_bench.records.run import (
     CHECKPOINT_NAME,
     LOG_NAME,
     PREDICTIONS_NAME,
@@ -37,7 +40,10 @@ from vis_bench.records import (
     read_record,
     write_record,
 )
-from vis_bench.seeds import axis_seed
+from vis_bench.scoring.evaluate import evaluate
+from vis_bench.setup.config import to_dict
+from vis_bench.setup.plugins import build_method, load_object, load_spec
+from vis_bench.setup.seeds import axis_seed
 
 ERROR_NAME = "error.txt"
 

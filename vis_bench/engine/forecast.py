@@ -14,11 +14,11 @@ import numpy as np
 
 from vis_bench.data.predictions import read_results
 from vis_bench.engine.plan import OpenedData, RunSpec, identity
-from vis_bench.evaluate import measure
-from vis_bench.plugins import load_spec
-from vis_bench.records import CHECKPOINT_NAME, PREDICTIONS_NAME, Record, find_records, read_record
-from vis_bench.stats import Difference, paired_difference
-from vis_bench.study import Scores, defined_everywhere, detectable, resample_videos, score_runs
+from vis_bench.records.run import CHECKPOINT_NAME, PREDICTIONS_NAME, Record, find_records, read_record
+from vis_bench.scoring.evaluate import measure
+from vis_bench.setup.plugins import load_spec
+from vis_bench.study.comparison import Scores, defined_everywhere, detectable, resample_videos, score_runs
+from vis_bench.study.intervals import Difference, paired_difference
 
 BYTES_PER_WEIGHT = 4
 _MOST_SEEDS = 5

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from vis_bench.engine.failure import Failure
 from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, resolve_config
-from vis_bench.engine.progress import Progress
-from vis_bench.plugins import load_spec
-from vis_bench.records import Record
+from vis_bench.engine.process.failure import Failure
+from vis_bench.engine.process.progress import Progress
+from vis_bench.records.run import Record
+from vis_bench.setup.plugins import load_spec
 
 
 def execute(run: RunSpec, data: OpenedData, progress: Progress) -> Record:

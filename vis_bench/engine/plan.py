@@ -8,8 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from vis_bench import seeds as seed_axes
-from vis_bench.config import choose_config, config_hash, dotted_keys, override, to_dict
 from vis_bench.data import catalog, splits
 from vis_bench.data.coco import open_coco
 from vis_bench.data.extra import ExtraImages, PseudoMotion
@@ -20,9 +18,11 @@ from vis_bench.engine.sources import code_hash, scoring_hash
 from vis_bench.errors import DataError, MethodError, UsageError, did_you_mean
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
-from vis_bench.plugins import load_spec, method_names, plugin_file, split_variant
-from vis_bench.protocol import Extra, Protocol
-from vis_bench.records import RECORD_NAME, DataIdentity, Record, read_record
+from vis_bench.records.run import RECORD_NAME, DataIdentity, Record, read_record
+from vis_bench.setup import seeds as seed_axes
+from vis_bench.setup.config import choose_config, config_hash, dotted_keys, override, to_dict
+from vis_bench.setup.plugins import load_spec, method_names, plugin_file, split_variant
+from vis_bench.setup.protocol import Extra, Protocol
 from vis_bench.types import Dataset
 
 

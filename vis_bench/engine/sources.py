@@ -12,24 +12,27 @@ from pathlib import Path
 import vis_bench
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
-from vis_bench.plugins import entry_point_module, plugin_file
+from vis_bench.setup.plugins import entry_point_module, plugin_file
 
 HOME = Path(vis_bench.__file__).parent
 OUR_METHODS = "methods"
 
 # what decides which masks are read: the compiled kernels and all that chooses between them and the plain path
-_MASKS = ("rle.py", "fast.py", "rle_kernels.py", "rle_kernels.c", "boxes.py")
+_MASKS = (*(f"masks/{name}.py" for name in ("rle", "kernels", "boxes")), "masks/kernels.c")
+_READING = ("coco", "extra", "frames", "official", "predictions", "segmentations", "ytvis")
+_CLIPS = ("augment", "draws", "mixed_clips", "pseudo_clips", "sampler")
 # what decides the weights and the tracks besides the method; plans, reports and messages do not
 TRAINING_SOURCES = (
     "method.py",
-    "seeds.py",
+    "setup/seeds.py",
     *_MASKS,
-    *(f"engine/{name}.py" for name in ("execute", "optimizer", "track", "train", "train_state")),
-    *(f"data/{name}.py" for name in ("augment", "clips", "coco", "draws", "extra", "frames", "mixed_clips")),
-    *(f"data/{name}.py" for name in ("official", "predictions", "pseudo_clips", "rle_check", "rle_quick")),
-    *(f"data/{name}.py" for name in ("segmentations", "ytvis")),
+    *(f"masks/{name}.py" for name in ("rle_check", "rle_quick")),
+    *(f"data/{name}.py" for name in _READING),
+    *(f"engine/{name}.py" for name in ("execute", "track")),
+    *(f"engine/training/{name}.py" for name in ("optimizer", "state", "train")),
+    *(f"engine/training/clips/{name}.py" for name in _CLIPS),
 )
-SCORING_SOURCES = ("evaluate.py", "measure.py", *_MASKS)
+SCORING_SOURCES = ("scoring/evaluate.py", "scoring/measure.py", *_MASKS)
 
 
 def scoring_hash() -> str:

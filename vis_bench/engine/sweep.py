@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 
 from vis_bench.data.shapes.workers import available_processes
-from vis_bench.engine.failure import Failure
 from vis_bench.engine.job import Job, execute, start_job
 from vis_bench.engine.plan import OpenedData, RunSpec
-from vis_bench.engine.progress import Bars
-from vis_bench.records import CHECKPOINT_NAME, Record
+from vis_bench.engine.process.failure import Failure
+from vis_bench.engine.process.progress import Bars
+from vis_bench.records.run import CHECKPOINT_NAME, Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from vis_bench.boxes import is_usable
 from vis_bench.data.frames import load_video_frame
 from vis_bench.data.predictions import any_mask, parse_results, result_record, write_results
 from vis_bench.engine.frame_store import FrameStore
-from vis_bench.engine.progress import Progress
+from vis_bench.engine.process.progress import Progress
 from vis_bench.errors import MethodError
 from vis_bench.files import resume_lines
+from vis_bench.masks.boxes import is_usable
 from vis_bench.method import FrameResult, VideoInstance
-from vis_bench.seeds import axis_seed
+from vis_bench.setup.seeds import axis_seed
 from vis_bench.types import Dataset, IouType, Track, Video
 
 PARTIAL_NAME = "predictions.partial.jsonl"

@@ -15,8 +15,8 @@ from vis_bench.data import catalog, splits
 from vis_bench.data.frame_predictions import FRAMES_NAME
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import read_json, write_json
-from vis_bench.plugins import load_spec
-from vis_bench.records import PREDICTIONS_NAME, RECORD_NAME, DataIdentity, Record, read_record
+from vis_bench.records.run import PREDICTIONS_NAME, RECORD_NAME, DataIdentity, Record, read_record
+from vis_bench.setup.plugins import load_spec
 from vis_bench.types import Dataset
 
 BASELINE_NAME = "baseline.json"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from vis_bench.gate.verdict import TIERS, Check, overall
-from vis_bench.report.text import one_line, wrap
+from vis_bench.report.tables.text import one_line, wrap
 
 WIDTH = 80
 _TEXT_COLUMN = 16

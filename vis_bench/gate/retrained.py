@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from vis_bench import stats, study
-from vis_bench.config import config_hash
 from vis_bench.data.predictions import read_results
 from vis_bench.errors import UsageError
-from vis_bench.evaluate import Statistics, measure
 from vis_bench.gate.baseline import StoredRun, open_recorded
 from vis_bench.gate.verdict import Check, Status
-from vis_bench.records import PREDICTIONS_NAME, DataIdentity, Record, find_records, read_record
-from vis_bench.report.columns import COLUMNS, COMPARED_METRICS
+from vis_bench.records.columns import COLUMNS, COMPARED_METRICS
+from vis_bench.records.run import PREDICTIONS_NAME, DataIdentity, Record, find_records, read_record
+from vis_bench.scoring.evaluate import Statistics, measure
+from vis_bench.setup.config import config_hash
+from vis_bench.study import comparison as study
+from vis_bench.study import intervals
 from vis_bench.types import Dataset
 
 # a baseline run, and the folder and record of the new run of its seed
@@ -47,7 +48,7 @@ def retrained(
     return [check for group in groups.values() for check in _compare(group, new, dict(margins), data_root)]
 
 
-def decide(difference: stats.Difference, margin: float) -> tuple[Status, str]:
+def decide(difference: intervals.Difference, margin: float) -> tuple[Status, str]:
     """The verdict on new minus old, and why.
 
     pass: the whole interval lies above -margin; fail: it lies below; else inconclusive. One seed decides
@@ -154,7 +155,7 @@ def _one_metric(
     new = study.score_runs("new", after, path, resamples)
     kept = study.defined_everywhere([new, old])
     videos = len(before[0].video_ids)
-    difference = stats.paired_difference(
+    difference = intervals.paired_difference(
         new.values, old.values, new.draws[:, kept], old.draws[:, kept], videos
     )
     status, reason = decide(difference, margin)

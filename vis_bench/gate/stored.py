@@ -6,17 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vis_bench.config import choose_config, override
 from vis_bench.data.frame_predictions import FRAMES_NAME, read_frames
 from vis_bench.data.predictions import read_results
 from vis_bench.errors import UsageError
-from vis_bench.evaluate import evaluate
 from vis_bench.gate.baseline import StoredRun
 from vis_bench.gate.verdict import Check
-from vis_bench.plugins import load_spec
-from vis_bench.protocol import load_protocol, protocol_names
-from vis_bench.reassociate import Rule, reassociate
-from vis_bench.records import PREDICTIONS_NAME, Record
+from vis_bench.records.run import PREDICTIONS_NAME, Record
+from vis_bench.scoring.evaluate import evaluate
+from vis_bench.scoring.reassociate import Rule, reassociate
+from vis_bench.setup.config import choose_config, override
+from vis_bench.setup.plugins import load_spec
+from vis_bench.setup.protocol import load_protocol, protocol_names
 from vis_bench.types import Track
 
 TOLERANCE = 1e-9

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from vis_bench.boxes import is_usable
 from vis_bench.errors import DataError
+from vis_bench.masks.boxes import is_usable
 from vis_bench.types import Dataset, Track, TruthTrack, Video
 
 

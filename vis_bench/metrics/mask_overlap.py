@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vis_bench.fast import decode_edges, load_kernels
+from vis_bench.masks.kernels import Kernels, decode_edges, load_kernels
 from vis_bench.types import Rle
-
-if TYPE_CHECKING:
-    from vis_bench.rle_kernels import Kernels
 
 _FEW_PAIRS = 3
 MaskRows = Sequence[Sequence[Rle | None]]

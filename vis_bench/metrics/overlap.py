@@ -80,7 +80,7 @@ def video_overlap(
     compared either. masks_in_all: masks of the whole data set, see `shared_masks`.
 
     A track is present in a frame when it has a mask there (for `bbox`: a box, or a mask whose tight box is
-    taken). Every track must have `length` entries and masks of one size; `vis_bench.evaluate` checks that.
+    taken). Every track must have `length` entries and masks of one size; `scoring.evaluate` checks that.
 
     Source: youtubevos/cocoapi, `YTVOSeval.computeIoU` (counts are added over frames before dividing) and
     `YTVOS.loadRes`, `YTVOS.createIndex` (mean areas).

@@ -123,8 +123,8 @@ def slice_values(
     """Every number of a metric per slice, with 95 % percentile intervals from a bootstrap over videos.
 
     reduce: weights [R, V] -> arrays [R] by name, columns as `slices.video_ids`; for example
-    `lambda weights: vis_bench.evaluate.reduce(statistics, weights)`. Draws in which a number is undefined are
-    left out; a slice of fewer than two videos has no interval. Equal seeds give equal intervals.
+    `lambda weights: evaluate.reduce(statistics, weights)`. Draws in which a number is undefined are left out;
+    a slice of fewer than two videos has no interval. Equal seeds give equal intervals.
     Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
     """
     values = reduce(slices.weights)

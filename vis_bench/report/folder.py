@@ -8,21 +8,21 @@ from pathlib import Path
 
 from vis_bench.data.predictions import read_results
 from vis_bench.method import Choice
-from vis_bench.plugins import load_spec, method_names
-from vis_bench.records import PREDICTIONS_NAME, Record
-from vis_bench.report.content import report_page
-from vis_bench.report.embeddings import block_embeddings
-from vis_bench.report.html_page import write_html
-from vis_bench.report.latex import write_latex
-from vis_bench.report.markdown import write_markdown
-from vis_bench.report.measured_rates import measured_rates
-from vis_bench.report.pictures import method_picture
-from vis_bench.report.plot_values import block_values
-from vis_bench.report.plots import write_plots
-from vis_bench.report.rows import Block, Protocols
-from vis_bench.report.viewed_runs import viewed_runs
-from vis_bench.report.viewer import Viewer, build_viewer
-from vis_bench.speed_records import SpeedRecord
+from vis_bench.records.rows import Block, Protocols
+from vis_bench.records.run import PREDICTIONS_NAME, Record
+from vis_bench.records.speed import SpeedRecord
+from vis_bench.report.formats.html_page import write_html
+from vis_bench.report.formats.latex import write_latex
+from vis_bench.report.formats.markdown import write_markdown
+from vis_bench.report.plots.all_plots import write_plots
+from vis_bench.report.plots.embeddings import block_embeddings
+from vis_bench.report.plots.values import block_values
+from vis_bench.report.speed.rates import measured_rates
+from vis_bench.report.tables.page import report_page
+from vis_bench.report.videos.pictures import method_picture
+from vis_bench.report.videos.viewed_runs import viewed_runs
+from vis_bench.report.videos.viewer import Viewer, build_viewer
+from vis_bench.setup.plugins import load_spec, method_names
 from vis_bench.types import Dataset
 
 SHORT_VIDEOS = 1000

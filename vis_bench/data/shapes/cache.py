@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vis_bench.data.shapes.layout import annotation_file
 from vis_bench.data.shapes.parameters import SHAPE_SETS
-from vis_bench.data.shapes.version import generator_version
+from vis_bench.data.shapes.version import GENERATOR_VERSION
 from vis_bench.data.shapes.workers import available_processes, write_videos
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.files import write_json
@@ -34,14 +34,13 @@ def ensure_shapes(name: str, split: str, cache_root: Path, progress: bool = True
     splits = SHAPE_SETS[name].splits
     if split not in splits:
         raise UsageError(f"The set {name!r} has no split {split!r}.{did_you_mean(split, splits)}")
-    version = generator_version()
-    target = cache_root / f"{name}-{split}-{version}"
+    target = cache_root / f"{name}-{split}-{GENERATOR_VERSION}"
     if target.is_dir():
         if not (target / f"instances_{split}.json").is_file():
             raise DataError(f"{target}: incomplete, somebody removed files. Delete the folder and run again.")
         return target
     try:
-        _generate(name, split, version, target, progress)
+        _generate(name, split, target, progress)
     except OSError as error:
         raise DataError(
             f"{target}: the synthetic set cannot be written ({error.strerror or error}). "
@@ -54,7 +53,7 @@ def ensure_shapes(name: str, split: str, cache_root: Path, progress: bool = True
     return target
 
 
-def _generate(name: str, split: str, version: str, target: Path, progress: bool) -> None:
+def _generate(name: str, split: str, target: Path, progress: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{name}-{split}-"
     _remove_stale(target.parent, prefix)
@@ -62,7 +61,7 @@ def _generate(name: str, split: str, version: str, target: Path, progress: bool)
     try:
         count = SHAPE_SETS[name].splits[split].videos
         videos = write_videos(name, split, range(count), temporary, available_processes(), progress)
-        content = annotation_file(name, split, version, videos)
+        content = annotation_file(name, split, GENERATOR_VERSION, videos)
         write_json(temporary / f"instances_{split}.json", content, indent=None)
         temporary.chmod(0o755)
         _publish(temporary, target)

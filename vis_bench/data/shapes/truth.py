@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from vis_bench import rle
 from vis_bench.data.shapes.parameters import CLASS_NAMES, MIN_VISIBLE_PX
 from vis_bench.data.shapes.render import RenderedVideo
 from vis_bench.data.shapes.scenario import VideoPlan
+from vis_bench.masks import rle
 
 # Hidden parts are counted only while this much of the object is inside the frame.
 MIN_WHOLE_PX = 60

@@ -8,7 +8,7 @@ from vis_bench.engine.contract.bench import Bench
 from vis_bench.engine.contract.differences import tracks_difference
 from vis_bench.engine.contract.result import Outcome, broken, not_applicable, passed
 from vis_bench.engine.frame_store import FrameStore
-from vis_bench.reassociate import Rule, reassociate
+from vis_bench.scoring.reassociate import Rule, reassociate
 from vis_bench.types import Track
 
 _VIDEOS = ("scene", "scene, then other")

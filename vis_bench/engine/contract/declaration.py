@@ -8,14 +8,14 @@ import sys
 
 from torch import nn
 
-from vis_bench.config import override, to_dict
 from vis_bench.engine.contract.result import Check, Outcome, broken, not_applicable, passed
 from vis_bench.engine.contract.subject import Subject
 from vis_bench.method import TrainConfig
+from vis_bench.setup.config import override, to_dict
 
 _WITHOUT_TORCH = (
     "import sys; sys.modules.update(torch=None, torchvision=None); "
-    "from vis_bench.plugins import load_object, load_spec; spec = load_spec(sys.argv[1]); "
+    "from vis_bench.setup.plugins import load_object, load_spec; spec = load_spec(sys.argv[1]); "
     "[load_object(rule) for rule in (spec.associate, spec.summarise) if rule]"
 )
 _IMPORT_SECONDS = 120

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vis_bench.data.augment import tight_boxes
+from vis_bench.engine.training.clips.augment import tight_boxes
 from vis_bench.method import Clip
 from vis_bench.types import Category, Dataset, Video
 

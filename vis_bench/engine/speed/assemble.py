@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import vis_bench
-from vis_bench.config import to_dict
-from vis_bench.engine.environment import git_state, package_versions
 from vis_bench.engine.plan import identity
+from vis_bench.engine.process.environment import git_state, package_versions
 from vis_bench.engine.speed.audit import same_predictions
 from vis_bench.engine.speed.material import timed_videos
 from vis_bench.engine.speed.plan import SpeedPlan
 from vis_bench.files import read_json
-from vis_bench.speed_records import (
+from vis_bench.records.speed import (
     CURVE_SUFFIX,
     FRAMES_MIN,
     P99_FRAMES_MIN,
@@ -30,6 +29,7 @@ from vis_bench.speed_records import (
     Stages,
     write_speed,
 )
+from vis_bench.setup.config import to_dict
 from vis_bench.types import Dataset
 
 _BUSY_LOAD = 0.5

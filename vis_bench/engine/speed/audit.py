@@ -10,7 +10,7 @@ from vis_bench.engine.speed.material import first_frames, in_memory, one_per_sha
 from vis_bench.engine.speed.probe import Place, drive
 from vis_bench.engine.speed.scenario import seeded
 from vis_bench.method import MethodInfo
-from vis_bench.speed_records import Audit
+from vis_bench.records.speed import Audit
 from vis_bench.types import Dataset, Video
 
 REPEATED_FASTER_MAX = 0.10

@@ -12,7 +12,7 @@ from vis_bench.engine.speed.material import distinct, timed_videos, videos_with_
 from vis_bench.engine.speed.plan import SpeedPlan
 from vis_bench.engine.speed.task import SpeedTask
 from vis_bench.files import read_json
-from vis_bench.speed_records import CurveKind
+from vis_bench.records.speed import CurveKind
 from vis_bench.types import Dataset
 
 _PASSES_TIMED, _PASSES_INSPECTED = 3, 2

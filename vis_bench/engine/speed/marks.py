@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from vis_bench import rle
 from vis_bench.engine.speed.clock import StageClock
+from vis_bench.masks import rle
 
 STAGES = (
     "decode", "preprocess", "host to device", "backbone", "heads", "associate", "postprocess",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vis_bench.engine.progress import duration
+from vis_bench.engine.process.progress import duration
 from vis_bench.engine.speed.assemble import assembled, assembled_curve
 from vis_bench.engine.speed.jobs import (
     Job,
@@ -24,7 +24,7 @@ from vis_bench.engine.speed.plan import SpeedPlan
 from vis_bench.engine.speed.task import SpeedTask
 from vis_bench.errors import EXIT_METHOD_FAILED
 from vis_bench.files import read_json, write_json
-from vis_bench.speed_records import CurveKind, CurveRecord, SpeedRecord
+from vis_bench.records.speed import CurveKind, CurveRecord, SpeedRecord
 from vis_bench.types import Dataset
 
 Say = Callable[[str], None]

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vis_bench import speed_records
-from vis_bench.config import config_hash, to_dict
 from vis_bench.data import catalog
 from vis_bench.data.frames import require_frames
 from vis_bench.engine.plan import identity, resolve_config
@@ -18,10 +16,12 @@ from vis_bench.engine.speed.task import SpeedTask
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
-from vis_bench.plugins import load_spec, split_variant
-from vis_bench.protocol import Protocol, load_protocol, protocol_for_dataset
-from vis_bench.records import CHECKPOINT_NAME, find_records, read_record
-from vis_bench.speed_records import CurveKind, Scenario, SpeedProtocol
+from vis_bench.records import speed as speed_records
+from vis_bench.records.run import CHECKPOINT_NAME, find_records, read_record
+from vis_bench.records.speed import CurveKind, Scenario, SpeedProtocol
+from vis_bench.setup.config import config_hash, to_dict
+from vis_bench.setup.plugins import load_spec, split_variant
+from vis_bench.setup.protocol import Protocol, load_protocol, protocol_for_dataset
 from vis_bench.types import Dataset
 
 

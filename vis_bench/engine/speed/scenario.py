@@ -18,8 +18,8 @@ from vis_bench.engine.speed.memory import memory_facts, reset_peak, resident_byt
 from vis_bench.engine.speed.probe import Passage, Place, drive
 from vis_bench.files import dump_json, sha256
 from vis_bench.method import MethodInfo
-from vis_bench.seeds import axis_seed
-from vis_bench.speed_records import P99_FRAMES_MIN, Percentiles, Repeat, SpeedProtocol
+from vis_bench.records.speed import P99_FRAMES_MIN, Percentiles, Repeat, SpeedProtocol
+from vis_bench.setup.seeds import axis_seed
 from vis_bench.types import Dataset, Track, Video
 
 _PERCENTILE_FRAMES_MIN = 20

@@ -10,7 +10,7 @@ from vis_bench.engine.speed.marks import STAGES, all_stages
 from vis_bench.engine.speed.probe import Place, drive
 from vis_bench.engine.speed.scenario import seeded
 from vis_bench.method import MethodInfo
-from vis_bench.speed_records import Stages
+from vis_bench.records.speed import Stages
 from vis_bench.types import Dataset, Video
 
 UNACCOUNTED_MAX = 0.02

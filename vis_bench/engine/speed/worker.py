@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from vis_bench.engine.environment import hardware
+from vis_bench.engine.process.environment import hardware
 from vis_bench.engine.speed.audit import repeated_video
 from vis_bench.engine.speed.material import (
     distinct,
@@ -35,8 +35,8 @@ from vis_bench.engine.track import track_video
 from vis_bench.errors import EXIT_METHOD_FAILED, VisBenchError
 from vis_bench.files import read_json, write_json
 from vis_bench.method import MethodSpec
-from vis_bench.plugins import build_method
-from vis_bench.speed_records import CurvePoint
+from vis_bench.records.speed import CurvePoint
+from vis_bench.setup.plugins import build_method
 from vis_bench.types import Dataset, Video
 
 
@@ -87,7 +87,7 @@ def _inspect(
 def _macs(task: SpeedTask, spec: MethodSpec, dataset: Dataset) -> dict[str, Any]:
     """Multiply-adds as `vis-bench methods show` counts them, on the CPU."""
     # what it imports would count as memory of the processes that are timed
-    from vis_bench.complexity import HEIGHT, WIDTH, counted_config, measure
+    from vis_bench.engine.complexity import HEIGHT, WIDTH, counted_config, measure
 
     config = counted_config(task_config(task, spec), spec.mac_count)
     try:

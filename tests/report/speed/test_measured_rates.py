@@ -1,0 +1,76 @@
+"""AP beside frames per second of `vis-bench speed`: which measurement is taken, and for which rows."""
+
+import numpy as np
+from plot_samples import block_of
+from plot_samples import record as run_record
+from test_speed_table import CPU, GPU
+from test_speed_table import record as timed_record
+
+from vis_bench.records.speed import SpeedProtocol
+from vis_bench.report.plots.all_plots import write_plots
+from vis_bench.report.plots.scores import fps_figure
+from vis_bench.report.speed.rates import measured_rates
+
+OFFLINE = SpeedProtocol(scenario="offline", device_kind="cpu")
+
+
+def _runs(*methods):
+    return block_of(*(run_record(method, 0.5 - place / 10) for place, method in enumerate(methods)))
+
+
+def _offline(method, seconds):
+    return timed_record(method, seconds=seconds, protocol=OFFLINE, protocol_hash=OFFLINE.content_hash())
+
+
+def test_rates_are_medians_of_the_repeats_and_rows_without_one_are_named():
+    rates = measured_rates(_runs("a", "b"), [timed_record("b", seconds=(4.0, 5.0, 10.0))])
+    assert rates.fps == {1: 100.0}  # 500 frames in 5 s
+    assert rates.missing == ("a",)
+    assert rates.conditions.startswith("stream on shapes test; CPU Some CPU")
+
+
+def test_all_rates_are_of_the_one_protocol_and_machine_that_timed_most_rows():
+    on_gpu = [timed_record(name, hardware=GPU, seconds=(1.0,)) for name in ("a", "b")]
+    rates = measured_rates(_runs("a", "b", "c"), [timed_record("c", hardware=CPU), *on_gpu])
+    assert rates.fps == {0: 500.0, 1: 500.0}
+    assert rates.missing == ("c",)
+
+
+def test_stream_is_taken_before_offline_but_not_before_more_rows():
+    stream = timed_record("a", seconds=(5.0,))
+    assert measured_rates(_runs("a", "b"), [_offline("a", (1.0,)), stream]).fps == {0: 100.0}
+    both = [stream, _offline("a", (1.0,)), _offline("b", (2.0,))]
+    assert measured_rates(_runs("a", "b"), both).fps == {0: 500.0, 1: 250.0}
+
+
+def test_other_values_another_configuration_and_failed_measurements_do_not_count():
+    others = [
+        timed_record("a", config_values={"queries": 7}),
+        timed_record("a", config="paper"),
+        timed_record("a", status="failed", repeats=()),
+    ]
+    for other in others:
+        assert measured_rates(_runs("a"), [other]) is None
+    assert measured_rates(_runs("a"), []) is None
+
+
+def test_the_plot_has_every_seed_at_the_measured_rate():
+    block = block_of(run_record("a", 0.4), run_record("a", 0.5, 1, seconds=4.8), run_record("b", 0.3))
+    rates = measured_rates(block, [timed_record("a", seconds=(5.0,))])
+    axes = fps_figure(block, rates).axes[0]
+    dots, mean = axes.get_lines()
+    assert (list(dots.get_xdata()), np.round(dots.get_ydata(), 6).tolist()) == ([100.0, 100.0], [40.0, 50.0])
+    assert (list(mean.get_xdata()), mean.get_label()) == ([100.0], "a")
+    assert axes.get_xlabel() == "frames per second: end to end"
+
+
+def test_the_text_says_how_the_rates_were_measured_and_what_is_missing(tmp_path):
+    block = _runs("a", "b")
+    rates = measured_rates(block, [timed_record("a")])
+    texts = {plot.title: plot.about for plot in write_plots(tmp_path, 1, block, None, rates=rates).plots}
+    about = texts["AP and frames per second"]
+    assert "by vis-bench speed" in about
+    assert "stream on shapes test; CPU Some CPU" in about
+    assert about.endswith("Not measured: b.")
+    plain = {plot.title: plot.about for plot in write_plots(tmp_path, 1, block, None).plots}
+    assert "not a speed measurement" in plain["AP and frames per second"]

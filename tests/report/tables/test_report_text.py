@@ -1,0 +1,50 @@
+"""Cleaning, shortening and wrapping of text by its width on a terminal."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vis_bench.report.tables.text import cut_end, display_width, one_line, shorten, wrap
+
+
+def test_width_counts_terminal_cells() -> None:
+    assert display_width("abc") == 3
+    assert display_width("视频") == 4  # East Asian wide: two cells each
+    assert display_width("é") == 1  # a combining accent takes none
+
+
+def test_one_line_removes_breaks_and_control_characters() -> None:
+    assert one_line("a\n\tb\x1b[31m\u202ec") == "a b?[31m?c"
+
+
+def test_shorten_keeps_beginning_and_end() -> None:
+    assert shorten("abcdefghij", 10) == "abcdefghij"
+    assert shorten("abcdefghij", 7) == "abc…hij"
+    assert shorten("视频实例分割", 5) == "视…割"
+
+
+def test_cut_end_marks_the_cut() -> None:
+    assert cut_end("out of memory", 13) == "out of memory"
+    assert cut_end("out of memory", 8) == "out of…"
+
+
+def test_wrap_breaks_at_blanks_and_inside_long_words() -> None:
+    assert wrap("one two three", 8) == ["one two", "three"]
+    assert wrap("ab cdefghijk lm", 6, indent="  ") == ["ab", "  cdef", "  ghij", "  k lm"]
+    assert wrap("", 8) == []
+
+
+@given(st.text(max_size=60), st.integers(2, 20))
+def test_nothing_is_ever_wider_than_asked(text: str, width: int) -> None:
+    line = one_line(text)
+    assert display_width(shorten(line, width)) <= width
+    assert display_width(cut_end(line, width)) <= width
+    assert all(display_width(part) <= width for part in wrap(line, width))
+
+
+@given(
+    st.text(alphabet=st.characters(codec="ascii", categories=["L", "Zs"]), max_size=80), st.integers(3, 30)
+)
+def test_wrap_loses_no_letter(text: str, width: int) -> None:
+    assert "".join("".join(wrap(text, width)).split()) == "".join(text.split())

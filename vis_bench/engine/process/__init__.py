@@ -1,0 +1,1 @@
+"""Around the work of a process: locks, the machine, failures, progress."""

@@ -1,0 +1,1 @@
+"""Training clips: which frames are drawn, and how they are changed."""

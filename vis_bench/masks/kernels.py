@@ -1,0 +1,112 @@
+"""Compiled run-length arithmetic: the same numbers as the plain path, several times faster.
+
+`kernels.c` is built into the module `_kernels` when the package is installed. Where there was no compiler
+then, the plain path (NumPy and pycocotools) is used.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+
+from vis_bench.files import fast_switch
+
+MODULE = "vis_bench.masks._kernels"
+# below this many masks the plain path is as good
+WORTH_MASKS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """The two compiled functions. Both raise TypeError for an array of another kind than said here, and
+    ValueError for lengths and numbers that do not fit together."""
+
+    compiled: ModuleType
+
+    def decode_masks(
+        self,
+        text: np.ndarray,
+        begin: np.ndarray,
+        pixels: np.ndarray,
+        edges: np.ndarray | None,
+        first_edge: np.ndarray,
+        areas: np.ndarray,
+    ) -> bool:
+        """Run ends and areas of compressed masks; false when one needs the full check.
+
+        text: [c] uint8, all masks behind one another. begin: [n + 1] int64, mask i has text[begin[i]:
+        begin[i + 1]]. pixels: [n] int64 image sizes below 2^31. edges: [>= c] int32, written: the pixel at
+        which each run ends, mask i in edges[first_edge[i]:first_edge[i + 1]]; None where they are not wanted.
+        first_edge: [n + 1] int64, written. areas: [n] int64, written: pixels. A mask needs the full check
+        when it is broken or has runs of length 0 after the first.
+
+        Source: COCO API, `common/maskApi.c`, rleFrString (public code fact).
+        """
+        return self.compiled.decode_masks(text, begin, pixels, edges, first_edge, areas)
+
+    def shared_pixels(
+        self,
+        edges: np.ndarray,
+        first_edge: np.ndarray,
+        first: np.ndarray,
+        second: np.ndarray,
+        shared: np.ndarray,
+    ) -> None:
+        """Pixels that masks first[p] and second[p] have in common, into shared [p] float64.
+
+        edges, first_edge: as `decode_masks` wrote them. first, second: [p] int64, numbers of masks.
+        """
+        self.compiled.shared_pixels(edges, first_edge, first, second, shared)
+
+
+@functools.cache
+def installed_kernels() -> Kernels | None:
+    """The kernels that were built with this installation; None where there are none."""
+    try:
+        return Kernels(importlib.import_module(MODULE))
+    except ImportError:
+        return None
+
+
+def load_kernels(masks: int) -> Kernels | None:
+    """The compiled kernels for an input of `masks` masks, or None: not built, not worth it, switched off.
+
+    VIS_BENCH_FAST=0 switches them off, VIS_BENCH_FAST=1 uses them for any input. Results are the same.
+    """
+    if fast_switch() == "0" or (masks < WORTH_MASKS and fast_switch() != "1"):
+        return None
+    return installed_kernels()
+
+
+def kernels_in_use() -> str:
+    """One line for `vis-bench --version`: which path large inputs take, and why."""
+    if fast_switch() == "0":
+        return "plain (VIS_BENCH_FAST=0)"
+    if installed_kernels() is None:
+        return "plain (no compiler when vis-bench was installed); the numbers are the same, scoring is slower"
+    return "compiled"
+
+
+def decode_edges(
+    kernels: Kernels, counts: Sequence[bytes], pixels: np.ndarray, keep_edges: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Run ends of n compressed masks: (edges [r] int32, first edge of each mask [n + 1], areas [n]), int64.
+
+    pixels: [n] int64 image sizes. keep_edges: without, only the areas are right, in less time. None when a
+    mask is not ordinary (broken, runs of length 0, an image of 2^31 pixels): the plain path handles those.
+    """
+    if len(pixels) and pixels.max() >= 1 << 31:
+        return None
+    text = np.frombuffer(b"".join(counts), np.uint8)
+    begin = np.concatenate([[0], np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)))])
+    edges = np.empty(len(text) if keep_edges else 0, dtype=np.int32)
+    first_edge = np.zeros(len(counts) + 1, dtype=np.int64)
+    areas = np.zeros(len(counts), dtype=np.int64)
+    if not kernels.decode_masks(text, begin, pixels, edges if keep_edges else None, first_edge, areas):
+        return None
+    return edges, first_edge, areas

@@ -1,0 +1,132 @@
+"""What a run leaves behind: one directory with one JSON record, predictions, log and checkpoint.
+
+A record says everything that makes two numbers comparable. Tables are made from records only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vis_bench.errors import DataError
+from vis_bench.files import read_json, write_json
+
+SCHEMA_VERSION = 1
+RECORD_NAME = "record.json"
+PREDICTIONS_NAME = "predictions.json.gz"
+CHECKPOINT_NAME = "checkpoint.safetensors"
+LOG_NAME = "train.jsonl"
+
+Status = Literal["done", "not scored", "failed"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataIdentity(_Strict):
+    """Which videos a number is about. Hashes as in `vis_bench.types.Dataset`."""
+
+    name: str
+    split: str
+    annotation_hash: str
+    split_hash: str
+    videos: int
+
+
+class Timing(_Strict):
+    """Wall-clock seconds; not a speed measurement under a protocol.
+
+    Tracking was on the machine of `Record.hardware`; weights may come from another one. train_devices: names
+    of what trained, in order; empty where nothing was trained, and in records that do not say.
+    """
+
+    train_seconds: float | None = None
+    train_devices: tuple[str, ...] = ()
+    track_seconds: float | None = None
+    frames: int | None = None
+
+
+class Record(_Strict):
+    """One method x dataset x protocol x seed.
+
+    metrics: the machine contract of `scoring.evaluate`, None unless status is `done`. overrides: values
+    set by hand with --set. look_ahead_frames: frames beyond t that were read before the result of frame t,
+    at most over all videos. error_code: exit code of the error of a failed run (3 data, 4 the method).
+    initial_weights: SHA-256 of the file given with --weights.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    vis_bench_version: str
+    run_hash: str
+    method: str
+    config: str
+    title: str
+    paradigm: str
+    online: bool
+    paper: str
+    licence: str
+    config_values: dict[str, Any]
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    dataset: str
+    split: str
+    data: DataIdentity
+    train_data: DataIdentity | None
+    extra_data: DataIdentity | None = None
+    protocol: str
+    protocol_hash: str
+    not_from_a_paper: str = ""
+    seed: int
+    axis_seeds: dict[str, int]
+    iou_type: Literal["segm", "bbox"] = "segm"
+    status: Status
+    error: str | None = None
+    error_code: int | None = None
+    metrics: dict[str, Any] | None = None
+    timing: Timing = Timing()
+    look_ahead_frames: int | None = None
+    parameters: dict[str, int] | None = None
+    checkpoint_hash: str | None = None
+    initial_weights: str | None = None
+    hardware: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    git: dict[str, Any] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def variant(self) -> str:
+        """`method@config`."""
+        return f"{self.method}@{self.config}"
+
+
+def write_record(directory: Path, record: Record) -> Path:
+    """Write `record.json` atomically."""
+    path = directory / RECORD_NAME
+    write_json(path, record.model_dump(mode="json"))
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Read one record. Raises DataError naming the field when it does not follow the schema."""
+    payload = read_json(path)
+    try:
+        return Record.model_validate(payload)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "(top level)"
+        raise DataError(f"{path}: not a vis-bench record: {field}: {first['msg']}.") from None
+
+
+def find_records(places: Iterable[Path]) -> list[Path]:
+    """All `record.json` files at or below the given places, sorted. Raises DataError for a missing place."""
+    found: set[Path] = set()
+    for place in places:
+        if place.is_file():
+            found.add(place)
+        elif place.is_dir():
+            found.update(place.rglob(RECORD_NAME))
+        else:
+            raise DataError(f"{place}: no such file or folder (a run directory or record.json is needed).")
+    return sorted(found)

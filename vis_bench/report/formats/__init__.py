@@ -1,0 +1,1 @@
+"""Markdown, LaTeX, CSV and HTML."""

@@ -1,0 +1,110 @@
+"""What plots need beyond the records: curves, slices and repair gains, from predictions and truth.
+
+Every number comes from `vis_bench.scoring.evaluate`, as in `vis-bench eval` and `vis-bench explain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vis_bench.data.predictions import read_results
+from vis_bench.metrics import decomposition, video_ap
+from vis_bench.metrics.average_precision import mean_of_defined
+from vis_bench.metrics.slices import VideoSlices, video_slices
+from vis_bench.metrics.track_errors import KINDS
+from vis_bench.records.columns import Record
+from vis_bench.records.rows import Block
+from vis_bench.records.run import PREDICTIONS_NAME
+from vis_bench.scoring.evaluate import Statistics, decompose, measure, reduce
+from vis_bench.types import Dataset, IouType, Track
+
+_ALL_AREAS, _MOST_DETECTIONS = 0, -1
+
+
+@dataclass(frozen=True, slots=True)
+class RunValues:
+    """One run. precision: [T, 101] mean over categories at ten IoU thresholds and 101 recall levels; ap:
+    [T] AP at each threshold; slices: [S] AP per slice; gains: [8] per entry of `track_errors.KINDS`. All in
+    0..1, NaN where undefined.
+    """
+
+    precision: np.ndarray
+    ap: np.ndarray
+    slices: np.ndarray
+    gains: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class BlockValues:
+    """The runs of a block by the place of their row; rows without predictions are not there.
+
+    notes: which rows are left out, and why.
+    """
+
+    slices: VideoSlices
+    rows: Mapping[int, tuple[RunValues, ...]]
+    notes: tuple[str, ...]
+
+
+def block_values(
+    block: Block, folders: Mapping[int, Path], dataset: Dataset, all_seeds: bool = True
+) -> BlockValues:
+    """Score the stored predictions of a block's done runs.
+
+    folders: run directories by the `id` of the record. dataset: the block's own, with truth. all_seeds:
+    False takes the first seed of each row that has predictions.
+    """
+    slices = video_slices(dataset)
+    rows: dict[int, tuple[RunValues, ...]] = {}
+    notes = []
+    for place, row in enumerate(block.rows):
+        paths = [path for record in row.done if (path := _path(record, folders)) is not None]
+        if not paths:
+            notes.append(f"{row.label(block.default_config)}: no predictions are stored.")
+            continue
+        chosen = paths if all_seeds else paths[:1]
+        iou_type: IouType = "bbox" if block.iou_type == "bbox" else "segm"
+        rows[place] = tuple(
+            run_values(dataset, read_results(path, dataset), slices, iou_type) for path in chosen
+        )
+    return BlockValues(slices, rows, tuple(notes))
+
+
+def run_values(
+    dataset: Dataset, tracks: Sequence[Track], slices: VideoSlices, iou_type: IouType = "segm"
+) -> RunValues:
+    """Everything of one run; errors as `vis_bench.scoring.evaluate.evaluate`."""
+    statistics = measure(dataset, tracks, ("ap",), iou_type)
+    precision, ap = _curves(statistics)
+    gains = decomposition.reduce(decompose(dataset, tracks, iou_type), np.ones((1, len(dataset.videos))))
+    return RunValues(
+        precision=precision,
+        ap=ap,
+        slices=np.asarray(reduce(statistics, slices.weights)["video_ap", "AP"]),
+        gains=np.array([gains[kind][0] for kind in KINDS]),
+    )
+
+
+def _curves(statistics: Statistics) -> tuple[np.ndarray, np.ndarray]:
+    """Precision [T, 101] and AP [T], means over the categories that have truth."""
+    if statistics.video_ap is None:
+        raise ValueError("curves need video AP among the metrics")
+    precision, _ = video_ap.precision_recall(statistics.video_ap)
+    chosen = precision[..., _ALL_AREAS, _MOST_DETECTIONS]
+    by_category = np.where(chosen < 0, np.nan, chosen)
+    return mean_of_defined(by_category), mean_of_defined(by_category.mean(axis=1))
+
+
+def seed_mean(runs: Sequence[RunValues], name: str) -> np.ndarray:
+    """Mean of one field over the seeds; NaN where it is undefined in any of them."""
+    return np.mean([getattr(run, name) for run in runs], axis=0)
+
+
+def _path(record: Record, folders: Mapping[int, Path]) -> Path | None:
+    folder = folders.get(id(record))
+    path = None if folder is None else folder / PREDICTIONS_NAME
+    return path if path is not None and path.is_file() else None

@@ -1,0 +1,51 @@
+"""Frames per second of the rows of a block, from records of `vis-bench speed`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vis_bench.records.rows import Block, Row
+from vis_bench.records.speed import SpeedRecord
+from vis_bench.report.speed.table import block_heading, blocks, frames_per_second
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRates:
+    """fps: end to end, median of the repeats, by place of the row in its block. conditions: scenario, data,
+    machine and protocol, one for all. missing: labels of the rows that were not measured.
+    """
+
+    fps: Mapping[int, float]
+    conditions: str
+    missing: tuple[str, ...]
+
+
+def measured_rates(block: Block, timed: Sequence[SpeedRecord]) -> MeasuredRates | None:
+    """The rates of those rows whose configuration was timed, all under one protocol on one machine.
+
+    A row counts as timed when a record of speed has its name and all its configuration values, on any data.
+    Of several protocols and machines the one with most rows is taken, then `stream`, then the first.
+    None where no row was timed.
+    """
+    found: list[tuple[int, bool, MeasuredRates]] = []
+    for group in blocks(timed):
+        rates = {
+            place: rate for place, row in enumerate(block.rows) if (rate := _rate(row, group)) is not None
+        }
+        missing = tuple(
+            row.label(block.default_config) for place, row in enumerate(block.rows) if place not in rates
+        )
+        streamed = group[0].protocol.scenario == "stream"
+        found.append((len(rates), streamed, MeasuredRates(rates, block_heading(group), missing)))
+    rows, _, best = max(found, key=lambda one: one[:2], default=(0, False, None))
+    return best if rows else None
+
+
+def _rate(row: Row, group: Sequence[SpeedRecord]) -> float | None:
+    """Frames per second of the record with the row's configuration; None where there is none."""
+    name, values = f"{row.method}@{row.config}", row.records[0]["config_values"]
+    for record in group:
+        if record.status == "done" and record.variant() == name and record.config_values == values:
+            return frames_per_second(record)
+    return None

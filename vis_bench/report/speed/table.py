@@ -1,0 +1,302 @@
+"""Tables of speed: one block per machine, data and speed protocol, so that CPU and GPU never share one."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas
+
+from vis_bench.records.speed import Percentiles, Repeat, SpeedProtocol, SpeedRecord
+from vis_bench.report.formats.pipe_table import escape, pipe_table
+from vis_bench.report.tables.text import cut_end, display_width, one_line, pad_left, pad_right, shorten, wrap
+
+WIDTH = 80
+EMPTY = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedColumn:
+    """read: the value of one record, None where there is none. form: how it is written."""
+
+    name: str
+    read: Callable[[SpeedRecord], float | None]
+    form: str
+
+
+def over_repeats(record: SpeedRecord, read: Callable[[Repeat], float | None]) -> float | None:
+    """Median over the repeats; None when one of them has no value."""
+    values = [read(repeat) for repeat in record.repeats]
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known and len(known) == len(values) else None
+
+
+def _rate(seconds: Callable[[Repeat], float]) -> Callable[[SpeedRecord], float | None]:
+    def read(record: SpeedRecord) -> float | None:
+        return over_repeats(
+            record, lambda repeat: record.frames / seconds(repeat) if seconds(repeat) else None
+        )
+
+    return read
+
+
+frames_per_second = _rate(lambda repeat: repeat.end_to_end_seconds)
+"""End to end, median of the repeats; None when one of them has no time."""
+
+
+def spread(record: SpeedRecord) -> float | None:
+    """Half the range of the frames per second over the repeats, in per cent of their median."""
+    rates = [record.frames / repeat.end_to_end_seconds for repeat in record.repeats]
+    return 100 * (max(rates) - min(rates)) / 2 / statistics.median(rates) if len(rates) > 1 else None
+
+
+def _percentile(name: str) -> Callable[[SpeedRecord], float | None]:
+    def value(latency: Percentiles | None) -> float | None:
+        return None if latency is None else getattr(latency, name)
+
+    return lambda record: over_repeats(record, lambda repeat: value(repeat.latency_ms))
+
+
+def _megabytes(record: SpeedRecord) -> float | None:
+    peaks = [repeat.memory.get("peak_bytes") for repeat in record.repeats]
+    return max((peak for peak in peaks if peak), default=0) / 1e6 or None
+
+
+def _harness(record: SpeedRecord) -> float | None:
+    return over_repeats(record, lambda repeat: 100 * repeat.harness_seconds / repeat.end_to_end_seconds)
+
+
+def _cpu_ms(record: SpeedRecord) -> float | None:
+    return over_repeats(
+        record,
+        lambda repeat: None if repeat.cpu_seconds is None else 1000 * repeat.cpu_seconds / record.frames,
+    )
+
+
+def _look_ahead(record: SpeedRecord) -> float | None:
+    return max((repeat.look_ahead_frames for repeat in record.repeats), default=None)
+
+
+SPEED_COLUMNS = (
+    SpeedColumn("FPS", frames_per_second, ".1f"),
+    SpeedColumn("±%", spread, ".1f"),
+    SpeedColumn("p50", _percentile("p50"), ".1f"),
+    SpeedColumn("p90", _percentile("p90"), ".1f"),
+    SpeedColumn("p99", _percentile("p99"), ".1f"),
+    SpeedColumn("model", _rate(lambda repeat: repeat.model_only_seconds), ".1f"),
+    SpeedColumn("+dec", _rate(lambda repeat: repeat.with_decoding_seconds), ".1f"),
+    SpeedColumn("ahead", _look_ahead, ".0f"),
+    SpeedColumn("MB", _megabytes, ".0f"),
+)
+SIZE_COLUMNS = (
+    SpeedColumn("params M", lambda r: r.parameters["total"] / 1e6 if r.parameters else None, ".2f"),
+    SpeedColumn("trained M", lambda r: r.parameters["trainable"] / 1e6 if r.parameters else None, ".2f"),
+    SpeedColumn("GMACs", lambda r: r.macs_per_frame / 1e9 if r.macs_per_frame is not None else None, ".2f"),
+    SpeedColumn("objects", lambda r: r.tracks_per_frame, ".1f"),
+    SpeedColumn("harness%", _harness, ".1f"),
+    SpeedColumn("CPU ms", _cpu_ms, ".1f"),
+)
+_STAGE_HEADS = {
+    "decode": "dec", "preprocess": "pre", "host to device": "h2d", "backbone": "bb", "heads": "head",
+    "associate": "asc", "postprocess": "post", "device to host": "d2h", "RLE": "RLE", "harness": "harn",
+}  # fmt: skip
+LEGEND = (
+    "FPS: frames per second end to end, from the uint8 frame in memory to RLE tracks at the original size, "
+    "median of the repeats; ±%: half the range over the repeats. p50, p90, p99: milliseconds from a frame "
+    "handed over to its result. model: FPS without preprocessing, copies, resizing masks to the original "
+    "size and RLE. +dec: FPS with reading and decoding the frames. ahead: frames read beyond the one that is "
+    "answered. MB: peak memory of the process, Python and libraries included (CUDA: allocated on the device)."
+)
+SIZE_LEGEND = (
+    "GMACs: multiply-adds of one frame of 640x360 as `methods show` counts them. objects: masks put out per "
+    "frame. harness%: share of the end-to-end time that is neither method, decoding nor copying. CPU ms: "
+    "processor time per frame, end to end, all threads."
+)
+STAGE_LEGEND = (
+    "Share of the wall time in per cent, in a pass of its own with decoding: decode, preprocess, host to "
+    "device, backbone, heads, associate, postprocess, device to host, RLE, harness; ?: unaccounted, marked * "
+    "where it is more than 2 %."
+)
+
+
+def blocks(records: Sequence[SpeedRecord]) -> list[list[SpeedRecord]]:
+    """Records that may share a table, in order of first appearance."""
+    grouped: dict[tuple[Any, ...], list[SpeedRecord]] = {}
+    for record in records:
+        grouped.setdefault(_block_key(record), []).append(record)
+    machines = {key: key[2:] for key in grouped}
+    # a failed record names no machine: it joins the block that it was meant for
+    for key in [key for key, group in grouped.items() if not any(r.hardware for r in group)]:
+        home = next((other for other in machines if other != key and other[:2] == key[:2]), None)
+        if home is not None:
+            grouped[home] += grouped.pop(key)
+    return list(grouped.values())
+
+
+def _block_key(record: SpeedRecord) -> tuple[Any, ...]:
+    facts = record.hardware
+    data = (record.data.annotation_hash, record.data.split_hash, record.data.videos)
+    return record.protocol_hash, data, facts.get("gpu"), facts.get("cpu"), facts.get("cores")
+
+
+def heading(protocol: SpeedProtocol, hardware: dict[str, Any], data: str, amount: str | None = None) -> str:
+    """What all rows of a block share. amount: what was timed, None for frames times repeats."""
+    machine = hardware.get("gpu") or f"CPU {hardware.get('cpu', 'unknown')}"
+    parts = [
+        f"{protocol.scenario} on {data}",
+        machine,
+        f"{protocol.threads} thread{'s' if protocol.threads > 1 else ''}",
+        protocol.precision + (", compiled backbone" if protocol.compile else ""),
+        amount or f"{protocol.frames} frames x {protocol.repeats}",
+        f"protocol {protocol.content_hash()[:8]}",
+    ]
+    return one_line("; ".join(parts)) + ("; SHORT: not a full measurement" if protocol.short else "")
+
+
+def block_heading(block: Sequence[SpeedRecord]) -> str:
+    """What all rows of a block share, with data and machine."""
+    first = block[0]
+    hardware = next((record.hardware for record in block if record.hardware), {})
+    return heading(first.protocol, hardware, f"{first.data.name} {first.data.split}")
+
+
+def speed_table(records: Sequence[SpeedRecord]) -> str:
+    """The terminal tables, every line at most 80 cells wide."""
+    if not records:
+        return "No records."
+    lines: list[str] = []
+    for block in blocks(records):
+        lines += wrap(block_heading(block), WIDTH)
+        lines += [*_grid(block, SPEED_COLUMNS), "", *_grid(block, SIZE_COLUMNS), ""]
+        if any(record.stages for record in block):
+            lines += [*_stage_lines(block), ""]
+        for text in _remarks(block):
+            lines += wrap(text, WIDTH, indent="  ")
+        lines.append("")
+    for legend in (LEGEND, SIZE_LEGEND, STAGE_LEGEND):
+        lines += wrap(legend, WIDTH)
+    return "\n".join(lines)
+
+
+def speed_markdown(records: Sequence[SpeedRecord]) -> str:
+    """The same as a Markdown page."""
+    parts = ["# Speed", ""]
+    for block in blocks(records):
+        parts += [f"## {escape(block_heading(block))}", ""]
+        for columns in (SPEED_COLUMNS, SIZE_COLUMNS):
+            rows = [[escape(r.variant()), *_cells(r, columns)] for r in block]
+            parts += [pipe_table(["method", *(escape(c.name) for c in columns)], rows), ""]
+        staged = [record for record in block if record.stages]
+        if staged:
+            rows = [[escape(record.variant()), *_shares(record)] for record in staged]
+            parts += [pipe_table(["method", *_STAGE_HEADS, "unaccounted"], rows), ""]
+        parts += [f"- {escape(text)}" for text in _remarks(block)]
+        parts.append("")
+    parts += [escape(LEGEND), "", escape(SIZE_LEGEND), "", escape(STAGE_LEGEND), ""]
+    return "\n".join(parts)
+
+
+def speed_csv(records: Sequence[SpeedRecord]) -> str:
+    """One line per record at full precision."""
+    rows = []
+    for record in records:
+        row: dict[str, Any] = {
+            "method": record.method,
+            "config": record.config,
+            "dataset": record.data.name,
+            "split": record.data.split,
+            "device": record.protocol.device_kind,
+            "machine": record.hardware.get("gpu") or record.hardware.get("cpu"),
+            "protocol_hash": record.protocol_hash,
+            **record.protocol.model_dump(mode="json"),
+            "status": record.status,
+            "weights": record.weights,
+            "frames_timed": record.frames,
+            "videos": record.videos,
+        }
+        row |= {column.name: column.read(record) for column in (*SPEED_COLUMNS, *SIZE_COLUMNS)}
+        if record.stages:
+            row |= {f"{stage} s": seconds for stage, seconds in record.stages.seconds.items()}
+            row["unaccounted s"] = record.stages.unaccounted_seconds
+        row |= {f"audit: {audit.name}": audit.ok for audit in record.audits}
+        rows.append(row)
+    return pandas.DataFrame(rows).to_csv(index=False)
+
+
+def labels(names: Sequence[str], room: int) -> list[str]:
+    """Names in at most `room` cells each, but 8 at least."""
+    return [shorten(one_line(name), max(8, room)) for name in names]
+
+
+def number(value: float | None, form: str) -> str:
+    """A cell; `EMPTY` for None."""
+    return EMPTY if value is None else format(value, form)
+
+
+def _cells(record: SpeedRecord, columns: Sequence[SpeedColumn]) -> list[str]:
+    if record.status == "failed":
+        return ["failed", *[EMPTY] * (len(columns) - 1)]
+    return [number(column.read(record), column.form) for column in columns]
+
+
+def _grid(block: Sequence[SpeedRecord], columns: Sequence[SpeedColumn]) -> list[str]:
+    rows = [_cells(record, columns) for record in block]
+    widths = [
+        2 + max(len(column.name), *(len(row[position]) for row in rows))
+        for position, column in enumerate(columns)
+    ]
+    names = labels([record.variant() for record in block], WIDTH - sum(widths))
+    label_width = max(len("method"), *map(display_width, names))
+
+    def line(label: str, cells: Sequence[str]) -> str:
+        return pad_right(label, label_width) + "".join(map(pad_left, cells, widths))
+
+    lines = [line("method", [column.name for column in columns]), "-" * (label_width + sum(widths))]
+    return lines + [line(label, row) for label, row in zip(names, rows, strict=True)]
+
+
+def _shares(record: SpeedRecord) -> list[str]:
+    stages = record.stages
+    if stages is None or stages.wall_seconds <= 0:
+        return [EMPTY] * (len(_STAGE_HEADS) + 1)
+    shares = [f"{100 * stages.seconds.get(stage, 0.0) / stages.wall_seconds:.1f}" for stage in _STAGE_HEADS]
+    mark = "*" if stages.flagged else ""
+    return [*shares, f"{100 * stages.unaccounted_seconds / stages.wall_seconds:.1f}{mark}"]
+
+
+def _stage_lines(block: Sequence[SpeedRecord]) -> list[str]:
+    heads = [*_STAGE_HEADS.values(), "?"]
+    width = 5
+    last = 6
+    room = WIDTH - width * len(_STAGE_HEADS) - last
+    names = labels([record.variant() for record in block], room)
+    label_width = max(len("% of time"), *map(display_width, names))
+    widths = [width] * len(_STAGE_HEADS) + [last]
+    lines = [pad_right("% of time", label_width) + "".join(map(pad_left, heads, widths))]
+    for record, label in zip(block, names, strict=True):
+        if record.stages:
+            lines.append(pad_right(label, label_width) + "".join(map(pad_left, _shares(record), widths)))
+    return lines
+
+
+def _remarks(block: Sequence[SpeedRecord]) -> list[str]:
+    """Failures, audits that did not pass, and notes; a note of all rows is said once."""
+    texts: list[str] = []
+    notes: dict[str, list[str]] = {}
+    for record in block:
+        if record.status == "failed":
+            texts.append(f"{record.variant()}: failed: {cut_end(one_line(record.error or ''), 300)}")
+        for audit in record.audits:
+            if audit.ok is False:
+                texts.append(f"{record.variant()}: AUDIT FAILED: {audit.name}: {audit.detail}")
+        for note in record.notes:
+            notes.setdefault(note, []).append(record.variant())
+    done = [record for record in block if record.status == "done"]
+    for note, names in notes.items():
+        texts.append(note if len(names) == len(done) else f"{', '.join(names)}: {note}")
+    audited = [record for record in done if record.audits and all(audit.ok for audit in record.audits)]
+    if done and len(audited) == len(done):
+        texts.append("Audits passed: " + "; ".join(audit.name for audit in done[0].audits) + ".")
+    return texts

@@ -1,0 +1,1 @@
+"""Records as rows, captions and pages, before any format."""

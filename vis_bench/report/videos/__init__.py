@@ -1,0 +1,1 @@
+"""Pictures of videos and the viewer."""

@@ -1,0 +1,140 @@
+"""Protocols: what is held equal between the methods of one table, as TOML data in `protocols/`."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from vis_bench.errors import DataError, UsageError, did_you_mean
+from vis_bench.files import sha256
+from vis_bench.setup.config import config_hash
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Initialisation(_Strict):
+    """How every method's backbone starts.
+
+    recipe: `module:callable` that returns the backbone's state dict, called with (backbone configuration,
+    options, cache folder, device); None starts from the method's own random initialisation. An option `file`
+    is the path of a file of weights, relative to the working folder.
+    """
+
+    recipe: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Extra(_Strict):
+    """Images mixed into the training videos as pseudo-clips; see engine/training/clips/pseudo_clips.py.
+
+    format: of the annotations. path: annotation file, or the dataset's folder; relative to the working
+    folder. images: folder of the images, None looks for it. share: of all clips; None is by dataset size,
+    images against labelled frames. smallest_crop, degrees: motion between the frames of a pseudo-clip.
+    """
+
+    path: str
+    format: Literal["coco"] = "coco"
+    images: str | None = None
+    share: float | None = Field(default=None, gt=0, lt=1)
+    smallest_crop: float = Field(default=0.6, gt=0, le=1)
+    degrees: float = Field(default=15.0, ge=0, le=45)
+
+
+class Training(_Strict):
+    """Parts of the training that no paper states and that every method shares.
+
+    ema_decay: weight of the old average per step in the exponential moving average that is evaluated; None
+    evaluates the last weights. auxiliary: `module:callable` of an extra loss on the backbone's features,
+    called with (backbone channels, num_classes); None for no such loss. extra: more training data, or None.
+    """
+
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
+    auxiliary: str | None = None
+    auxiliary_weight: float = 1.0
+    checkpoint_every_iterations: int = Field(default=200, ge=1)
+    extra: Extra | None = None
+
+
+class Protocol(_Strict):
+    """One protocol.
+
+    config: the configuration of a method that is meant when none is named. train_dataset: where to train
+    when the evaluated dataset is not the one to train on (difficulty sets). overrides: dotted configuration
+    keys set for every method that has them, in the configuration meant when none is named and its variants.
+    threads_per_job: CPU threads of one training or tracking job.
+    """
+
+    name: str
+    about: str
+    config: str
+    datasets: tuple[str, ...] = ()
+    train_dataset: str | None = None
+    initialisation: Initialisation = Initialisation()
+    training: Training = Training()
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    threads_per_job: int = Field(default=1, ge=1)
+    not_from_a_paper: str = ""
+
+    def content_hash(self) -> str:
+        """SHA-256 of everything that can change a number (names, prose and places on disk left out).
+
+        Reads the file of the initialisation's option `file`, if it has one.
+        """
+        content = self.model_dump(mode="json", exclude={"name", "about", "datasets", "not_from_a_paper"})
+        # where the extra data lies differs between machines; what it is, is in the hash of the run
+        extra = content["training"].pop("extra")
+        if extra is not None:
+            content["training"]["extra"] = {
+                key: value for key, value in extra.items() if key not in ("path", "images")
+            }
+        options = content["initialisation"]["options"]
+        if "file" in options:
+            file = Path(str(options["file"]))
+            # the recipe says what is wrong with a file that is not there
+            options["file"] = sha256(file.read_bytes()) if file.is_file() else None
+        return config_hash(content)
+
+
+def protocol_names() -> list[str]:
+    """Names of the protocols that come with vis-bench."""
+    return sorted(
+        entry.name.removesuffix(".toml")
+        for entry in files("protocols").iterdir()
+        if entry.name.endswith(".toml")
+    )
+
+
+def load_protocol(name_or_path: str) -> Protocol:
+    """A protocol by name, or a TOML file by path.
+
+    Raises UsageError for an unknown name and DataError for a file that is missing or malformed.
+    """
+    if name_or_path.endswith(".toml"):
+        try:
+            text = Path(name_or_path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"{name_or_path}: cannot be read ({error.strerror}).") from None
+        except UnicodeDecodeError:
+            raise DataError(f"{name_or_path}: is not UTF-8 text.") from None
+    elif name_or_path in (names := protocol_names()):
+        text = files("protocols").joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
+    else:
+        raise UsageError(f"Unknown protocol {name_or_path!r}.{did_you_mean(name_or_path, names)}")
+    try:
+        return Protocol.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise DataError(f"protocol {name_or_path}: {error}") from None
+
+
+def protocol_for_dataset(dataset: str) -> str:
+    """The protocol that names `dataset`; `video` for a path or anything else."""
+    for name in protocol_names():
+        if dataset in load_protocol(name).datasets:
+            return name
+    return "video"
