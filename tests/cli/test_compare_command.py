@@ -229,7 +229,7 @@ def test_several_tables_need_a_choice(compare, runs, data):
 
 
 def test_a_folder_as_target_is_refused_before_scoring(compare, runs, tmp_path, monkeypatch):
-    monkeypatch.delattr("vis_bench.commands.compare.measure")
+    monkeypatch.delattr("vis_bench.study.compare.measure")
     code, out, err = compare("whole", "half", "--json", tmp_path)
     assert (code, out) == (2, "")
     assert f"{tmp_path}: is a folder" in err

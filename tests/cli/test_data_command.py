@@ -111,7 +111,7 @@ def test_methods_show_suggests(vis_bench):
 def test_the_model_that_is_counted_is_always_the_same():
     import torch
 
-    from vis_bench.commands.methods import _build_to_count
+    from vis_bench.engine.description import _build_to_count
     from vis_bench.setup.plugins import load_spec
 
     spec = load_spec("stc")

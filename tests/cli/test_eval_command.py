@@ -65,7 +65,7 @@ def test_gzip_and_a_file_as_target(vis_bench, tmp_path):
 
 
 def test_a_folder_as_target_is_refused_before_scoring(vis_bench, tmp_path, monkeypatch):
-    monkeypatch.delattr("vis_bench.commands.eval.measure")
+    monkeypatch.delattr("vis_bench.scoring.files.measure")
     (tmp_path / "t.json").write_text(json.dumps(payload()))
     (tmp_path / "p.json").write_text(json.dumps([prediction()]))
     code, out, err = vis_bench(

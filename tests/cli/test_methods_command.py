@@ -1,6 +1,6 @@
 """`vis-bench methods ls`: what is installed, and every name that --methods takes."""
 
-from vis_bench.commands.methods import described_configs
+from vis_bench.engine.description import described_configs
 from vis_bench.setup.config import choose_config
 from vis_bench.setup.plugins import load_spec, method_names, split_variant
 

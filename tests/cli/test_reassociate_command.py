@@ -178,7 +178,7 @@ def test_rules_import_no_torch():
         f"for name in {RULES}:\n"
         "    spec = load_spec(name)\n"
         "    load_object(spec.associate), load_object(spec.summarise)\n"
-        "import vis_bench.commands.reassociate\n"
+        "import vis_bench.cli.reassociate, vis_bench.scoring.transplant\n"
         "print('torch' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

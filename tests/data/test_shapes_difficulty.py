@@ -1,7 +1,8 @@
 """The named sets are hard for what they are named after, and only for that.
 
 Truth masks are linked by two simple rules, by mask overlap and by colour histogram, and IDF1 is computed by
-py-motmetrics. Perfect masks mean that every error is an error of linking.
+py-motmetrics. Perfect masks mean that every error is an error of linking. As a script it prints the table of
+docs/shapes.md, in a minute.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pytest
 from vis_bench.data.shapes.parameters import SHAPE_SETS
 from vis_bench.data.shapes.render import RenderedVideo, render_video
 from vis_bench.data.shapes.scenario import draw_video, random_generator
-from vis_bench.data.shapes.truth import visible_px
+from vis_bench.data.shapes.truth import video_facts, visible_px
 
 # What a linker keeps of the last sight of an object, and how alike two sights are (0 = not at all).
 Describe = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -127,3 +128,24 @@ def test_every_long_video_has_objects_that_leave_and_come_back() -> None:
         returns = ~inside[:, :-1] & inside[:, 1:]
         returns_later = np.cumsum(leaves, axis=1)[:, :-1] * returns[:, 1:]
         assert returns_later.any()
+
+
+def print_table() -> None:
+    """The table of docs/shapes.md, "How hard it is"."""
+    for name, parameters in SHAPE_SETS.items():
+        size = parameters.splits["test"]
+        plans = [
+            draw_video(parameters, size.frames, index, random_generator(f"{name}/test", index))
+            for index in range(size.videos)
+        ]
+        facts = [video_facts(plan, render_video(plan)) for plan in plans]
+        by_overlap, by_colour = linked_set(name)
+        hidden = sum(one["max_occlusion"] > 0.5 for one in facts) / size.videos
+        alike = sum(bool(one["alike_pair"]) for one in facts) / size.videos
+        print(
+            f"| `{name}` | {by_overlap:.3f} | {by_colour:.3f} | {100 * hidden:.0f} % | {100 * alike:.0f} % |"
+        )
+
+
+if __name__ == "__main__":
+    print_table()

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from vis_bench.engine.job import Job, _Order, work
-from vis_bench.engine.plan import Settings
 from vis_bench.engine.process.failure import Failure
+from vis_bench.engine.run import Settings
 from vis_bench.setup.protocol import load_protocol
 
 PROGRAM = """

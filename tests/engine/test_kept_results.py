@@ -10,10 +10,11 @@ import torch
 
 from vis_bench.engine.execute import execute_run, record_failure
 from vis_bench.engine.frame_store import FrameStore
-from vis_bench.engine.plan import Settings, open_data, plan_runs, with_fresh
+from vis_bench.engine.plan import open_data, plan_runs, with_fresh
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.progress import silent
+from vis_bench.engine.run import Settings
 from vis_bench.files import sha256
 from vis_bench.setup.protocol import load_protocol
 

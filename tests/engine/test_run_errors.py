@@ -2,12 +2,11 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from vis_bench.commands.run import _report_folder
-from vis_bench.engine.plan import Settings
+from vis_bench.cli.run import report_folder
+from vis_bench.engine.run import Settings
 from vis_bench.setup.protocol import load_protocol
 
 TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
@@ -142,13 +141,13 @@ def test_a_place_for_json_that_is_a_folder_is_refused_before_any_work(vis_bench,
 def test_a_report_of_many_methods_has_a_name_that_can_be_written(tmp_path):
     settings = Settings("shapes", "test", load_protocol("shapes"), tmp_path)
     names = [",".join(f"stc@lambda-{n}-{'x' * 30}" for n in range(first, first + 20)) for first in (0, 1)]
-    folders = [_report_folder(SimpleNamespace(methods=methods), settings) for methods in names]
+    folders = [report_folder(methods, settings) for methods in names]
     for folder in folders:
         folder.mkdir(parents=True)
         assert folder.name.startswith("shapes-test-shapes-stc_lambda-")
     assert folders[0] != folders[1]
-    assert _report_folder(SimpleNamespace(methods="all"), settings).name == "shapes-test-shapes"
-    plugins = _report_folder(SimpleNamespace(methods="mine/m.py:A,mine/m.py:B@wide"), settings)
+    assert report_folder("all", settings).name == "shapes-test-shapes"
+    plugins = report_folder("mine/m.py:A,mine/m.py:B@wide", settings)
     assert plugins.name == "shapes-test-shapes-m_A-m_B_wide"
 
 
@@ -156,7 +155,7 @@ def test_an_unexpected_error_is_shown_in_full_and_is_no_failed_gate(vis_bench, m
     def fail():
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("vis_bench.commands.run.check_shadowing", fail)
+    monkeypatch.setattr("vis_bench.engine.run.check_shadowing", fail)
     code, out, err = vis_bench("run", "--methods", "stc", "--dataset", "shapes")
     assert (code, out) == (70, "")
     assert "Traceback" in err

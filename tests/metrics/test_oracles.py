@@ -13,7 +13,7 @@ from vis_bench.masks import rle
 from vis_bench.metrics.oracles import follow_up, oracle_links, with_truth_association, with_truth_masks
 from vis_bench.metrics.overlap import video_overlap
 from vis_bench.scoring import evaluate as scoring
-from vis_bench.scoring.explain import ORACLES, costly_videos, explain
+from vis_bench.scoring.explain import ORACLES, costly_videos, explain_tracks
 from vis_bench.types import Dataset, Track
 
 SIZE = (20, 40)
@@ -56,7 +56,7 @@ def test_both_halves_bad() -> None:
         track([LEFT_SMALL, LEFT_SMALL, RIGHT_SMALL, RIGHT_SMALL], 0.9),
         track([RIGHT_SMALL, RIGHT_SMALL, LEFT_SMALL, LEFT_SMALL], 0.8),
     ]
-    oracles = explain(made, bad, replicates=2)["oracles"]
+    oracles = explain_tracks(made, bad, replicates=2)["oracles"]
     assert [oracles[name]["AP"] for name in ORACLES] == pytest.approx([0.0, 0.3, 0.0, 1.0])
 
 
@@ -138,9 +138,9 @@ def test_a_track_with_masks_in_some_frames_and_boxes_in_others_is_linked_whole()
 def test_inputs_stay_as_they_are_and_results_repeat(seed: int) -> None:
     made, tracks = metric_corpus.random_corpus(np.random.default_rng(seed))
     before = list(tracks)
-    first = explain(made, tracks, replicates=2)
+    first = explain_tracks(made, tracks, replicates=2)
     assert list(tracks) == before
-    assert explain(made, tracks, replicates=2) == first
+    assert explain_tracks(made, tracks, replicates=2) == first
 
 
 def test_the_cost_of_a_video_by_hand() -> None:

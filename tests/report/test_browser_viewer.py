@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from browser_pages import LEFT, NASTY, RIGHT, WIDTH, Opened, opened
 
-from vis_bench.report.videos.palette import identity_colour
+from vis_bench.report.drawing.palette import identity_colour
 
 pytestmark = pytest.mark.slow
 

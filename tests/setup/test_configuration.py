@@ -5,12 +5,11 @@ from typing import Literal
 
 import pytest
 
-from vis_bench.engine.plan import resolve_config
 from vis_bench.errors import DataError, MethodError, UsageError
 from vis_bench.method import ADDED_LATER
 from vis_bench.setup.config import config_hash, override, parse_assignment, to_dict
 from vis_bench.setup.plugins import load_spec
-from vis_bench.setup.protocol import load_protocol, protocol_for_dataset, protocol_names
+from vis_bench.setup.protocol import load_protocol, protocol_for_dataset, protocol_names, resolve_config
 from vis_bench.setup.seeds import axis_seed, parse_seeds
 
 

@@ -9,17 +9,25 @@ from typing import Annotated
 import typer
 
 from vis_bench import __version__
+from vis_bench.cli.compare import compare
 from vis_bench.cli.data import data_app
+from vis_bench.cli.eval import eval_
+from vis_bench.cli.explain import explain
+from vis_bench.cli.gate import gate
 from vis_bench.cli.methods import methods_app
-from vis_bench.cli.running import run, speed
-from vis_bench.cli.scoring import eval_, explain, reassociate
-from vis_bench.cli.studies import compare, gate, report, reproduce
+from vis_bench.cli.reassociate import reassociate
+from vis_bench.cli.report import report
+from vis_bench.cli.reproduce import reproduce
+from vis_bench.cli.run import run
+from vis_bench.cli.speed import speed
 from vis_bench.errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, VisBenchError
 
 
 def _print_version(value: bool) -> None:
     if value:
-        typer.echo(f"vis-bench {__version__}")
+        from vis_bench.masks.kernels import kernels_in_use
+
+        typer.echo(f"vis-bench {__version__}\nkernels    {kernels_in_use()}")
         raise typer.Exit
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +16,10 @@ data_app = typer.Typer(
 @data_app.command("ls")
 def data_ls(data_root: DataRoot = None) -> None:
     """List the known datasets and where they were found."""
-    from vis_bench.commands.data import list_command
+    from vis_bench.data import catalog
 
-    list_command(optional_path(data_root))
+    for name, status, where in catalog.describe_datasets(optional_path(data_root)):
+        typer.echo(f"{name:<18} {status:<12} {where}")
 
 
 @data_app.command("verify")
@@ -29,9 +30,23 @@ def data_verify(
     data_root: DataRoot = None,
 ) -> None:
     """Check a dataset: format, masks, boxes, frames. Exits 3 when something is wrong."""
-    from vis_bench.commands.data import verify_command
+    from vis_bench.data import catalog
+    from vis_bench.data.validate import verify
+    from vis_bench.errors import EXIT_DATA
 
-    verify_command(dataset, split, frames, optional_path(data_root))
+    place = optional_path(data_root)
+    opened = catalog.open_dataset(dataset, split or catalog.default_split(dataset), place)
+    problems = verify(opened, check_frames=frames)
+    for problem in problems:
+        typer.echo(problem)
+    masks = sum(s is not None for track in opened.tracks or () for s in track.segmentations)
+    frames_in_all = sum(video.length for video in opened.videos)
+    typer.echo(
+        f"{opened.name} {opened.split}: {len(opened.videos)} videos, {frames_in_all} frames, "
+        f"{len(opened.tracks or ())} tracks, {masks} masks, {len(problems)} problems"
+    )
+    if problems:
+        raise typer.Exit(EXIT_DATA)
 
 
 @data_app.command("stats")
@@ -42,6 +57,21 @@ def data_stats(
     data_root: DataRoot = None,
 ) -> None:
     """Videos, frames, tracks, masks and their distribution."""
-    from vis_bench.commands.data import stats_command
+    from vis_bench.data import catalog
+    from vis_bench.data.stats import dataset_stats
+    from vis_bench.files import dump_json
 
-    stats_command(dataset, split, json_, optional_path(data_root))
+    place = optional_path(data_root)
+    stats = dataset_stats(catalog.open_dataset(dataset, split or catalog.default_split(dataset), place))
+    typer.echo(dump_json(stats, indent=1) if json_ else "\n".join(_lines(stats)))
+
+
+def _lines(value: dict[str, Any], indent: str = "") -> list[str]:
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, dict):
+            lines += [f"{indent}{key}", *_lines(item, indent + "  ")]
+        else:
+            shown = f"{item:.3g}" if isinstance(item, float) else item
+            lines.append(f"{indent}{key:<{max(1, 30 - len(indent))}} {shown}")
+    return lines

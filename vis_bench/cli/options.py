@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +19,9 @@ Dataset = Annotated[str | None, typer.Option("--dataset", "-d", help="Dataset by
 Device = Annotated[str, typer.Option(help="cpu or cuda[:n].")]
 IouType = Annotated[str, typer.Option(help="segm: `segmentations`; bbox: `bboxes` (x, y, width, height).")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes that share the videos.")]
+JsonFile = Annotated[
+    str | None, typer.Option("--json", metavar="PATH", help="Write the result here (- = stdout).")
+]
 MethodName = Annotated[str, typer.Argument(help="Method, NAME@CONFIG, or path/to/file.py:NAME.")]
 PlaceOfVideos = Annotated[
     str | None, typer.Option("--dataset", "-d", help="Where the videos are, for runs made on a path.")
@@ -32,3 +36,20 @@ TruthFile = Annotated[str | None, typer.Option(help="Truth file (instances JSON,
 def optional_path(text: str | None) -> Path | None:
     """The path that an option names; None where the option was not given (or is empty)."""
     return Path(text) if text else None
+
+
+def put_json(target: str | None, value: Any) -> bool:
+    """Write what `--json` asks for; true where it went to standard output, which then holds nothing else."""
+    from vis_bench.files import dump_json, write_json
+
+    if target == "-":
+        sys.stdout.write(dump_json(value, indent=1) + "\n")
+        return True
+    if target is not None:
+        write_json(Path(target), value)
+    return False
+
+
+def say(text: str) -> None:
+    """Progress and paths go to standard error; standard output holds the result."""
+    typer.echo(text, err=True)

@@ -83,10 +83,10 @@ def default_split(name_or_path: str) -> str:
 
 
 def open_dataset(
-    name_or_path: str,
+    name_or_path: str | Path,
     split: str | None = None,
-    data_root: Path | None = None,
-    cache_root: Path | None = None,
+    data_root: str | Path | None = None,
+    cache_root: str | Path | None = None,
 ) -> Dataset:
     """Open a dataset by name (see known_datasets) or by the path of a folder or annotation file.
 
@@ -96,13 +96,21 @@ def open_dataset(
     it may also be one dataset's own folder. cache_root: where the shapes are kept, VIS_BENCH_CACHE or
     ~/.cache/vis-bench when None. A path needs no data root; its frames are looked for beside the annotations.
 
-    Raises UsageError for an unknown name or split, DataError for missing or malformed data.
+    Raises UsageError (exit code 2) for an unknown name or split, DataError (3) for missing or malformed data.
+
+    >>> open_dataset("shapes", "tset")
+    Traceback (most recent call last):
+        ...
+    vis_bench.errors.UsageError: shapes has no split 'tset'. Known: train, val, test.
     """
-    if name_or_path in OFFICIAL:
-        return _open_official(name_or_path, split or default_split(name_or_path), data_root)
-    if name_or_path in _SHAPES_SPLITS:
-        return _open_shapes(name_or_path, split or default_split(name_or_path), cache_root)
-    return _open_path(_existing_path(name_or_path), split)
+    name = str(name_or_path)
+    if name in OFFICIAL:
+        root = None if data_root is None else Path(data_root)
+        return _open_official(name, split or default_split(name), root)
+    if name in _SHAPES_SPLITS:
+        cache = None if cache_root is None else Path(cache_root)
+        return _open_shapes(name, split or default_split(name), cache)
+    return _open_path(_existing_path(name), split)
 
 
 def describe_datasets(data_root: Path | None = None) -> list[tuple[str, str, str]]:

@@ -55,19 +55,25 @@ def read_dataset(annotations: Path, image_root: Path | None, name: str, split: s
     """
     with paused_garbage_collection():
         payload, annotation_hash = read_json_and_hash(annotations)
-        where = str(annotations)
-        if isinstance(payload, list):
-            raise DataError(
-                f"{where}: is a list, an annotation file is an object with `videos`, `categories` and "
-                "`annotations`. A list is a results file: score it with `vis-bench eval`."
-            )
-        record = require_object(payload, where)
-        videos = _read_videos(require_list(record, "videos", where), where)
-        categories = _read_categories(require_list(record, "categories", where), where)
-        tracks = None
-        truth = record.get("annotations")
-        if truth is not None and not (truth == [] and hides_truth(name, split)):
-            tracks = _read_tracks(require_list(record, "annotations", where), videos, categories, where)
+        return parse_dataset(payload, str(annotations), image_root, name, split, annotation_hash)
+
+
+def parse_dataset(
+    payload: object, where: str, image_root: Path | None, name: str, split: str, annotation_hash: str
+) -> Dataset:
+    """Validate parsed annotations; `where` names their origin in errors. As `read_dataset` otherwise."""
+    if isinstance(payload, list):
+        raise DataError(
+            f"{where}: is a list, an annotation file is an object with `videos`, `categories` and "
+            "`annotations`. A list is a results file: score it with `vis-bench eval`."
+        )
+    record = require_object(payload, where)
+    videos = _read_videos(require_list(record, "videos", where), where)
+    categories = _read_categories(require_list(record, "categories", where), where)
+    tracks = None
+    truth = record.get("annotations")
+    if truth is not None and not (truth == [] and hides_truth(name, split)):
+        tracks = _read_tracks(require_list(record, "annotations", where), videos, categories, where)
     return Dataset(
         name=name,
         split=split,

@@ -8,13 +8,13 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 import vis_bench
 from vis_bench.cache import default_cache_root
-from vis_bench.engine.plan import OpenedData, RunSpec, Settings, axis_seeds, identity
+from vis_bench.engine.plan import OpenedData, RunSpec, axis_seeds, identity
 from vis_bench.engine.process.environment import device_name, git_state, hardware, package_versions
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.lock import locked
@@ -44,6 +44,9 @@ from vis_bench.scoring.evaluate import evaluate
 from vis_bench.setup.config import to_dict
 from vis_bench.setup.plugins import build_method, load_object, load_spec
 from vis_bench.setup.seeds import axis_seed
+
+if TYPE_CHECKING:
+    from vis_bench.engine.run import Settings
 
 ERROR_NAME = "error.txt"
 

@@ -8,13 +8,17 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vis_bench.engine.plan import OpenedData, RunSpec, Settings, open_data, resolve_config
+from vis_bench.engine.plan import OpenedData, RunSpec, open_data
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.progress import Progress
 from vis_bench.records.run import Record
 from vis_bench.setup.plugins import load_spec
+from vis_bench.setup.protocol import resolve_config
+
+if TYPE_CHECKING:
+    from vis_bench.engine.run import Settings
 
 
 def execute(run: RunSpec, data: OpenedData, progress: Progress) -> Record:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vis_bench.data import catalog, splits
 from vis_bench.data.coco import open_coco
@@ -20,32 +20,13 @@ from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
 from vis_bench.records.run import RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.setup import seeds as seed_axes
-from vis_bench.setup.config import choose_config, config_hash, dotted_keys, override, to_dict
+from vis_bench.setup.config import config_hash, dotted_keys, to_dict
 from vis_bench.setup.plugins import load_spec, method_names, plugin_file, split_variant
-from vis_bench.setup.protocol import Extra, Protocol
+from vis_bench.setup.protocol import Extra, Protocol, resolve_config
 from vis_bench.types import Dataset
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What all runs of a sweep share. data_root, cache_root: None = environment or default.
-
-    keep_frames: store the detections of every frame. It changes no number, so it is no part of a run's hash.
-    """
-
-    dataset: str
-    split: str
-    protocol: Protocol
-    out: Path
-    device: str = "cpu"
-    data_root: Path | None = None
-    cache_root: Path | None = None
-    weights: Path | None = None
-    train: bool = True
-    limit: int | None = None
-    fresh: bool = False
-    overrides: tuple[tuple[str, str], ...] = ()
-    keep_frames: bool = False
+if TYPE_CHECKING:
+    from vis_bench.engine.run import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,22 +148,6 @@ def identity(dataset: Dataset) -> DataIdentity:
         split_hash=dataset.split_hash,
         videos=len(dataset.videos),
     )
-
-
-def resolve_config(
-    spec: MethodSpec, name: str | None, protocol: Protocol, values: Sequence[tuple[str, str]]
-) -> tuple[str, Any]:
-    """(configuration name, configuration) after the protocol's overrides, then those given by hand.
-
-    The protocol's overrides fit the configuration that it runs by itself, and variants of that one. Another
-    one that is named, `paper` say, is taken as it stands: its frames must not become smaller unasked.
-    """
-    chosen, config = choose_config(spec, name, protocol.config)
-    only_one = len(spec.configs) == 1
-    usual = next(iter(spec.configs)) if only_one else protocol.config
-    if chosen.partition("+")[0] == usual:
-        config = override(config, protocol.overrides, skip_unknown=True)
-    return chosen, override(config, dict(values))
 
 
 def plan_runs(

@@ -25,7 +25,7 @@ from vis_bench.types import Dataset, IouType, Track
 ORACLES = ("as predicted", "truth association", "truth masks", "both")
 
 
-def explain(
+def explain_tracks(
     dataset: Dataset, tracks: Sequence[Track], iou_type: IouType = "segm", replicates: int = REPLICATES
 ) -> dict[str, Any]:
     """Everything that says why, as nested dictionaries ready for JSON.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.files import sha256
-from vis_bench.setup.config import config_hash
+from vis_bench.method import MethodSpec
+from vis_bench.setup.config import choose_config, config_hash, override
 
 
 class _Strict(BaseModel):
@@ -84,21 +86,46 @@ class Protocol(_Strict):
     def content_hash(self) -> str:
         """SHA-256 of everything that can change a number (names, prose and places on disk left out).
 
-        Reads the file of the initialisation's option `file`, if it has one.
+        A field that stands at its default is left out, so that a field that is added later changes no
+        protocol that does not set it; the fields of the first version of vis-bench are always written, as
+        the hashes in its records are made of them. Reads the file of the initialisation's option `file`, if
+        it has one.
         """
-        content = self.model_dump(mode="json", exclude={"name", "about", "datasets", "not_from_a_paper"})
-        # where the extra data lies differs between machines; what it is, is in the hash of the run
-        extra = content["training"].pop("extra")
-        if extra is not None:
-            content["training"]["extra"] = {
-                key: value for key, value in extra.items() if key not in ("path", "images")
-            }
+        content = _content(self, "")
         options = content["initialisation"]["options"]
         if "file" in options:
             file = Path(str(options["file"]))
             # the recipe says what is wrong with a file that is not there
             options["file"] = sha256(file.read_bytes()) if file.is_file() else None
         return config_hash(content)
+
+
+# names, prose, and where data lies, which differs between machines; what it is, is in the hash of the run
+_NO_CONTENT = frozenset(
+    {"name", "about", "datasets", "not_from_a_paper", "training.extra.path", "training.extra.images"}
+)
+_ALWAYS_WRITTEN = frozenset(
+    {
+        *("config", "train_dataset", "initialisation", "training", "overrides", "threads_per_job"),
+        *("initialisation.recipe", "initialisation.options"),
+        *(f"training.{name}" for name in ("ema_decay", "auxiliary", "auxiliary_weight")),
+        "training.checkpoint_every_iterations",
+        *(f"training.extra.{name}" for name in ("format", "share", "smallest_crop", "degrees")),
+    }
+)
+
+
+def _content(part: BaseModel, place: str) -> dict[str, Any]:
+    """The fields of a part of a protocol that its hash is made of; place: dotted, with a dot at its end."""
+    content, written = {}, part.model_dump(mode="json")
+    for name, field in type(part).model_fields.items():
+        key, value = place + name, getattr(part, name)
+        if key in _NO_CONTENT:
+            continue
+        if key not in _ALWAYS_WRITTEN and value == field.get_default(call_default_factory=True):
+            continue
+        content[name] = _content(value, f"{key}.") if isinstance(value, BaseModel) else written[name]
+    return content
 
 
 def protocol_names() -> list[str]:
@@ -138,3 +165,19 @@ def protocol_for_dataset(dataset: str) -> str:
         if dataset in load_protocol(name).datasets:
             return name
     return "video"
+
+
+def resolve_config(
+    spec: MethodSpec, name: str | None, protocol: Protocol, values: Sequence[tuple[str, str]]
+) -> tuple[str, Any]:
+    """(configuration name, configuration) after the protocol's overrides, then those given by hand.
+
+    The protocol's overrides fit the configuration that it runs by itself, and variants of that one. Another
+    one that is named, `paper` say, is taken as it stands: its frames must not become smaller unasked.
+    """
+    chosen, config = choose_config(spec, name, protocol.config)
+    only_one = len(spec.configs) == 1
+    usual = next(iter(spec.configs)) if only_one else protocol.config
+    if chosen.partition("+")[0] == usual:
+        config = override(config, protocol.overrides, skip_unknown=True)
+    return chosen, override(config, dict(values))

@@ -74,7 +74,9 @@ def test_two_steps_of_adamw_by_hand():
         mean, square = 0.9 * mean + 0.1 * g, 0.999 * square + 0.001 * g**2
         value = value * (1 - 0.1 * 0.01)
         value = value - 0.1 * (mean / (1 - 0.9**step)) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
-    torch.testing.assert_close(weight.detach().double(), value, rtol=0, atol=1e-6)
+    # weights of up to 2 are rounded by float32 in each of about ten operations of both steps
+    tolerance = 20 * torch.finfo(torch.float32).eps * 2
+    torch.testing.assert_close(weight.detach().double(), value, rtol=0, atol=tolerance)
 
 
 def test_moving_average_by_hand():

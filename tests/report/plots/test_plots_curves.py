@@ -7,12 +7,12 @@ from plot_samples import block_of, record
 
 from vis_bench.masks import rle
 from vis_bench.metrics.slices import video_slices
+from vis_bench.report.drawing.palette import identity_colour
 from vis_bench.report.plots.curves import curves_figure, slices_figure
 from vis_bench.report.plots.embedding_panels import embeddings_figure
 from vis_bench.report.plots.embeddings import RunEmbeddings, VideoEmbeddings
 from vis_bench.report.plots.heat import gains_figure
 from vis_bench.report.plots.values import RunValues, run_values
-from vis_bench.report.videos.palette import identity_colour
 from vis_bench.types import Category, Dataset, Rle, Track, TruthTrack, Video
 
 

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from plot_samples import block_of, record
 
+from vis_bench.report.drawing.style import colour
 from vis_bench.report.plots.heat import category_figure
 from vis_bench.report.plots.scores import errors_figure, fps_figure, seeds_figure
-from vis_bench.report.plots.style import colour
 
 
 def _lines(axes: Axes, marker: str) -> list[Line2D]:

@@ -12,8 +12,8 @@ from PIL import Image
 
 from vis_bench.errors import DataError, UsageError
 from vis_bench.masks import rle
+from vis_bench.report.drawing.palette import BACKGROUND, identity_colour
 from vis_bench.report.videos.identity_colours import closest_truth
-from vis_bench.report.videos.palette import BACKGROUND, identity_colour
 from vis_bench.report.videos.pictures import (
     GAP_PX,
     TEXT_LINE_PX,

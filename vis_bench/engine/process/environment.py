@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import vis_bench
+from vis_bench.errors import MethodError, UsageError
 
 PACKAGES = (
     "vis-bench", "torch", "torchvision", "numpy", "scipy", "pandas", "pycocotools", "motmetrics", "Pillow",
@@ -83,3 +84,25 @@ def git_state() -> dict[str, Any]:
 def _git(home: Path, *arguments: str) -> str:
     done = subprocess.run(["git", "-C", str(home), *arguments], capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def require_torch(device: str) -> None:
+    """Raise MethodError without torch, UsageError for a device that this machine does not have."""
+    # waiting threads that spin make two threads ten times slower than one as soon as another job runs;
+    # OpenMP reads this once, when torch is loaded
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        import torch
+        import torchvision  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MethodError(
+            f"running methods needs {error.name}. Install it with: pip install 'vis-bench[methods]'"
+        ) from None
+    try:
+        kind = torch.device(device)
+    except RuntimeError:
+        raise UsageError(f"--device {device!r}: must be cpu, cuda or cuda:N.") from None
+    if kind.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device {device!r}: must be cpu, cuda or cuda:N.")
+    if kind.type == "cuda" and (kind.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device {device!r}: this machine has {torch.cuda.device_count()} CUDA devices.")

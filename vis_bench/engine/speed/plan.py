@@ -10,7 +10,7 @@ from typing import Any
 
 from vis_bench.data import catalog
 from vis_bench.data.frames import require_frames
-from vis_bench.engine.plan import identity, resolve_config
+from vis_bench.engine.plan import identity
 from vis_bench.engine.sources import code_hash
 from vis_bench.engine.speed.task import SpeedTask
 from vis_bench.errors import DataError, UsageError
@@ -21,7 +21,7 @@ from vis_bench.records.run import CHECKPOINT_NAME, find_records, read_record
 from vis_bench.records.speed import CurveKind, Scenario, SpeedProtocol
 from vis_bench.setup.config import config_hash, to_dict
 from vis_bench.setup.plugins import load_spec, split_variant
-from vis_bench.setup.protocol import Protocol, load_protocol, protocol_for_dataset
+from vis_bench.setup.protocol import Protocol, load_protocol, protocol_for_dataset, resolve_config
 from vis_bench.types import Dataset
 
 

@@ -9,14 +9,13 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from vis_bench.data import catalog
-from vis_bench.engine.plan import resolve_config
 from vis_bench.engine.speed.probe import Place
 from vis_bench.engine.training.train import load_weights, seed_everything
 from vis_bench.errors import MethodError
 from vis_bench.method import MethodSpec
 from vis_bench.records.speed import CurveKind, SpeedProtocol
 from vis_bench.setup.plugins import build_method, load_object, load_spec
-from vis_bench.setup.protocol import load_protocol, protocol_for_dataset
+from vis_bench.setup.protocol import load_protocol, protocol_for_dataset, resolve_config
 from vis_bench.setup.seeds import axis_seed
 from vis_bench.types import Dataset
 

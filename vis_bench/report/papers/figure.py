@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from vis_bench.errors import DataError, UsageError
 from vis_bench.records.columns import COLUMNS, read_value
+from vis_bench.report.drawing.style import INK, colour, new_figure, plain, write_figure
 from vis_bench.report.papers.cells import ComparedRow
 from vis_bench.report.papers.table import Comparison
-from vis_bench.report.plots.style import INK, colour, new_figure, plain, write_figure
 
 _SETTING = re.compile(r"(?P<name>[^=]+)=(?P<value>[0-9.]+)")
 

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from vis_bench.metrics.slices import MIN_VIDEOS
 from vis_bench.records.rows import Block, seconds_are_comparable
+from vis_bench.report.drawing.style import write_figure
 from vis_bench.report.plots.curves import curves_figure, slices_figure
 from vis_bench.report.plots.embedding_panels import embeddings_figure
 from vis_bench.report.plots.embeddings import RunEmbeddings
 from vis_bench.report.plots.heat import MOST_CATEGORIES, category_figure, gains_figure
 from vis_bench.report.plots.scores import errors_figure, fps_figure, seeds_figure
-from vis_bench.report.plots.style import write_figure
 from vis_bench.report.plots.values import BlockValues
 from vis_bench.report.speed.rates import MeasuredRates
 from vis_bench.report.tables.page import BlockPlots, Plot

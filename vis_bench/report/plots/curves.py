@@ -11,8 +11,7 @@ from vis_bench.metrics.average_precision import RECALL_LEVELS
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.slices import PROPERTIES, VideoSlices
 from vis_bench.records.rows import Block
-from vis_bench.report.plots.scores import shown_rows
-from vis_bench.report.plots.style import (
+from vis_bench.report.drawing.style import (
     FAINT,
     GREY,
     INK,
@@ -23,6 +22,7 @@ from vis_bench.report.plots.style import (
     new_figure,
     plain,
 )
+from vis_bench.report.plots.scores import shown_rows
 from vis_bench.report.plots.values import RunValues, seed_mean
 
 _LEVEL = 0  # IoU 0.5

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vis_bench.records.rows import Block
+from vis_bench.report.drawing.palette import identity_colour
+from vis_bench.report.drawing.style import GREY, INK, new_figure, plain
 from vis_bench.report.plots.embeddings import BACKGROUND, RunEmbeddings, VideoEmbeddings, principal_plane
 from vis_bench.report.plots.scores import shown_rows
-from vis_bench.report.plots.style import GREY, INK, new_figure, plain
-from vis_bench.report.videos.palette import identity_colour
 
 _ROW_INCHES = 2.3
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from vis_bench.metrics.track_errors import KINDS
 from vis_bench.records.columns import category_column
 from vis_bench.records.rows import Block
+from vis_bench.report.drawing.style import INK, colour, new_figure, plain
 from vis_bench.report.plots.scores import shown_rows
-from vis_bench.report.plots.style import INK, colour, new_figure, plain
 from vis_bench.report.plots.values import RunValues, seed_mean
 from vis_bench.report.tables.blocks import category_names
 

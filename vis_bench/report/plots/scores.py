@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from vis_bench.metrics.temporal_errors import KINDS, SCORE_THRESHOLD
 from vis_bench.records.columns import COLUMNS, Column, read_value
 from vis_bench.records.rows import DONE, Block, Row
-from vis_bench.report.plots.style import (
+from vis_bench.report.drawing.style import (
     HATCHES,
     INK,
     colour,

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vis_bench.records.speed import CurveRecord
-from vis_bench.report.plots.style import INK, colour, legend_below, marker, new_figure, plain, write_figure
+from vis_bench.report.drawing.style import INK, colour, legend_below, marker, new_figure, plain, write_figure
 from vis_bench.report.speed.curve_table import curve_heading
 
 

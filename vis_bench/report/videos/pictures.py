@@ -18,10 +18,10 @@ from scipy import ndimage
 from vis_bench.data.frames import image_root_of, load_video_frame
 from vis_bench.errors import UsageError
 from vis_bench.files import write_bytes
+from vis_bench.report.drawing.palette import BACKGROUND, COLOURS, Colour, identity_colour
+from vis_bench.report.drawing.small_png import small_png
 from vis_bench.report.tables.text import one_line
 from vis_bench.report.videos.identity_colours import closest_truth, track_region
-from vis_bench.report.videos.palette import BACKGROUND, COLOURS, Colour, identity_colour
-from vis_bench.report.videos.small_png import small_png
 from vis_bench.types import Dataset, IouType, Track, TruthTrack, Video
 
 TILE_SIDE_PX = 320

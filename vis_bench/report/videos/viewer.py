@@ -24,8 +24,8 @@ from vis_bench.data.predictions import read_results
 from vis_bench.masks import rle
 from vis_bench.metrics.overlap import track_boxes
 from vis_bench.metrics.temporal_errors import KINDS
+from vis_bench.report.drawing.palette import BACKGROUND, Colour, identity_colour
 from vis_bench.report.videos.identity_timeline import Span, Timeline, timeline
-from vis_bench.report.videos.palette import BACKGROUND, Colour, identity_colour
 from vis_bench.types import Dataset, IouType, Rle, Track, TruthTrack, Video
 
 SIDE_PX = 320

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from vis_bench.report.videos.palette import Colour
+from vis_bench.report.drawing.palette import Colour
 
 _MOST = 256
 

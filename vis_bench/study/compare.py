@@ -1,24 +1,22 @@
-"""`vis-bench compare`."""
+"""Which method is better: stored predictions, scored again under resampled videos. No torch.
+
+The functions behind `vis_bench.compare` and `vis-bench compare`.
+"""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import typer
 
 from vis_bench.data import catalog, splits
 from vis_bench.data.predictions import read_results
 from vis_bench.errors import DataError, UsageError, VisBenchError, did_you_mean
-from vis_bench.files import dump_json, require_target, write_json
 from vis_bench.records.choose import Chosen, choose, is_path, read_stored
 from vis_bench.records.columns import COLUMNS, COMPARED_METRICS, Column, Record, read_value
 from vis_bench.records.rows import installed_protocols
 from vis_bench.records.run import PREDICTIONS_NAME
-from vis_bench.report.terminal.verdicts import comparison_text
 from vis_bench.scoring.evaluate import Statistics, measure
 from vis_bench.study.comparison import (
     Scores,
@@ -37,71 +35,103 @@ _PARTS = {"video_ap": "ap", "frame_ap": "frame_ap", "mot": "mot", "hota": "hota"
 _TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class CompareArguments:
-    """The options of `vis-bench compare` as given."""
+def compare(
+    names: Sequence[str],
+    *,
+    metric: str = "AP",
+    records: str | Path | Sequence[str | Path] = "runs",
+    dataset: str | None = None,
+    split: str | None = None,
+    protocol: str | None = None,
+    margin: float = 0.5,
+    all_pairs: bool = False,
+    jobs: int = 1,
+    data_root: str | Path | None = None,
+) -> dict[str, Any]:
+    """Compare methods over shared seeds and videos; the dictionary that `vis-bench compare --json` writes.
 
-    names: tuple[str, ...]
-    metric: str
-    records: tuple[Path, ...]
-    dataset: str | None
-    split: str | None
-    protocol: str | None
-    margin: float
-    all_pairs: bool
-    json: str | None
-    jobs: int
-    data_root: Path | None
+    names: methods as tables name them (`stc`, `inspro@A`), or run directories; at least two. metric: a column
+    of tables that is better when higher (AP, AP50, fAP, IDF1, HOTA, ...). records: folder or folders in which
+    names are looked for. dataset: which data set, or where the videos of runs on a path are. split, protocol:
+    which ones, where there are several. margin: points within which methods count as equivalent. all_pairs:
+    every pair instead of the first with each other one. jobs: processes that share the videos.
+
+    Numbers are in points, 100 times the fraction. Raises UsageError (exit code 2) for unknown names,
+    DataError (3) for missing or damaged files, NotComparableError (5) where data or protocol differ.
+
+    >>> compare(["stc", "inspro"], margin=-1)
+    Traceback (most recent call last):
+        ...
+    vis_bench.errors.UsageError: --margin -1: a number of points, 0 or more, is needed.
+
+    Source: docs/studies.md.
+    """
+    found = study(
+        names,
+        metric=metric,
+        records=records,
+        dataset=dataset,
+        split=split,
+        protocol=protocol,
+        margin=margin,
+        all_pairs=all_pairs,
+        jobs=jobs,
+        data_root=data_root,
+    )
+    return as_json(found)
 
 
-def compare_command(arguments: CompareArguments) -> None:
-    """Compare methods over shared seeds and videos. Errors as `choose`, and DataError for what is missing."""
-    column = _column(arguments.metric)
-    if not 0 <= arguments.margin < float("inf"):
-        raise UsageError(f"--margin {arguments.margin}: a number of points, 0 or more, is needed.")
-    chosen = _choose(arguments)
+def study(
+    names: Sequence[str],
+    *,
+    metric: str = "AP",
+    records: str | Path | Sequence[str | Path] = "runs",
+    dataset: str | None = None,
+    split: str | None = None,
+    protocol: str | None = None,
+    margin: float = 0.5,
+    all_pairs: bool = False,
+    jobs: int = 1,
+    data_root: str | Path | None = None,
+) -> Study:
+    """As `compare`, as the object that texts are made of."""
+    column = _column(metric)
+    if not 0 <= margin < float("inf"):
+        raise UsageError(f"--margin {margin}: a number of points, 0 or more, is needed.")
+    places = [records] if isinstance(records, str | Path) else records
+    chosen = _choose(names, [Path(place) for place in places], dataset, split, protocol)
     seeds = sorted(set.intersection(*(set(one.folders) for one in chosen)))
     if not seeds:
         each = "; ".join(f"{one.label}: {_list(sorted(one.folders))}" for one in chosen)
         raise DataError(f"The methods share no seed ({each}). Run them with the same --seeds.")
     first = chosen[0].row.done[0]
-    dataset = _open(first, arguments)
-    require_target(arguments.json)
+    opened = _open(first, dataset, None if data_root is None else Path(data_root))
     notes = _seed_notes(chosen, seeds)
     path = column.path[1:]
-    runs = [
-        [_measure(one.folders[seed], dataset, column, first, arguments.jobs) for seed in seeds]
-        for one in chosen
-    ]
+    runs = [[_measure(one.folders[seed], opened, column, first, jobs) for seed in seeds] for one in chosen]
     resamples = resample_videos(runs[0][0], path)
     scores = [score_runs(one.label, found, path, resamples) for one, found in zip(chosen, runs, strict=True)]
     for one, found in zip(chosen, scores, strict=True):
         notes += _audit(one, seeds, found, column)
     kept = defined_everywhere(scores)
-    study = Study(
+    return Study(
         metric=column.name,
-        dataset=dataset.name,
-        split=dataset.split,
+        dataset=opened.name,
+        split=opened.split,
         protocol=str(first["protocol"]),
         iou_type=str(first["iou_type"]),
-        videos=len(dataset.videos),
+        videos=len(opened.videos),
         seeds=tuple(seeds),
-        margin=arguments.margin,
+        margin=margin,
         resamples_drawn=resamples.drawn,
         resamples_lost=resamples.lost,
         resamples_used=int(kept.sum()),
         class_set_fixed=resamples.class_set_fixed,
         methods=tuple(scores),
         intervals=tuple(mean_interval(one, kept) for one in scores),
-        comparisons=compare_all(scores, arguments.margin, arguments.all_pairs),
+        comparisons=compare_all(scores, margin, all_pairs),
         notes=tuple(notes),
     )
-    if arguments.json == "-":
-        sys.stdout.write(dump_json(_payload(study), indent=1) + "\n")
-        return
-    if arguments.json is not None:
-        write_json(Path(arguments.json), _payload(study))
-    typer.echo(comparison_text(study))
 
 
 def _column(name: str) -> Column:
@@ -116,23 +146,31 @@ def _column(name: str) -> Column:
     return COLUMNS[name]
 
 
-def _choose(arguments: CompareArguments) -> list[Chosen]:
+def _choose(
+    names: Sequence[str],
+    places: Sequence[Path],
+    dataset: str | None,
+    split: str | None,
+    protocol: str | None,
+) -> list[Chosen]:
     stored = []
-    if not all(is_path(name) for name in arguments.names):
-        stored = read_stored(arguments.records)
+    if not all(is_path(name) for name in names):
+        stored = read_stored(places)
         if not stored:
-            places = ", ".join(map(str, arguments.records))
-            raise DataError(f"no record.json under {places}. Name the folder of the runs with --records.")
+            raise DataError(
+                f"no record.json under {', '.join(map(str, places))}. Name the folder of the runs with "
+                "--records."
+            )
     # a path says where the videos lie; only a name is part of a record's identity on every machine
-    named = arguments.dataset if arguments.dataset in catalog.known_datasets() else None
-    return choose(arguments.names, stored, installed_protocols(), named, arguments.split, arguments.protocol)
+    named = dataset if dataset in catalog.known_datasets() else None
+    return choose(names, stored, installed_protocols(), named, split, protocol)
 
 
-def _open(record: Record, arguments: CompareArguments) -> Dataset:
+def _open(record: Record, place: str | None, data_root: Path | None) -> Dataset:
     """The videos that a record is about. Raises DataError where they are not what is found here."""
-    name, split, data = arguments.dataset or str(record["dataset"]), str(record["split"]), record["data"]
+    name, split, data = place or str(record["dataset"]), str(record["split"]), record["data"]
     try:
-        dataset = catalog.open_dataset(name, split, arguments.data_root)
+        dataset = catalog.open_dataset(name, split, data_root)
     except VisBenchError as error:
         raise DataError(
             f"The truth of {record['dataset']} {split} is needed to score the predictions again: {error}"
@@ -183,7 +221,7 @@ def _audit(one: Chosen, seeds: Sequence[int], scores: Scores, column: Column) ->
     ]
 
 
-def _payload(study: Study) -> dict[str, Any]:
+def as_json(study: Study) -> dict[str, Any]:
     """The study as JSON: points, 100 times the fraction."""
     head = {
         field: getattr(study, field)

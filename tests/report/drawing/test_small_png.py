@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from vis_bench.report.videos.small_png import small_png
+from vis_bench.report.drawing.small_png import small_png
 
 
 def _read(data: bytes) -> np.ndarray:

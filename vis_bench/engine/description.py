@@ -1,36 +1,17 @@
-"""`vis-bench methods ls|show`."""
+"""What a method is: configurations, parameters, multiply-adds and choices, as plain values."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any
 
-import typer
-
-from vis_bench.data import catalog
-from vis_bench.errors import UsageError
-from vis_bench.files import dump_json
 from vis_bench.method import MethodSpec
-from vis_bench.setup.config import choose_config, override, parse_assignment, to_dict
-from vis_bench.setup.plugins import build_method, check_shadowing, load_spec, method_names, split_variant
+from vis_bench.setup.config import override, to_dict
+from vis_bench.setup.plugins import build_method
 
 # of a terminal; a name longer than its column moves the rest of its line
 _LINE_COLUMNS = 80
-_NAME_COLUMNS = 32
-
-
-def list_command(every_config: bool) -> None:
-    """One line per method, or per configuration and variant."""
-    check_shadowing()
-    for name in method_names():
-        spec = load_spec(name)
-        info = spec.info
-        if every_config:
-            for config, about in described_configs(spec):
-                typer.echo(f"{name + '@' + config:<{_NAME_COLUMNS}} {about}")
-            continue
-        mode = "online" if info.online else "offline"
-        typer.echo(f"{name:<16} {info.paradigm:<21} {mode:<7} {info.title}")
+NAME_COLUMNS = 32
 
 
 def described_configs(spec: MethodSpec) -> list[tuple[str, str]]:
@@ -65,25 +46,9 @@ def _shortened(parts: list[str]) -> str:
     for count in range(len(parts), 0, -1):
         rest = [f"{len(parts) - count} more"] if count < len(parts) else []
         text = ", ".join([*parts[:count], *rest])
-        if len(text) <= _LINE_COLUMNS - _NAME_COLUMNS - 1:
+        if len(text) <= _LINE_COLUMNS - NAME_COLUMNS - 1:
             break
     return text
-
-
-def show_command(
-    name: str, config: str | None, dataset: str, assignments: tuple[str, ...], as_json: bool
-) -> None:
-    """Print what a method is, or the same as JSON (the machine contract)."""
-    check_shadowing()
-    method, variant = split_variant(name)
-    if variant is not None and config is not None and variant != config:
-        raise UsageError(f"{name!r} and --config {config!r} name two configurations.")
-    spec = load_spec(method)
-    chosen, value = choose_config(spec, config or variant, "paper")
-    value = override(value, dict(parse_assignment(text) for text in assignments))
-    classes = len(catalog.class_names(dataset))
-    facts = describe(spec, chosen, value, classes)
-    typer.echo(dump_json(facts, indent=1) if as_json else _text(facts, dataset, classes))
 
 
 def describe(spec: MethodSpec, config_name: str, config: Any, num_classes: int) -> dict[str, Any]:
@@ -160,39 +125,3 @@ def _value(config: Any, key: str) -> Any:
     for part in key.split("."):
         config = getattr(config, part)
     return to_dict(config) if dataclasses.is_dataclass(config) else config
-
-
-def _text(facts: dict[str, Any], dataset: str, classes: int) -> str:
-    parameters = facts["parameters"]
-    lines = [
-        f"{facts['title']} ({facts['name']}@{facts['config']})",
-        f"  paper       {facts['paper']}",
-        f"  paradigm    {facts['paradigm']}, {'online' if facts['online'] else 'offline'}",
-        f"  licence     {facts['licence']}",
-        f"  parameters  {parameters['total']:,} ({parameters['trainable']:,} trainable), "
-        f"{classes} classes of {dataset}",
-        f"  MACs        {_macs_text(facts)}",
-    ]
-    lines += _module_lines(parameters["by_module"], facts["macs"].get("by_module", {}))
-    lines.append("  choices (where the paper is silent or easily misread)")
-    for choice in facts["choices"]:
-        lines.append(f"    {choice['id']:<4} {choice['name']} = {choice['value']}  [{choice['source']}]")
-        lines.append(f"         {choice['note']}")
-    return "\n".join(lines)
-
-
-def _macs_text(facts: dict[str, Any]) -> str:
-    macs, details = facts["macs_per_frame"], facts["macs"]
-    if macs is None:
-        return f"not measured ({details['reason']})"
-    return f"{macs / 1e9:.2f} G multiply-adds per frame of {details['frame']}"
-
-
-def _module_lines(parameters: dict[str, int], macs: dict[str, int]) -> list[str]:
-    """One line per module that has parameters or multiply-adds."""
-    lines = []
-    for name in {**parameters, **macs}:
-        count = f"{parameters[name]:>13,}" if name in parameters else " " * 13
-        cost = f"{macs[name] / 1e9:>8.2f} G MACs" if name in macs else ""
-        lines.append(f"    {name:<20} {count} {cost}".rstrip())
-    return lines

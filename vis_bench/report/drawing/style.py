@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vis_bench.files import write_bytes
+from vis_bench.report.drawing.palette import BASE
+from vis_bench.report.drawing.small_png import small_png
 from vis_bench.report.tables.text import one_line, shorten
-from vis_bench.report.videos.palette import BASE
-from vis_bench.report.videos.small_png import small_png
 
 INK = "#222222"
 GREY = "#8a8a8a"

@@ -1,71 +1,57 @@
-"""`vis-bench gate`."""
+"""All checks of a call of `gate`: stored runs scored and associated again, and new trainings beside them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import typer
-
 from vis_bench.errors import UsageError
-from vis_bench.files import write_text
 from vis_bench.gate.baseline import StoredRun, make_baseline, read_baseline
-from vis_bench.gate.report import gate_junit, gate_markdown, gate_text
 from vis_bench.gate.retrained import check_margins, retrained
 from vis_bench.gate.stored import reassociate_again, require_frames_of, rescore
-from vis_bench.gate.verdict import EXIT_CODES, Check, overall
+from vis_bench.gate.verdict import Check
 from vis_bench.setup.plugins import check_shadowing
 
 
-@dataclass(frozen=True, slots=True)
-class GateArguments:
-    """The options of `vis-bench gate` as given."""
+def gate_checks(
+    *,
+    against: str | None,
+    make: str | None,
+    run_dirs: Sequence[str] = (),
+    runs: str | None = None,
+    margins: Sequence[str] = (),
+    dataset: str | None = None,
+    data_root: Path | None = None,
+) -> list[Check]:
+    """Check today's code against a baseline, or make one from run_dirs and check that. Options as typed.
 
-    run_dirs: tuple[Path, ...]
-    against: Path | None
-    make: Path | None
-    runs: Path | None
-    margins: tuple[str, ...]
-    dataset: str | None
-    junit: Path | None
-    markdown: Path | None
-    data_root: Path | None
-
-
-def gate_command(arguments: GateArguments) -> None:
-    """Check today's code against a baseline, or make one. Exits 0 pass, 1 fail, 6 inconclusive."""
+    Raises UsageError for options that do not go together and where nothing is to be checked.
+    """
     check_shadowing()
-    if (arguments.against is None) == (arguments.make is None):
+    if (not against) == (not make):
         raise UsageError("Give either --against BASELINE or --make BASELINE RUN_DIR...")
-    if arguments.make is None and arguments.run_dirs:
+    if not make and run_dirs:
         raise UsageError("Run directories go with --make; new runs to compare are named by --runs FOLDER.")
-    given = dict(_margin(text) for text in arguments.margins)
+    given = dict(_margin(text) for text in margins)
     check_margins(given)
-    folder = arguments.against or arguments.make or Path()
-    if arguments.make is not None:
-        content, stored = make_baseline(folder, arguments.run_dirs, arguments.dataset)
+    folder = Path(against or make or "")
+    if make:
+        content, stored = make_baseline(folder, tuple(map(Path, run_dirs)), dataset)
     else:
         content, stored = read_baseline(folder)
-    if arguments.dataset is not None:
-        stored = tuple(replace(run, dataset=arguments.dataset) for run in stored)
-    checks = check_stored(stored, arguments.data_root)
-    if arguments.runs is not None:
+    if dataset is not None:
+        stored = tuple(replace(run, dataset=dataset) for run in stored)
+    checks = check_stored(stored, data_root)
+    if runs:
         compared = [run for run in stored if 3 in run.tiers]
         if not compared:
             raise UsageError(f"{folder}: no run of this baseline is for tier 3, so --runs compares nothing.")
-        checks += retrained(compared, arguments.runs, given or content.margins, arguments.data_root)
+        checks += retrained(compared, Path(runs), given or content.margins, data_root)
     if not checks:
         raise UsageError(f"{folder}: nothing to check. Tier 3 needs --runs FOLDER.")
-    if arguments.junit is not None:
-        write_text(arguments.junit, gate_junit(checks))
-    if arguments.markdown is not None:
-        write_text(arguments.markdown, gate_markdown(str(folder), checks))
-    typer.echo(gate_text(str(folder), checks))
-    code = EXIT_CODES[overall(checks)]
-    if code:
-        raise typer.Exit(code)
+    return checks
 
 
 def check_stored(stored: Sequence[StoredRun], data_root: Path | None = None) -> list[Check]:

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from vis_bench.report.videos.palette import BACKGROUND, BASE, identity_colour
+from vis_bench.report.drawing.palette import BACKGROUND, BASE, identity_colour
 
 # Machado, Oliveira, Fernandes (2009), severity 1.0, acting on linear RGB.
 SIGHT = {

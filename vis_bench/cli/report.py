@@ -1,0 +1,31 @@
+"""vis-bench report."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vis_bench.cli.options import DataRoot, PlaceOfVideos, say
+
+
+def report(
+    places: Annotated[list[str], typer.Argument(metavar="RUNS...", help="Run directories or record files.")],
+    out: Annotated[str, typer.Option(help="Folder to write.")] = "reports/latest",
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Draw frames (needs the dataset).")
+    ] = True,
+    dataset: PlaceOfVideos = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Make a table and a report folder from records.
+
+    \b
+    Example:
+      vis-bench report runs/shapes-test --out reports/shapes
+    """
+    from vis_bench.report.write import write_report
+
+    write_report(
+        places, out, pictures=pictures, dataset=dataset, data_root=data_root, show=typer.echo, say=say
+    )

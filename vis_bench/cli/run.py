@@ -1,0 +1,234 @@
+"""vis-bench run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vis_bench.cli.options import Changes, DataRoot, Device, put_json, say
+
+if TYPE_CHECKING:
+    from vis_bench.engine.plan import OpenedData
+    from vis_bench.engine.run import Settings, Sweep
+
+# file systems take names of 255 bytes
+FOLDER_NAME_BYTES = 200
+
+
+def run(
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="`all`, or names: stc,inspro@tiny,my_method.py:SPEC.")
+    ],
+    dataset: Annotated[
+        str, typer.Option("--dataset", "-d", help="Name or path, e.g. shapes, ytvis21, ./mine.")
+    ],
+    split: Annotated[
+        str | None, typer.Option(help="Split to evaluate.  [default: test, devval or val, by dataset]")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Protocol name or TOML file.  [default: by dataset]")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Short schedules: the protocol PROTOCOL-quick.")
+    ] = False,
+    seeds: Annotated[str, typer.Option(help="How many seeds (3), or which (0,1,4).")] = "1",
+    set_: Changes = None,
+    out: Annotated[str, typer.Option(help="Folder of the run directories.")] = "runs",
+    json_: Annotated[
+        str | None, typer.Option("--json", metavar="PATH", help="Write the records here (- = stdout).")
+    ] = None,
+    device: Device = "cpu",
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Runs side by side.  [default: cores on a CPU, else 1]")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Evaluate only the first N videos.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Checkpoint to start from (safetensors, or a torch file of tensors).")
+    ] = None,
+    train: Annotated[
+        bool, typer.Option("--train/--no-train", help="Train, or score the weights as they are.")
+    ] = True,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute again, in new directories.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    report: Annotated[
+        str | None, typer.Option(help="Folder of the report.  [default: OUT/report/DATASET-SPLIT-PROTOCOL]")
+    ] = None,
+    data_root: DataRoot = None,
+    extra_data: Annotated[
+        str | None,
+        typer.Option(metavar="coco:PATH", help="COCO images to train on too, by annotation file or folder."),
+    ] = None,
+    keep_frames: Annotated[
+        bool, typer.Option("--keep-frames", help="Store the detections of every frame (for reassociate).")
+    ] = False,
+) -> None:
+    """Train, track, score and tabulate methods on a dataset.
+
+    Finished runs are reused; a killed run goes on where it stopped.
+
+    \b
+    Examples:
+      vis-bench run --methods all --dataset shapes --quick
+      vis-bench run --methods stc --dataset ./my_videos --split val --seeds 3
+      vis-bench run --methods inspro@paper --dataset ytvis21 --weights w.safetensors --no-train
+      vis-bench run --methods stc --dataset shapes --set train.lr=5e-4 --out runs/lr
+    """
+    from vis_bench.engine import run as engine
+    from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED
+    from vis_bench.files import require_target, require_writable
+    from vis_bench.records.rows import installed_protocols
+    from vis_bench.report.folder import write_run_report
+    from vis_bench.report.terminal.comparison_table import comparison_table
+
+    class Shown(engine.Watcher):
+        """Prints the plan; at the end the table, and writes the report."""
+
+        failed: Sequence[engine.Outcome] = ()
+
+        def planned(self, sweep: Sweep) -> None:
+            _print_plan(sweep)
+            if dry_run:
+                _print_forecast(sweep)
+                raise typer.Exit
+
+        def starting(self, sweep: Sweep) -> None:
+            require_writable(self.folder(sweep))
+            require_target(json_)
+
+        def finished(self, sweep: Sweep, outcomes: Sequence[engine.Outcome]) -> None:
+            for outcome in outcomes:
+                say(f"{'cached' if outcome.cached else outcome.record.status:<10} {outcome.run.run_dir}")
+            used = sweep.settings.protocol
+            protocols = {**installed_protocols(), (used.name, used.content_hash()): used}
+            records = [outcome.record.model_dump(mode="json") for outcome in outcomes]
+            typer.echo(comparison_table(records, protocols=protocols), err=json_ == "-")
+            runs = [(outcome.record, outcome.run.run_dir) for outcome in outcomes]
+            path = write_run_report(self.folder(sweep), runs, [sweep.data.evaluated], protocols)
+            say(f"report     {path}")
+            put_json(json_, records)
+            self.failed = [outcome for outcome in outcomes if outcome.record.status == "failed"]
+
+        def folder(self, sweep: Sweep) -> Path:
+            return Path(report) if report else report_folder(methods, sweep.settings)
+
+    shown = Shown()
+    engine.run(
+        methods,
+        dataset,
+        split=split,
+        protocol=protocol,
+        quick=quick,
+        seeds=seeds,
+        overrides=set_ or (),
+        out=out,
+        device=device,
+        jobs=jobs,
+        limit=limit,
+        weights=weights,
+        train=train,
+        fresh=fresh,
+        data_root=data_root,
+        extra_data=extra_data,
+        keep_frames=keep_frames,
+        watcher=shown,
+    )
+    for outcome in shown.failed:
+        say(f"vis-bench: {outcome.run.label} failed: {outcome.record.error}")
+    if shown.failed:
+        # broken data is the data's fault only where no method failed for a reason of its own
+        codes = {outcome.record.error_code for outcome in shown.failed}
+        raise typer.Exit(EXIT_DATA if codes == {EXIT_DATA} else EXIT_METHOD_FAILED)
+
+
+def report_folder(methods: str, settings: Settings) -> Path:
+    """A report of some methods or of fewer videos has its own folder: it must not replace the one of all."""
+    from vis_bench.files import sha256
+    from vis_bench.setup.plugins import expand_methods
+
+    name = f"{Path(settings.dataset).name}-{settings.split}-{settings.protocol.name}"
+    if settings.limit is not None:
+        name += f"-first{settings.limit}"
+    if methods != "all":
+        name += "-" + "-".join(_file_name_of(part) for part in expand_methods(methods))
+    whole = name.encode()
+    if len(whole) > FOLDER_NAME_BYTES:
+        name = f"{whole[:FOLDER_NAME_BYTES].decode(errors='ignore')}-{sha256(whole)[:8]}"
+    return settings.out / "report" / name
+
+
+def _file_name_of(method: str) -> str:
+    from vis_bench.setup.plugins import plugin_file
+
+    file = plugin_file(method)
+    return (method if file is None else f"{file[0].stem}_{file[1]}").replace("@", "_")
+
+
+def _print_plan(sweep: Sweep) -> None:
+    runs, data = sweep.runs, sweep.data
+    evaluated = data.evaluated
+    trained = (
+        f"trained on {data.train.name} {data.train.split} ({len(data.train.videos)} videos)"
+        f"{_extra_text(data)}, "
+        if data.train
+        else ""
+    )
+    say(
+        f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {trained}evaluated on {evaluated.name} "
+        f"{evaluated.split} ({len(evaluated.videos)} videos), protocol {runs[0].settings.protocol.name}"
+    )
+    for run in runs:
+        state = "cached" if run.finished_record() is not None else "to do"
+        say(f"{state:<10} {run.label}")
+
+
+def _print_forecast(sweep: Sweep) -> None:
+    """Time, disk and the smallest difference that can be found, from the runs that lie in the same folder."""
+    from vis_bench.engine.forecast import detectable_difference, earlier_records, expected_cost
+    from vis_bench.engine.process.progress import duration
+
+    settings, runs, data, side_by_side = sweep.settings, sweep.runs, sweep.data, sweep.jobs
+    earlier = earlier_records(settings.out)
+    cost = expected_cost(runs, data, earlier, side_by_side)
+    if cost.known:
+        _say_after(
+            "time",
+            f"about {duration(cost.seconds)}, {side_by_side} side by side; "
+            f"disk about {cost.disk_bytes / 1e6:.0f} MB (both from earlier runs below {settings.out})",
+        )
+    if cost.unknown:
+        _say_after("unknown", f"no earlier run to tell time and disk of: {', '.join(cost.unknown)}")
+    found = detectable_difference(runs, data, earlier)
+    if found is None:
+        _say_after(
+            "finds",
+            "unknown; needs earlier runs of two methods on these videos under this protocol, with two shared "
+            "seeds",
+        )
+        return
+    study = (
+        f"{found.seeds} seeds" if found.seeds > 1 else "one seed (fixed checkpoints, no claim on training)"
+    )
+    _say_after(
+        "finds",
+        f"differences from {found.points:.1f} AP points on, in 80 % of studies, with {study} and "
+        f"{found.videos} videos; from {' and '.join(found.methods)}, "
+        f"seeds {', '.join(map(str, found.earlier_seeds))}",
+    )
+
+
+def _say_after(word: str, text: str) -> None:
+    """A line of the plan; what is too long goes on below its text."""
+    from vis_bench.report.terminal.verdicts import wrap_after
+
+    for line in wrap_after(f"{word:<10} ", text):
+        say(line)
+
+
+def _extra_text(data: OpenedData) -> str:
+    if data.extra is None or data.train is None:
+        return ""
+    images, share = data.extra.dataset, float(data.extra.share_beside(data.train))
+    return f" and {images.name} {images.split} ({len(images.videos)} images, {share:.0%} of the clips)"

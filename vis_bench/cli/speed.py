@@ -1,0 +1,113 @@
+"""vis-bench speed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vis_bench.cli.options import DataRoot, Device, JsonFile, put_json, say
+
+if TYPE_CHECKING:
+    from vis_bench.engine.speed.prepare import Measurement
+
+
+def speed(
+    methods: Annotated[
+        str, typer.Option("--methods", "-m", help="`all`, or names: stc,inspro@paper,my_method.py:SPEC.")
+    ],
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="Name or path, e.g. shapes, ./mine.")],
+    split: Annotated[str | None, typer.Option(help="Split.  [default: as `run`]")] = None,
+    scenario: Annotated[
+        str, typer.Option(help="stream (frame by frame), offline (whole videos), or both.")
+    ] = "both",
+    curve: Annotated[
+        str | None, typer.Option(metavar="length|objects", help="How time and memory grow, instead.")
+    ] = None,
+    device: Device = "cpu",
+    precision: Annotated[str, typer.Option(help="fp32, tf32 or bf16 (autocast).")] = "fp32",
+    compile_: Annotated[bool, typer.Option("--compile", help="torch.compile the backbone.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads.  [default: the dataset's protocol]")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Processes per method, interleaved.")] = 3,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Frames per repeat.  [default: 500, with --short 20]")
+    ] = None,
+    short: Annotated[bool, typer.Option("--short", help="Fewer than 500 frames; marked as such.")] = False,
+    weights: Annotated[str | None, typer.Option(help="Checkpoint for every method.")] = None,
+    runs: Annotated[
+        str | None, typer.Option(help="Folder of runs whose weights are taken.  [default: random weights]")
+    ] = None,
+    out: Annotated[str, typer.Option(help="Folder of the records.")] = "runs/speed",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the processes and the time they take, and stop.")
+    ] = False,
+    json_: JsonFile = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Measure speed and memory under a stated protocol. Exits 1 when an audit of the measurement fails.
+
+    Needs the machine for itself: it refuses to start beside another vis-bench job. What is measured is kept,
+    and the same command goes on from there.
+
+    \b
+    Examples:
+      vis-bench speed --methods all --dataset shapes --runs runs
+      vis-bench speed --methods stc@paper --dataset shapes --scenario stream --short
+      vis-bench speed --methods all --dataset shapes --curve length
+    """
+    from vis_bench.engine.process.busy import machine_alone
+    from vis_bench.engine.speed.prepare import prepare
+    from vis_bench.errors import EXIT_GATE_FAILED, EXIT_METHOD_FAILED
+    from vis_bench.files import require_target, require_writable
+
+    measurement = prepare(
+        methods,
+        dataset,
+        split=split,
+        scenario=scenario,
+        curve=curve,
+        device=device,
+        precision=precision,
+        compile=compile_,
+        threads=threads,
+        repeats=repeats,
+        frames=frames,
+        short=short,
+        weights=weights,
+        runs=runs,
+        out=out,
+        data_root=data_root,
+    )
+    if dry_run:
+        for job in measurement.jobs():
+            say(f"{'to do' if job.result() is None else 'cached':<10} {job.name}")
+        say(measurement.forecast())
+        return
+    require_writable(measurement.out)
+    require_target(json_)
+    with machine_alone() as warning:
+        if warning is not None:
+            say(f"vis-bench: warning: {warning}")
+        records = measurement.measure(say)
+    put_json(json_, [record.model_dump(mode="json") for record in records])
+    _show(measurement, records, json_ == "-")
+    if measurement.failed(records):
+        raise typer.Exit(EXIT_METHOD_FAILED)
+    if measurement.wrong(records):
+        raise typer.Exit(EXIT_GATE_FAILED)
+
+
+def _show(measurement: Measurement, records: Sequence[Any], only_json: bool) -> None:
+    """Print the tables and write them beside the records."""
+    from vis_bench.report.speed.folder import curves_text, speed_text, write_curves, write_speed_folder
+
+    if measurement.curve is not None:
+        typer.echo(curves_text(records), err=only_json)
+        for picture in write_curves(measurement.folder, records):
+            say(f"picture    {picture}")
+        return
+    typer.echo(speed_text(records), err=only_json)
+    say(f"tables     {write_speed_folder(measurement.folder, records)}")

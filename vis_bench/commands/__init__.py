@@ -1,1 +1,0 @@
-"""The commands behind the command line: parse, call, print."""

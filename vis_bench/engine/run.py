@@ -1,0 +1,192 @@
+"""Train, track and score methods: `vis_bench.run`, and what the command `run` does before it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vis_bench.data import catalog
+from vis_bench.engine.plan import OpenedData, RunSpec, open_data, plan_runs, with_fresh
+from vis_bench.engine.process.busy import machine_shared
+from vis_bench.engine.process.environment import require_torch
+from vis_bench.engine.sweep import Outcome, default_jobs, run_sweep
+from vis_bench.errors import DataError, UsageError
+from vis_bench.files import require_writable
+from vis_bench.records.run import Record
+from vis_bench.setup.config import parse_assignment
+from vis_bench.setup.plugins import check_shadowing, expand_methods
+from vis_bench.setup.protocol import Extra, Protocol, load_protocol, protocol_for_dataset, protocol_names
+from vis_bench.setup.seeds import parse_seeds
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all runs of a sweep share. data_root, cache_root: None = environment or default.
+
+    keep_frames: store the detections of every frame. It changes no number, so it is no part of a run's hash.
+    """
+
+    dataset: str
+    split: str
+    protocol: Protocol
+    out: Path
+    device: str = "cpu"
+    data_root: Path | None = None
+    cache_root: Path | None = None
+    weights: Path | None = None
+    train: bool = True
+    limit: int | None = None
+    fresh: bool = False
+    overrides: tuple[tuple[str, str], ...] = ()
+    keep_frames: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a call of `run` will do. jobs: runs side by side."""
+
+    settings: Settings
+    runs: tuple[RunSpec, ...]
+    data: OpenedData
+    jobs: int
+
+
+class Watcher:
+    """Hears of a sweep; the base says nothing. An exception raised before `finished` stops it."""
+
+    def planned(self, sweep: Sweep) -> None:
+        """Called when it is known what will be done; nothing has been written."""
+
+    def starting(self, sweep: Sweep) -> None:
+        """Called before the first run starts."""
+
+    def finished(self, sweep: Sweep, outcomes: Sequence[Outcome]) -> None:
+        """Called when every run has a record."""
+
+
+def run(
+    methods: str | Sequence[str],
+    dataset: str | Path,
+    *,
+    split: str | None = None,
+    protocol: str | Path | None = None,
+    quick: bool = False,
+    seeds: int | str | Sequence[int] = 1,
+    overrides: Mapping[str, Any] | Sequence[str] = (),
+    out: str | Path = "runs",
+    device: str = "cpu",
+    jobs: int | None = None,
+    limit: int | None = None,
+    weights: str | Path | None = None,
+    train: bool = True,
+    fresh: bool = False,
+    data_root: str | Path | None = None,
+    extra_data: str | None = None,
+    keep_frames: bool = False,
+    watcher: Watcher | None = None,
+) -> list[Record]:
+    """Train, track and score methods on a data set; one record per method and seed, in that order.
+
+    methods: `all`, names separated by commas or a list of names (`stc`, `inspro@A`, `my_method.py:SPEC`).
+    dataset: name or path. split: None for `devval`, `test` or `val`, by data set. protocol: name or TOML
+    file, None for the one of the data set; quick: its short version. seeds: how many, or which. overrides:
+    configuration values by dotted key, or texts `KEY=VALUE`. out: folder of the run directories; finished
+    runs found there are reused, unless fresh. device: `cpu` or `cuda[:n]`. jobs: runs side by side, None for
+    as many as fit. limit: evaluate only the first videos. weights: checkpoint to start from; train: False
+    scores it as it is. extra_data: `coco:PATH`, images to train on too. keep_frames: store the detections of
+    every frame. watcher: hears of plan and outcomes.
+
+    A run that fails has a record with status `failed` and its error; the others go on. In a script that is
+    run as a file, call it below `if __name__ == "__main__":`, since runs have processes of their own. Raises
+    UsageError (exit code 2) for unknown names, DataError (3) for missing data, MethodError (4) without torch.
+
+    >>> run("sct", "shapes")
+    Traceback (most recent call last):
+        ...
+    vis_bench.errors.UsageError: Unknown method 'sct'. Did you mean 'stc'?
+    """
+    check_shadowing()
+    names = list(expand_methods(methods if isinstance(methods, str) else ",".join(methods)))
+    chosen_seeds = parse_seeds(seeds if isinstance(seeds, str) else _seeds_text(seeds))
+    if not train and len(chosen_seeds) > 1:
+        raise UsageError(
+            f"--seeds {seeds} --no-train: one checkpoint has one result, and repeating it would "
+            "look like an interval of zero. Leave --seeds out, or name one seed, such as `3,`."
+        )
+    if not train and weights is None:
+        raise UsageError("--no-train needs --weights FILE: there is nothing to score without a checkpoint.")
+    resolved = _with_extra(_protocol(str(dataset), protocol, quick), extra_data)
+    if weights is not None and not Path(weights).is_file():
+        raise DataError(f"{weights}: no such checkpoint (--weights).")
+    settings = Settings(
+        dataset=str(dataset),
+        split=split or catalog.default_split(str(dataset)),
+        protocol=resolved,
+        out=Path(out),
+        device=device,
+        data_root=_path(data_root),
+        weights=_path(weights),
+        train=train,
+        limit=limit,
+        fresh=fresh,
+        overrides=tuple(_assignments(overrides)),
+        keep_frames=keep_frames,
+    )
+    data = open_data(settings)
+    runs = plan_runs(names, chosen_seeds, settings, data)
+    runs = with_fresh(runs) if fresh else runs
+    sweep = Sweep(settings, tuple(runs), data, jobs or default_jobs(device, resolved.threads_per_job))
+    watcher = watcher or Watcher()
+    watcher.planned(sweep)
+    require_torch(device)
+    require_writable(settings.out)
+    watcher.starting(sweep)
+    with machine_shared():
+        outcomes = run_sweep(runs, data, sweep.jobs)
+    watcher.finished(sweep, outcomes)
+    return [outcome.record for outcome in outcomes]
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _seeds_text(seeds: int | Sequence[int]) -> str:
+    """As --seeds takes it; a list of one keeps its comma."""
+    return str(seeds) if isinstance(seeds, int) else "".join(f"{seed}," for seed in seeds)
+
+
+def _assignments(given: Mapping[str, Any] | Iterable[str]) -> Iterable[tuple[str, str]]:
+    """Pairs of dotted key and value as text."""
+    if not isinstance(given, Mapping):
+        return [parse_assignment(text) for text in given]
+
+    def text(value: Any) -> str:
+        return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+    return [(key, text(value)) for key, value in given.items()]
+
+
+def _protocol(dataset: str, given: str | Path | None, quick: bool) -> Protocol:
+    """The protocol asked for, or the data set's; with quick its short version."""
+    name = str(given) if given is not None else protocol_for_dataset(dataset)
+    if not quick:
+        return load_protocol(name)
+    if f"{name}-quick" not in protocol_names():
+        raise UsageError(
+            f"--quick: protocol {name!r} has no short version; it is meant for --dataset shapes."
+        )
+    return load_protocol(f"{name}-quick")
+
+
+def _with_extra(protocol: Protocol, text: str | None) -> Protocol:
+    """The protocol with `FORMAT:PATH` as its extra data."""
+    if text is None:
+        return protocol
+    kind, separator, path = text.partition(":")
+    if kind != "coco" or not separator or not path:
+        raise UsageError(f"--extra-data {text!r}: expected coco:PATH, PATH an annotation file or its folder.")
+    training = protocol.training.model_copy(update={"extra": Extra(path=path)})
+    return protocol.model_copy(update={"training": training})

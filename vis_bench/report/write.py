@@ -1,0 +1,91 @@
+"""Reports of what lies in folders: `vis_bench.write_report`, and the command `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vis_bench.data import catalog
+from vis_bench.errors import DataError, VisBenchError
+from vis_bench.records.run import Record, find_records, read_record
+from vis_bench.report.folder import write_run_report
+from vis_bench.report.speed.folder import (
+    curves_text,
+    read_speed_records,
+    speed_text,
+    write_curves,
+    write_speed_folder,
+)
+from vis_bench.report.terminal.comparison_table import comparison_table
+from vis_bench.types import Dataset
+
+
+def _nowhere(text: str) -> None:
+    """Show nothing."""
+
+
+def write_report(
+    places: str | Path | Sequence[str | Path],
+    out: str | Path = "reports/latest",
+    *,
+    pictures: bool = True,
+    dataset: str | None = None,
+    data_root: str | Path | None = None,
+    show: Callable[[str], object] = _nowhere,
+    say: Callable[[str], object] = _nowhere,
+) -> Path:
+    """Write the report of all records found: Markdown, HTML, LaTeX, CSV, plots and pictures; returns `out`.
+
+    places: run directories, folders of them, or record files; folders of records of speed are shown as well.
+    pictures: draw frames and plots from predictions, which need the data set. dataset: where the videos lie
+    when the runs were made on a path; a name is found by itself. show: takes the tables as text, such as
+    `print`; say: takes the paths that were written, and warnings.
+
+    Raises DataError (exit code 3) for a missing place, damaged records, and where nothing is found.
+
+    >>> write_report([])
+    Traceback (most recent call last):
+        ...
+    vis_bench.errors.DataError: no record.json and no record of speed under no folder.
+    """
+    folder = Path(out)
+    found = [Path(place) for place in ([places] if isinstance(places, str | Path) else places)]
+    paths = find_records(found)
+    timed, curves = read_speed_records([place for place in found if place.is_dir()])
+    if timed:
+        show(speed_text(timed))
+        say(f"report     {write_speed_folder(folder, timed)}")
+    if curves:
+        show(curves_text(curves))
+        for picture in write_curves(folder, curves):
+            say(f"picture    {picture}")
+    if not paths and not timed and not curves:
+        raise DataError(
+            f"no record.json and no record of speed under {', '.join(map(str, found)) or 'no folder'}."
+        )
+    if not paths:
+        return folder
+    runs = [(read_record(path), path.parent) for path in paths]
+    show(comparison_table([record.model_dump(mode="json") for record, _ in runs]))
+    place = None if data_root is None else Path(data_root)
+    datasets = _datasets([record for record, _ in runs], dataset, place, say) if pictures else []
+    say(f"report     {write_run_report(folder, runs, datasets, thorough=True, timed=timed)}")
+    return folder
+
+
+def _datasets(
+    records: Sequence[Record], given: str | None, data_root: Path | None, say: Callable[[str], object]
+) -> list[Dataset]:
+    """The evaluated datasets, each once, in the order of the records; one that cannot be opened is named.
+
+    Raises the error of opening where the user named the dataset.
+    """
+    if given is not None:
+        return [catalog.open_dataset(given, records[0].split, data_root)]
+    found = []
+    for name, split in dict.fromkeys((record.dataset, record.split) for record in records):
+        try:
+            found.append(catalog.open_dataset(name, split, data_root))
+        except VisBenchError as error:
+            say(f"vis-bench: no pictures, and no plots that need the truth: {error}")
+    return found

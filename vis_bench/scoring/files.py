@@ -1,0 +1,226 @@
+"""Predictions and truth as users have them (files, names of data sets, Python lists), scored and explained.
+
+The functions behind `vis_bench.evaluate`, `vis_bench.explain` and the commands of these names. No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from vis_bench.data import catalog
+from vis_bench.data.predictions import parse_results, read_results
+from vis_bench.data.ytvis import parse_dataset, read_dataset
+from vis_bench.errors import DataError, UsageError, did_you_mean
+from vis_bench.files import dump_json, sha256, write_json
+from vis_bench.scoring.evaluate import METRICS, Statistics, error_events, measure, score
+from vis_bench.scoring.explain import explain_tracks
+from vis_bench.types import Dataset, IouType, Track
+
+Predictions = str | Path | Sequence[Mapping[str, Any]]
+"""A results file, or its parsed content: [{video_id, category_id, score, segmentations}, ...]."""
+Truth = str | Path | Mapping[str, Any] | Dataset
+"""An annotation file, its parsed content {videos, categories, annotations}, or an opened data set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """numbers: what `evaluate` returns. tracks: how many predictions were scored."""
+
+    numbers: dict[str, Any]
+    statistics: Statistics
+    dataset: Dataset
+    tracks: int
+    iou_type: IouType
+
+
+def evaluate(
+    predictions: Predictions,
+    truth: Truth | None = None,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    metrics: str | Sequence[str] | None = None,
+    iou_type: str = "segm",
+    ignore_unknown_categories: bool = False,
+    jobs: int = 1,
+    data_root: str | Path | None = None,
+) -> dict[str, Any]:
+    """Score predictions; the dictionary that `vis-bench eval --json` writes.
+
+    predictions: a results file (gzip or not) or its content as a list; RLE counts may be text or bytes.
+    truth: an annotation file, its content as a dictionary, or what `open_dataset` returns; instead of it
+    dataset and split name a data set. metrics: of `ap`, `frame_ap`, `mot`, `hota`, `errors`, a list or
+    separated by commas; None for all. iou_type: `segm` (masks) or `bbox`. ignore_unknown_categories: drop
+    predictions of categories that the truth does not have. jobs: processes that share the videos.
+
+    Returns nested dictionaries: fractions 0..1 at full precision (MOTA may be negative), counts as ints,
+    None where a number is undefined. Raises UsageError (exit code 2) for unknown names, DataError (3) for
+    files that are missing or malformed and for a split without public truth.
+
+    >>> square = {"size": [2, 2], "counts": "04"}
+    >>> truth = {
+    ...     "videos": [{"id": 1, "width": 2, "height": 2, "file_names": ["a/0.jpg"]}],
+    ...     "categories": [{"id": 1, "name": "square"}],
+    ...     "annotations": [{"id": 1, "video_id": 1, "category_id": 1, "segmentations": [square]}],
+    ... }
+    >>> found = [{"video_id": 1, "category_id": 1, "score": 0.9, "segmentations": [square]}]
+    >>> round(evaluate(found, truth, metrics="ap")["video_ap"]["AP"], 6)
+    1.0
+
+    Source: docs/metrics.md (every formula with its public code).
+    """
+    return evaluation(
+        predictions,
+        truth,
+        dataset=dataset,
+        split=split,
+        metrics=metrics,
+        iou_type=iou_type,
+        ignore_unknown_categories=ignore_unknown_categories,
+        jobs=jobs,
+        data_root=data_root,
+    ).numbers
+
+
+def evaluation(
+    predictions: Predictions,
+    truth: Truth | None = None,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    metrics: str | Sequence[str] | None = None,
+    iou_type: str = "segm",
+    ignore_unknown_categories: bool = False,
+    jobs: int = 1,
+    data_root: str | Path | None = None,
+) -> Evaluation:
+    """As `evaluate`, with all that a summary needs."""
+    chosen, kind = parse_metrics(metrics), parse_iou_type(iou_type)
+    opened = open_truth(truth, dataset, split, data_root)
+    tracks = read_predictions(predictions, opened, kind, ignore_unknown_categories)
+    statistics = measure(opened, tracks, chosen, kind, jobs)
+    return Evaluation(score(statistics), statistics, opened, len(tracks), kind)
+
+
+def explain(
+    predictions: Predictions,
+    truth: Truth | None = None,
+    *,
+    dataset: str | None = None,
+    split: str | None = None,
+    iou_type: str = "segm",
+    events: str | Path | None = None,
+    data_root: str | Path | None = None,
+) -> dict[str, Any]:
+    """Say why predictions score what they score; the dictionary that `vis-bench explain --json` writes.
+
+    Keys: oracles, decomposition, errors, slices, costly_videos (docs/errors.md). events: a file (JSON) that
+    every single error in time is written to. Other arguments and errors as `evaluate`.
+
+    >>> square = {"size": [2, 2], "counts": "04"}
+    >>> truth = {
+    ...     "videos": [{"id": 1, "width": 2, "height": 2, "file_names": ["a/0.jpg"]}],
+    ...     "categories": [{"id": 1, "name": "square"}],
+    ...     "annotations": [{"id": 1, "video_id": 1, "category_id": 1, "segmentations": [square]}],
+    ... }
+    >>> explain([], truth)["errors"]["missed"]
+    1
+    """
+    kind = parse_iou_type(iou_type)
+    opened = open_truth(truth, dataset, split, data_root)
+    tracks = read_predictions(predictions, opened, kind)
+    result = explain_tracks(opened, tracks, kind)
+    if events is not None:
+        found = error_events(opened, tracks, iou_type=kind)
+        write_json(
+            Path(events),
+            [
+                {
+                    "kind": event.kind,
+                    "video": event.video_id,
+                    "frame": event.frame,
+                    "objects": list(event.truth_ids),
+                    "tracks": list(event.tracks),
+                }
+                for event in found
+            ],
+        )
+    return result
+
+
+def parse_metrics(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Names of METRICS, all for None. Raises UsageError for an unknown name and for none at all."""
+    names = METRICS if given is None else given.split(",") if isinstance(given, str) else given
+    wanted = tuple(name.strip() for name in names if name.strip())
+    if not wanted:
+        raise UsageError(f"--metrics {given!r}: names no metric. Known: {', '.join(METRICS)}.")
+    for name in wanted:
+        if name not in METRICS:
+            raise UsageError(f"Unknown metric {name!r}.{did_you_mean(name, METRICS)}")
+    return wanted
+
+
+def parse_iou_type(text: str) -> IouType:
+    """`segm` or `bbox`. Raises UsageError for anything else."""
+    iou_types: dict[str, IouType] = {name: name for name in get_args(IouType)}
+    if text not in iou_types:
+        raise UsageError(f"--iou-type {text!r}: must be one of {', '.join(iou_types)}.")
+    return iou_types[text]
+
+
+def open_truth(
+    truth: Truth | None, name: str | None, split: str | None, data_root: str | Path | None
+) -> Dataset:
+    """The truth given as such or as the name of a data set.
+
+    Raises UsageError unless exactly one is given, DataError for bad files and for splits without truth.
+    """
+    if (truth is None) == (name is None):
+        raise UsageError("Give the truth either as --truth FILE or as --dataset NAME [--split S].")
+    if truth is not None:
+        if split is not None:
+            raise UsageError("--split goes with --dataset, not with --truth.")
+        opened = _given_truth(truth)
+    else:
+        place = None if data_root is None else Path(data_root)
+        opened = catalog.open_dataset(name or "", split or catalog.default_split(name or ""), place)
+    if opened.tracks is None:
+        raise DataError(
+            f"{opened.name} split {opened.split!r} has no public truth, so nothing can be scored here. "
+            "Score `--split devval` (held-out training videos), or upload the file to the official server."
+        )
+    return opened
+
+
+def _given_truth(truth: Truth) -> Dataset:
+    if isinstance(truth, Dataset):
+        return truth
+    if isinstance(truth, str | Path):
+        return read_dataset(Path(truth), None, Path(truth).name, "truth")
+    try:
+        text = dump_json(_with_text(truth))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"truth: must be what an annotation file holds ({error}).") from None
+    return parse_dataset(truth, "truth", None, "truth", "truth", sha256(text.encode()))
+
+
+def _with_text(value: Any) -> Any:
+    """Parsed JSON as it is, with the counts of masks as text where they are bytes."""
+    if isinstance(value, Mapping):
+        return {key: _with_text(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_text(entry) for entry in value]
+    return value.decode("ascii", "replace") if isinstance(value, bytes) else value
+
+
+def read_predictions(
+    predictions: Predictions, dataset: Dataset, iou_type: IouType, ignore_unknown_categories: bool = False
+) -> list[Track]:
+    """The tracks of a results file or of its parsed content, in order. Raises DataError for anything else."""
+    if isinstance(predictions, str | Path):
+        return read_results(Path(predictions), dataset, ignore_unknown_categories, iou_type)
+    listed = list(predictions) if isinstance(predictions, tuple) else predictions
+    return parse_results(listed, dataset, "predictions", ignore_unknown_categories, iou_type)
