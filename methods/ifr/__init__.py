@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from methods.ifr.config import CHOICES, CONFIGS
+from methods.ifr.choices import CHOICES
+from methods.ifr.config import CONFIGS
 from methods.ifr.variants import VARIANTS
 from vis_bench.method import MethodInfo, MethodSpec
 

@@ -1,6 +1,7 @@
 """InsPro: instance queries and proposals propagated from frame to frame. Importing this imports no torch."""
 
-from methods.inspro.config import CHOICES, CONFIGS, VARIANTS
+from methods.inspro.choices import CHOICES
+from methods.inspro.config import CONFIGS, VARIANTS
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(

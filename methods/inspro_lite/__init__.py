@@ -1,6 +1,7 @@
 """InsPro-lite: InsPro's full head on key frames, one stage between them. Importing this imports no torch."""
 
-from methods.inspro_lite.config import CHOICES, CONFIGS, VARIANTS, frame_shares
+from methods.inspro_lite.choices import CHOICES
+from methods.inspro_lite.config import CONFIGS, VARIANTS, frame_shares
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(

@@ -1,4 +1,4 @@
-"""Configurations of InsPro-lite and the decisions that the paper leaves open. Imports no torch."""
+"""Configurations of InsPro-lite. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from methods.inspro import config as inspro
 from methods.inspro.config import InsProConfig
 from vis_bench.errors import UsageError
-from vis_bench.method import Choice, TrainConfig
+from vis_bench.method import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class InsProLiteConfig(InsProConfig):
     """InsPro's configuration, and what the frames between key frames need.
 
     key_interval: K, frames from one key frame to the next; 1 is InsPro. clip_order: frames of a training clip
-    of the second phase in time, K key, N non-key. Others: see `CHOICES`.
+    of the second phase in time, K key, N non-key. Others: see `choices.py`.
     """
 
     key_interval: int = 10
@@ -102,43 +102,3 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 def frame_shares(config: InsProLiteConfig) -> tuple[float, float]:
     """Shares of a key frame and of a frame after it in the mean cost of a frame."""
     return 1 / config.key_interval, 1 - 1 / config.key_interval
-
-
-_OWN = (
-    Choice(
-        "-",
-        "key_interval",
-        "paper",
-        "K = 10 (Sec 4.2; Table 3 has 1, 5, 10, 15). That the first frame of a video is a key frame is ours: "
-        "a non-key frame needs queries and proposals that a frame before it has refined.",
-    ),
-    Choice(
-        "D17",
-        "clip_order",
-        "ours",
-        "A.1 takes three key and two non-key frames of one video and does not order them; alternating in "
-        "time, both non-key frames follow a key frame directly.",
-    ),
-    Choice(
-        "D17",
-        "non_key_init",
-        "ours",
-        "A.1 is silent. The non-key head starts from the weights of the last stage, which also reads an "
-        "already refined pair.",
-    ),
-    Choice(
-        "D17",
-        "non_key_training",
-        "ours",
-        "A.1 gives no schedule for the second phase: half of the first, same rate, optimiser and "
-        "augmentation. The loss is on non-key frames only; nothing trained affects that of a key frame.",
-    ),
-    Choice(
-        "-",
-        "bank_frames",
-        "ours",
-        "Fig 4 has intra-query attention on key frames only; its bank holds the features of those frames.",
-    ),
-)
-
-CHOICES = (*_OWN, *inspro.CHOICES)

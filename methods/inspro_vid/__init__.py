@@ -1,6 +1,7 @@
 """InsPro-VID: InsPro on boxes, for joint detection and tracking. Importing this imports no torch."""
 
-from methods.inspro_vid.config import CHOICES, CONFIGS, VARIANTS
+from methods.inspro_vid.choices import CHOICES
+from methods.inspro_vid.config import CONFIGS, VARIANTS
 from vis_bench.method import MethodInfo, MethodSpec
 
 SPEC = MethodSpec(

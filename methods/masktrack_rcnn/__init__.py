@@ -1,6 +1,7 @@
 """MaskTrack R-CNN: Mask R-CNN with a tracking head and an identity bank. Importing this imports no torch."""
 
-from methods.masktrack_rcnn.config import CHOICES, CONFIGS, VARIANTS
+from methods.masktrack_rcnn.choices import CHOICES
+from methods.masktrack_rcnn.config import CONFIGS, VARIANTS
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(

@@ -1,4 +1,4 @@
-"""Configurations of MaskTrack R-CNN and the decisions that are left open. Imports no torch."""
+"""Configurations of MaskTrack R-CNN. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from methods.layers.backbone_config import BackboneConfig
 from methods.layers.backbone_variants import RESNET101
 from methods.tracking.association import AssociationRule
 from vis_bench.errors import UsageError
-from vis_bench.method import Augmentation, Choice, ClipSampling, TrainConfig
+from vis_bench.method import Augmentation, ClipSampling, TrainConfig
 
 PYRAMID = ("p2", "p3", "p4", "p5")
 
@@ -221,92 +221,4 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "no-class-cue": {"association.label_weight": 0.0},
         **RESNET101,
     }
-)
-
-CHOICES = (
-    Choice(
-        "D18",
-        "association.refresh_label",
-        "public code",
-        "The official code keeps the class of an identity's first detection in the bank; mmtracking "
-        "refreshes it (variant refresh-class).",
-    ),
-    Choice(
-        "D18",
-        "association.forget_after_frames",
-        "public code",
-        "The official code forgets nothing; mmtracking drops identities unseen for 20 frames (variant "
-        "forget20).",
-    ),
-    Choice(
-        "-",
-        "association.dummy_logit",
-        "public code",
-        "0 for a new object, in training and at inference; its IoU is 0 and its class counts as equal.",
-    ),
-    Choice(
-        "-",
-        "score_threshold",
-        "public code",
-        "0.05 in the official code, 0.01 in mmtracking (variant mmtracking).",
-    ),
-    Choice(
-        "-",
-        "roi.sampling_ratio",
-        "public code",
-        "2 x 2 samples per cell. RoIAlign is half-pixel aligned, as in mmtracking; the official code of 2019 "
-        "is half a cell off.",
-    ),
-    Choice(
-        "-",
-        "rpn.low_quality_iou",
-        "public code",
-        "The best anchors of an object are positive from IoU 0.3 only. Anchors whose centre lies in the "
-        "padding take no part (ours; public code decides by cell, which is the same).",
-    ),
-    Choice(
-        "-",
-        "rpn.proposals",
-        "public code",
-        "200 per image in training too, after at most 200 per level and suppression within a level.",
-    ),
-    Choice(
-        "-",
-        "roi.add_truth",
-        "public code",
-        "True boxes join the proposals, so that every object has a positive from the first step.",
-    ),
-    Choice(
-        "-",
-        "mask_threshold",
-        "public code",
-        "0.5 on the probability, interpolated in the frame; targets are 1 where the object covers half of a "
-        "cell.",
-    ),
-    Choice(
-        "-",
-        "train.sampling",
-        "public code",
-        "The reference frame is uniform over the other labelled frames of the video.",
-    ),
-    Choice(
-        "-",
-        "train.batch_size",
-        "ours",
-        "8 pairs per GPU in public code, the number of GPUs is not certain: one is assumed at the "
-        "rate 0.005.",
-    ),
-    Choice(
-        "-",
-        "train.iterations",
-        "ours",
-        "12 epochs of about 61,800 labelled frames of YouTube-VIS 2019, 8 pairs a step, whatever the "
-        "dataset; every video is drawn equally often.",
-    ),
-    Choice(
-        "-",
-        "backbone.frozen_norm",
-        "ours",
-        "Public code keeps BatchNorm in evaluation mode but trains its scale and shift; here they are fixed.",
-    ),
 )

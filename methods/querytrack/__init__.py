@@ -1,6 +1,7 @@
 """QueryTrack: QueryInst with a contrastive tracking head per stage. Importing this imports no torch."""
 
-from methods.querytrack.config import CHOICES, CONFIGS, VARIANTS
+from methods.querytrack.choices import CHOICES
+from methods.querytrack.config import CONFIGS, VARIANTS
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(

@@ -1,6 +1,7 @@
 """STC: CondInst with a tracking head, trained by contrast across frames. Importing this imports no torch."""
 
-from methods.stc.config import CHOICES, CONFIGS, VARIANTS
+from methods.stc.choices import CHOICES
+from methods.stc.config import CONFIGS, VARIANTS
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(

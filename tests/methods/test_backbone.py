@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from closeness import assert_close_to_largest, in_float64
 from torchvision.ops import FrozenBatchNorm2d
 
 from methods.layers.backbone import STRIDES, FrozenNorm, build_backbone
@@ -53,6 +54,7 @@ def test_the_small_one_freezes_too():
     assert len(trainable_parts(build_backbone(SMALL))) > 4
 
 
+@in_float64()
 def test_frozen_norm_is_the_same_with_and_without_gradients():
     torch.manual_seed(0)
     norm = FrozenNorm(3)
@@ -62,6 +64,6 @@ def test_frozen_norm_is_the_same_with_and_without_gradients():
     shape = (1, 3, 1, 1)
     mean, variance = norm.running_mean.view(shape), norm.running_var.view(shape)
     wanted = (x - mean) / (variance + 1e-5).sqrt() * norm.weight.view(shape) + norm.bias.view(shape)
-    torch.testing.assert_close(norm(x), wanted)
+    assert_close_to_largest(norm(x), wanted, terms=10)
     with torch.no_grad():
-        torch.testing.assert_close(norm(x), wanted)
+        assert_close_to_largest(norm(x), wanted, terms=10)

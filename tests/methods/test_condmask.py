@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from closeness import WHOLE_NETWORK, assert_close_to_largest, in_float64
 
 from methods.layers.condmask import (
     MaskBranch,
@@ -45,6 +46,7 @@ def test_relative_coordinates_are_divided_by_the_size_of_interest() -> None:
     assert planes[0, 1].tolist() == [8 / 64, 8 / 64]
 
 
+@in_float64()
 def test_dynamic_head_equals_plain_convolutions() -> None:
     torch.manual_seed(0)
     feature = torch.randn(2, 8, 3, 4)
@@ -61,7 +63,7 @@ def test_dynamic_head_equals_plain_convolutions() -> None:
         x = F.conv2d(x, k[:80].reshape(8, 10, 1, 1), k[152:160]).relu()
         x = F.conv2d(x, k[80:144].reshape(8, 8, 1, 1), k[160:168]).relu()
         x = F.conv2d(x, k[144:152].reshape(1, 8, 1, 1), k[168:])
-        assert torch.allclose(got[i], x[0, 0], atol=1e-5)
+        assert_close_to_largest(got[i], x[0, 0], terms=WHOLE_NETWORK)
 
 
 def test_without_coordinates_the_place_of_the_instance_does_not_matter() -> None:
@@ -104,12 +106,13 @@ def test_aligned_upsampling_by_hand() -> None:
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4, 8])
+@in_float64()
 def test_aligned_upsampling_keeps_coarse_values_at_their_pixels(factor: int) -> None:
     coarse = torch.randn(2, 3, 5, 7)
     fine = aligned_upsample(coarse, factor)
     assert fine.shape == (2, 3, 5 * factor, 7 * factor)
     shift = factor // 2
-    assert torch.allclose(fine[..., shift::factor, shift::factor], coarse, atol=1e-5)
+    assert_close_to_largest(fine[..., shift::factor, shift::factor], coarse, terms=100)
 
 
 def test_truth_is_sampled_from_pixel_two() -> None:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from closeness import HUNDRED_ROUNDINGS
 
 from methods.inspro.config import LossWeights
 from methods.inspro.losses import (
@@ -34,12 +35,13 @@ def targets(boxes, visible, labels, sizes=((100, 200),)):
 def test_dedup_box_without_overlap_counts():
     # 20 x 20 box 2 px below the object: centre distance 32 px
     value = dedup([[90.0, 42.0, 110.0, 62.0]], [True], count=1)
-    assert value == pytest.approx(0.1 - 32**2 / 41_600, abs=1e-6)
-    assert value == pytest.approx(0.075, abs=5e-4)
+    assert value == pytest.approx(0.1 - 32**2 / 41_600, rel=HUNDRED_ROUNDINGS)
+    assert value == pytest.approx(0.075, abs=5e-4)  # as rounded in the text
 
 
 def test_dedup_keeps_the_divisor_with_fewer_boxes_than_k():
-    assert dedup([[90.0, 42.0, 110.0, 62.0]], [True]) == pytest.approx((0.1 - 1024 / 41_600) / 5, abs=1e-7)
+    wanted = pytest.approx((0.1 - 1024 / 41_600) / 5, rel=HUNDRED_ROUNDINGS)
+    assert dedup([[90.0, 42.0, 110.0, 62.0]], [True]) == wanted
     assert dedup([[90.0, 42.0, 110.0, 62.0]], [False]) == 0
 
 
@@ -47,9 +49,9 @@ def test_dedup_takes_the_k_largest_overlaps_among_unmatched_boxes():
     # centres (100, 20), (100, 30), (100, 40): shifted copies; k = 2 keeps the two with the largest IoU
     boxes = [[0.0, 20.0, 200.0, 60.0], [0.0, 0.0, 200.0, 40.0], [0.0, 10.0, 200.0, 50.0]]
     expected = (0.1 + (0.1 - 100 / 41_600)) / 2
-    assert dedup(boxes, [True, True, True], count=2) == pytest.approx(expected, abs=1e-6)
+    assert dedup(boxes, [True, True, True], count=2) == pytest.approx(expected, rel=HUNDRED_ROUNDINGS)
     expected = ((0.1 - 400 / 41_600) + (0.1 - 100 / 41_600)) / 2
-    assert dedup(boxes, [True, False, True], count=2) == pytest.approx(expected, abs=1e-6)
+    assert dedup(boxes, [True, False, True], count=2) == pytest.approx(expected, rel=HUNDRED_ROUNDINGS)
 
 
 def test_dedup_hinge_uses_the_diagonal_of_the_object():
@@ -73,11 +75,12 @@ def test_dedup_loss_averages_over_objects_and_frames_and_sums_over_stages():
     slots = torch.zeros(2, 2, 1, 1, dtype=torch.int64)
     goal = targets(OBJECT.view(1, 1, 1, 4).repeat(2, 1, 1, 1), torch.ones(2, 1, 1, dtype=torch.bool), LABEL)
     value = deduplication_loss(boxes, slots, goal, LossWeights())
-    assert value.item() == pytest.approx(2 * (2 * 0.1 / 5) / 2, abs=1e-6)
+    assert value.item() == pytest.approx(2 * (2 * 0.1 / 5) / 2, rel=HUNDRED_ROUNDINGS)
     # a reserved slot whose object is absent counts as unmatched, but an absent object pushes nothing
     goal = targets(goal.boxes, torch.tensor([[[True]], [[False]]]), LABEL)
     slots[:, 1] = -1
-    assert deduplication_loss(boxes, slots, goal, LossWeights()).item() == pytest.approx(0.02, abs=1e-6)
+    alone = deduplication_loss(boxes, slots, goal, LossWeights()).item()
+    assert alone == pytest.approx(0.02, rel=HUNDRED_ROUNDINGS)
 
 
 LABEL = torch.tensor([[1]])
@@ -95,10 +98,12 @@ def test_classification_by_hand():
     goal = targets(OBJECT.view(1, 1, 1, 4), torch.ones(1, 1, 1, dtype=torch.bool), LABEL)
     slots = torch.tensor([[[[2]]]])
     expected = 0.0625 * LN2 + 5 * 0.1875 * LN2
-    assert classification_loss(logits, slots, goal).item() == pytest.approx(expected, rel=1e-5)
+    assert classification_loss(logits, slots, goal).item() == pytest.approx(expected, rel=HUNDRED_ROUNDINGS)
     ignored = torch.tensor([[[True, False, False]]])
     expected -= 2 * 0.1875 * LN2
-    assert classification_loss(logits, slots, goal, ignored).item() == pytest.approx(expected, rel=1e-5)
+    assert classification_loss(logits, slots, goal, ignored).item() == pytest.approx(
+        expected, rel=HUNDRED_ROUNDINGS
+    )
 
 
 def test_classification_rewards_the_matched_slot_and_its_label():
@@ -130,8 +135,8 @@ def test_mask_losses_by_hand():
     # x = 0.5 on 4 pixels, one of them foreground: dice 1 - 2 * 0.5 / (4 * 0.25 + 1) = 0.5
     wanted = torch.tensor([[[True, False], [False, False]]])
     dice, focal = mask_losses(torch.zeros(1, 2, 2), wanted, torch.tensor([0.5]))
-    assert dice.item() == pytest.approx(0.25, abs=1e-5)
-    assert focal.item() == pytest.approx(0.5 * (0.0625 + 3 * 0.1875) * LN2 / 4, rel=1e-5)
+    assert dice.item() == pytest.approx(0.25, abs=1e-5)  # 1e-5 is added to the denominator of 2
+    assert focal.item() == pytest.approx(0.5 * (0.0625 + 3 * 0.1875) * LN2 / 4, rel=HUNDRED_ROUNDINGS)
 
 
 def test_no_object_at_all_leaves_only_the_background_term():

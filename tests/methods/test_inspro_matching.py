@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from closeness import HUNDRED_ROUNDINGS
 
 from methods.inspro.config import LossWeights
 from methods.inspro.matching import empty_table, match_frame, matching_cost, reserved_slots
@@ -35,7 +36,8 @@ def test_cost_by_hand():
     target = torch.tensor([[0.0, 0.0, 100.0, 50.0]])
     cost = matching_cost(logits, boxes, torch.tensor([1]), target, SIZE, WEIGHTS)
     # L1: 50 px of 100 px height = 0.5; GIoU = IoU = 0.5, since the hull is the larger box
-    assert cost.item() == pytest.approx(2 * -0.125 * math.log(2) + 5 * 0.5 - 2 * 0.5, abs=1e-6)
+    wanted = 2 * -0.125 * math.log(2) + 5 * 0.5 - 2 * 0.5
+    assert cost.item() == pytest.approx(wanted, rel=HUNDRED_ROUNDINGS)
 
 
 def test_first_frame_is_hungarian_over_all_slots():

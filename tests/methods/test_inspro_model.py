@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from closeness import WHOLE_NETWORK, assert_close_to_largest, in_float64
 
 from methods.inspro import SPEC
 from methods.inspro.config import CONFIGS, TINY, LossWeights
@@ -140,6 +141,7 @@ def test_ablation_rows_switch_what_table_2a_says():
     assert not any(c.dedup or c.bank for c in rows.values())
 
 
+@in_float64()
 def test_step_propagates_the_bank_output_of_all_slots_and_banks_the_features():
     model = build(bank_length=3)
     sizes = torch.tensor([[48, 64]])
@@ -148,7 +150,7 @@ def test_step_propagates_the_bank_output_of_all_slots_and_banks_the_features():
     second, after = model.step(pyramid, state, sizes, clip_proposals=False)
     o1, o2 = first[-1].object_features, second[-1].object_features
     weights = torch.stack([model.attention.score(o1), model.attention.score(o2)]).softmax(0)
-    torch.testing.assert_close(after.queries, weights[0] * o1 + weights[1] * o2 + o2)
+    assert_close_to_largest(after.queries, weights[0] * o1 + weights[1] * o2 + o2, terms=WHOLE_NETWORK)
     assert after.queries.shape == (1, 6, 16)
     assert torch.equal(after.bank[0], o1)
     assert torch.equal(after.bank[1], o2)
@@ -222,6 +224,7 @@ def test_without_propagation_a_frame_depends_on_itself_only(query, proposal, cha
     last = make_frames(1, seed=9)
     alone = scores_of(model.track(VIDEO, iter(last)))[-1]
     after_others = scores_of(model.track(VIDEO, iter([*make_frames(2), *last])))[-1]
+    # the same computation where nothing is propagated; else scores of about 0.01 change by more than 1 %
     assert (not np.allclose(alone, after_others, atol=1e-6)) == changes
 
 
@@ -301,6 +304,7 @@ def test_a_slot_of_a_vanished_object_is_background_or_ignored(monkeypatch):
         assert reserved.nonzero().tolist() == [[1, 0, own]]
 
 
+@in_float64()
 def test_boxes_start_from_and_are_compared_in_the_unpadded_frame(monkeypatch):
     from methods.inspro import model as module
 
@@ -317,7 +321,8 @@ def test_boxes_start_from_and_are_compared_in_the_unpadded_frame(monkeypatch):
     centre, size = model.initial_boxes.split(2, dim=1)
     for boxes, (height, width) in zip(given[0], asked, strict=True):
         corners = torch.cat((centre - size / 2, centre + size / 2), 1)
-        torch.testing.assert_close(boxes, corners * torch.tensor([width, height, width, height]))
+        wanted = corners * torch.tensor([width, height, width, height])
+        assert_close_to_largest(boxes, wanted, terms=10)
 
 
 def test_clips_of_different_length_are_refused():
@@ -456,10 +461,11 @@ def test_backbone_is_called_once_with_frames_clip_after_clip():
     torch.testing.assert_close(seen[0], expected)
 
 
+@in_float64()
 def test_loss_of_a_batch_is_that_of_its_clips_when_they_hold_equal_objects():
     # frames and clips must not be mixed up anywhere: masks, boxes and features of each stay together
     model = build(box_output_gain=0.0)
     a, b = moving_squares(seed=0), moving_squares(seed=1)
     one, two, both = model.losses([a]), model.losses([b]), model.losses([a, b])
     for name, term in both.items():
-        torch.testing.assert_close(term, 0.5 * (one[name] + two[name]), rtol=1e-4, atol=1e-5)
+        assert_close_to_largest(term, 0.5 * (one[name] + two[name]), terms=WHOLE_NETWORK)

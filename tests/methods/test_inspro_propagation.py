@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from closeness import HUNDRED_ROUNDINGS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +37,7 @@ def test_equation_1_by_hand_with_equal_weights():
 def test_equation_1_by_hand_with_softmax_over_time():
     ones = math.exp(1) / (math.exp(1) + math.exp(3))
     expected = ones * 1 + (1 - ones) * 3 + 3
-    assert run(attention(18, 1.0), [1.0, 3.0])[1] == pytest.approx(expected, rel=1e-6)
+    assert run(attention(18, 1.0), [1.0, 3.0])[1] == pytest.approx(expected, rel=HUNDRED_ROUNDINGS)
 
 
 def test_slots_do_not_mix():
@@ -89,7 +90,7 @@ def test_per_channel_weights_differ_over_channels():
         module.score.bias.zero_()
     _, bank = module(torch.tensor([[[0.0, 0.0]]]), ())
     query, _ = module(torch.tensor([[[2.0, 2.0]]]), bank)
-    assert query[0, 0, 0].item() == pytest.approx(2 / (1 + math.exp(-2)) + 2, rel=1e-5)
+    assert query[0, 0, 0].item() == pytest.approx(2 / (1 + math.exp(-2)) + 2, rel=HUNDRED_ROUNDINGS)
     assert query[0, 0, 1].item() == pytest.approx(1 + 2)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from closeness import WHOLE_NETWORK, assert_close_to_largest, in_float64
 
 from methods.inspro.model import InsPro
 from methods.inspro_vid import SPEC
@@ -88,6 +89,7 @@ def test_only_the_mask_head_is_missing():
     assert {name.split(".")[1] for name in missing} == {"branch", "generators"}
 
 
+@in_float64()
 def test_losses_are_the_four_box_and_class_terms_of_inspro():
     ours, theirs = make(), InsPro(MICRO, 3).eval()
     theirs.load_state_dict(ours.state_dict(), strict=False)
@@ -96,7 +98,7 @@ def test_losses_are_the_four_box_and_class_terms_of_inspro():
     assert set(found) == {"loss_class", "loss_l1", "loss_giou", "loss_dedup"}
     assert set(expected) - set(found) == {"loss_dice", "loss_mask_focal"}
     for name, value in found.items():
-        torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
+        assert_close_to_largest(value, expected[name], terms=WHOLE_NETWORK)
 
 
 def test_masks_of_a_clip_take_no_part_in_training():
@@ -182,6 +184,7 @@ def test_beta_zero_is_row_c():
 # data
 
 
+@in_float64()
 def test_a_still_image_becomes_three_equal_frames():
     """DET images: a video of one frame gives a clip that repeats it; its box is the same in all frames."""
     assert choose_frames(CONFIGS["paper"].train.sampling, 1, Draws(0, 0)) == [0, 0, 0]
@@ -193,7 +196,7 @@ def test_a_still_image_becomes_three_equal_frames():
     model.step = lambda pyramid, *rest: seen.append(pyramid) or original(pyramid, *rest)
     assert all(torch.isfinite(value) for value in model.losses([still]).values())
     for name, feature in seen[0].items():
-        torch.testing.assert_close(feature, seen[2][name])
+        assert_close_to_largest(feature, seen[2][name], terms=WHOLE_NETWORK)
 
 
 def test_boxes_can_be_given_as_rectangular_polygons(tmp_path):
@@ -243,6 +246,7 @@ def test_tracking_is_online_and_gives_boxes_in_original_pixels():
     expected = 2 * clip_boxes(outputs[-1].boxes, sizes)[0]
     found = torch.tensor([detection.box for detection in results[0].detections])
     found = torch.cat([found[:, :2], found[:, :2] + found[:, 2:]], dim=1)
+    # a resized pixel half way between two numbers may be rounded to either, which moves boxes a little
     torch.testing.assert_close(found, expected, rtol=0, atol=0.5)
     assert all(d.segmentation is None for result in results for d in result.detections)
     for result in results:

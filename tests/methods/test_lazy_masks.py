@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from closeness import in_float64
 
 from methods.tracking import association
 from methods.tracking.association import track_with
@@ -58,8 +59,12 @@ HEADS = {
 
 
 @pytest.mark.parametrize("name", HEADS)
+@in_float64()
 def test_the_mask_head_sees_only_what_is_put_out(name, squares, monkeypatch):
-    """Every second detection is refused by the association; its mask is never computed."""
+    """Every second detection is refused by the association; its mask is never computed.
+
+    In float64: in float32 a pixel at the threshold may turn with the number of masks drawn at once.
+    """
     from vis_bench.data import catalog
 
     spec = load_spec(name)

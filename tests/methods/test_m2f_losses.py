@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from closeness import HUNDRED_ROUNDINGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,8 +60,8 @@ def test_matching_cost_of_constant_volumes_by_hand() -> None:
     cost = matching_cost(class_logits, masks, target, CONFIG)
     volume = 2 * CONFIG.points
     rest = 5 * math.log(2) + 5 * (1 - 1 / (volume / 2 + 1))
-    assert cost[0, 0].item() == pytest.approx(-2 * 0.6 + rest, rel=1e-5)
-    assert cost[0, 1].item() == pytest.approx(-2 * 0.2 + rest, rel=1e-5)
+    assert cost[0, 0].item() == pytest.approx(-2 * 0.6 + rest, rel=HUNDRED_ROUNDINGS)
+    assert cost[0, 1].item() == pytest.approx(-2 * 0.2 + rest, rel=HUNDRED_ROUNDINGS)
 
 
 def test_matching_uses_the_same_points_in_all_frames(monkeypatch) -> None:
@@ -185,7 +186,7 @@ def test_classification_is_not_divided_by_instances() -> None:
     # uniform logits: cross-entropy log 3 whatever the number of objects and queries, times the weight 2
     for instances in (1, 2, 4):
         losses = prediction_losses(*_case(instances, 1), CONFIG)
-        assert losses["class"].item() == pytest.approx(2 * math.log(3), rel=1e-5)
+        assert losses["class"].item() == pytest.approx(2 * math.log(3), rel=HUNDRED_ROUNDINGS)
 
 
 def test_no_objects_give_a_class_loss_and_zero_mask_losses_with_gradient() -> None:
@@ -193,7 +194,7 @@ def test_no_objects_give_a_class_loss_and_zero_mask_losses_with_gradient() -> No
     masks = torch.zeros(1, 3, 2, 4, 4, requires_grad=True)
     target = ClipTarget(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 2, 16, 16))
     losses = prediction_losses(class_logits, masks, [target], CONFIG)
-    assert losses["class"].item() == pytest.approx(2 * math.log(4), rel=1e-5)
+    assert losses["class"].item() == pytest.approx(2 * math.log(4), rel=HUNDRED_ROUNDINGS)
     assert losses["bce"].item() == losses["dice"].item() == 0
     sum(losses.values()).backward()
     assert class_logits.grad is not None

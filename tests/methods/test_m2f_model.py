@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from clip_batches import alone_and_together
+from closeness import HUNDRED_ROUNDINGS, WHOLE_NETWORK, assert_close_to_largest, in_float64
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -248,6 +249,7 @@ def test_low_memory_keeps_16_bit_and_no_keys_of_the_whole_video(monkeypatch) -> 
     plain = model.track(VIDEO, iter(_frames(5)))
     assert held[0].dtype != kept[1].mask_features[0].dtype
     assert [t.label for t in tracks] == [t.label for t in plain]
+    # features of 11 bits are off by 2^-12 of their size, and a softmax passes on a quarter of that
     assert [t.score for t in tracks] == pytest.approx([t.score for t in plain], abs=1e-3)
     assert _iou(tracks, plain) >= 0.99
 
@@ -262,6 +264,7 @@ def _iou(tracks, others) -> float:
     return both / either
 
 
+@in_float64()
 def test_masks_are_resized_for_kept_queries_only_and_one_frame_at_a_time(monkeypatch) -> None:
     torch.manual_seed(0)
     sizes, drawn, full = FrameSizes((32, 32), (32, 32), (40, 40)), [], []
@@ -314,16 +317,17 @@ def test_every_prediction_is_supervised(monkeypatch) -> None:
     losses = Mask2FormerVis(SMALL, 5).losses([_clip(2)])
     assert len(calls) == SMALL.decoder.layers + 1
     for name, value in losses.items():
-        assert value.item() == pytest.approx(sum(call[name].item() for call in calls), rel=1e-5)
+        assert value.item() == pytest.approx(sum(call[name].item() for call in calls), rel=HUNDRED_ROUNDINGS)
 
 
+@in_float64()
 def test_masks_queries_and_objects_of_a_clip_stay_together(monkeypatch) -> None:
     torch.manual_seed(0)
     model = Mask2FormerVis(SMALL, 5).eval()
     for b, alone, together in alone_and_together(monkeypatch, model_module, model, [_clip(1), _clip(2)]):
         (logits, masks, (target,), _), (both_logits, both_masks, targets, _) = alone, together
-        torch.testing.assert_close(both_logits[b], logits[0], atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(both_masks[b], masks[0], atol=1e-3, rtol=1e-4)
+        assert_close_to_largest(both_logits[b], logits[0], terms=WHOLE_NETWORK)
+        assert_close_to_largest(both_masks[b], masks[0], terms=WHOLE_NETWORK)
         assert torch.equal(targets[b].masks, target.masks)
 
 
@@ -353,6 +357,7 @@ def test_tracks_cover_the_video_at_its_own_size() -> None:
         assert {tuple(s["size"]) for s in track.segmentations if s} <= {(50, 70)}
 
 
+@in_float64()
 def test_tracks_do_not_depend_on_frames_per_pass_or_on_the_video_before() -> None:
     torch.manual_seed(0)
     model = Mask2FormerVis(SMALL, 5).eval()
@@ -361,7 +366,7 @@ def test_tracks_do_not_depend_on_frames_per_pass_or_on_the_video_before() -> Non
     assert whole == again
     model.config = replace(SMALL, frames_per_pass=2)
     parts = model.track(VIDEO, iter(_frames(5)))
-    assert [(t.label, t.score) for t in parts] == [(t.label, pytest.approx(t.score, abs=1e-5)) for t in whole]
+    assert [(t.label, t.score) for t in parts] == [(t.label, pytest.approx(t.score, abs=1e-9)) for t in whole]
 
 
 def test_flops_can_be_counted_while_tracking() -> None:

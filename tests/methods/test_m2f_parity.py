@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from closeness import STORED_IN_FLOAT32, assert_close_to_largest
 from torch import Tensor, nn
 from torchvision.models import resnet50
 from torchvision.models.resnet import Bottleneck
@@ -28,6 +29,9 @@ from vis_bench.masks.rle import decode
 
 SLICE = Path(__file__).parents[1] / "fixtures" / "parity" / "m2f_decoder.pt"
 LEVELS = ("res5", "res4", "res3")
+# here ours are in float32 too, whose deformable sampling is another than that of float64: 70 layers of up to
+# 2,304 terms, whose roundings have random signs, are some hundred eps
+IN_FLOAT32 = 1000
 
 
 def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -52,13 +56,15 @@ def full() -> dict:
 
 def _check_decoder(decoder: VideoDecoder, stored: dict, outputs: list[dict]) -> None:
     maps = {name: x[None] for name, x in zip(LEVELS, stored["multi_scale"], strict=True)}
-    features = stored["mask_features"][None]
+    maps = {name: x.double() for name, x in maps.items()}
+    features = stored["mask_features"][None].double()
     with torch.no_grad():
-        own = decoder.eval()(_parts(maps), _parts(resized_to_levels(features, maps)))
+        own = decoder.double().eval()(_parts(maps), _parts(resized_to_levels(features, maps)))
     for prediction, wanted in zip(own, outputs, strict=True):
-        torch.testing.assert_close(prediction.class_logits, wanted["pred_logits"], atol=1e-4, rtol=0)
-        masks = mask_logits(prediction.mask_embeddings, features)
-        torch.testing.assert_close(masks, wanted["pred_masks"], atol=1e-4, rtol=0)
+        logits = prediction.class_logits.float()
+        assert_close_to_largest(logits, wanted["pred_logits"], terms=STORED_IN_FLOAT32)
+        masks = mask_logits(prediction.mask_embeddings, features).float()
+        assert_close_to_largest(masks, wanted["pred_masks"], terms=STORED_IN_FLOAT32)
 
 
 def test_parameter_counts_of_the_paper_configuration() -> None:
@@ -86,7 +92,8 @@ def test_decoder_equals_the_stored_slice() -> None:
 
 def test_position_encoding_equals_the_stored_one() -> None:
     stored = torch.load(SLICE, weights_only=True)
-    torch.testing.assert_close(sine_3d(3, 4, 6, 64), stored["pos_level4x6"][0], atol=1e-6, rtol=0)
+    # angles of up to 2 pi round by 6 eps
+    assert_close_to_largest(sine_3d(3, 4, 6, 64), stored["pos_level4x6"][0], terms=10)
 
 
 def test_decoder_equals_all_stored_layers(full) -> None:
@@ -101,9 +108,9 @@ def test_pixel_decoder_equals_the_stored_features(full) -> None:
     decoder.load_state_dict(_part(full["state_dict"], "pixel_decoder."))
     with torch.no_grad():
         maps, mask_features = decoder(full["backbone"])
-    torch.testing.assert_close(mask_features, full["mask_features"], atol=1e-4, rtol=0)
+    assert_close_to_largest(mask_features, full["mask_features"], terms=IN_FLOAT32)
     for name, wanted in zip(LEVELS, full["multi_scale"], strict=True):
-        torch.testing.assert_close(maps[name], wanted, atol=1e-4, rtol=0)
+        assert_close_to_largest(maps[name], wanted, terms=IN_FLOAT32)
 
 
 def _narrow_resnet() -> ResNet:
@@ -129,20 +136,21 @@ def test_whole_pipeline_equals_the_stored_run(full, monkeypatch) -> None:
     model = Mask2FormerVis(config, 7).eval()
     model.load_state_dict(from_reference(full["state_dict"]))
     images = normalise_and_pad(list(full["frames_uint8"]))
-    torch.testing.assert_close(images, full["images_normalized_padded"], atol=1e-5, rtol=0)
+    assert_close_to_largest(images, full["images_normalized_padded"], terms=10)
     with torch.no_grad():
         maps, features = model.frame_features(images)
         maps = {name: x[None] for name, x in maps.items()}
         output = model.decoder(_parts(maps), _parts(resized_to_levels(features[None], maps)))[-1]
-    torch.testing.assert_close(output.class_logits, full["pred_logits"], atol=1e-3, rtol=0)
+    assert_close_to_largest(output.class_logits, full["pred_logits"], terms=IN_FLOAT32)
     masks = mask_logits(output.mask_embeddings, features[None])
-    torch.testing.assert_close(masks, full["pred_masks"], atol=1e-3, rtol=0)
+    assert_close_to_largest(masks, full["pred_masks"], terms=IN_FLOAT32)
 
     call = (full["call"]["height"], full["call"]["width"])
     tracks = instances(output, features, 10, FrameSizes((64, 96), (58, 90), call))
     final = full["final"]
     order = sorted(range(10), key=lambda i: -final["pred_scores"][i])
     assert [track.label for track in tracks] == [final["pred_labels"][i] for i in order]
+    # a softmax passes on a quarter of what logits of up to 2 are off
     assert [track.score for track in tracks] == pytest.approx(
         [final["pred_scores"][i] for i in order], abs=1e-4
     )

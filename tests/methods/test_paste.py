@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from closeness import HUNDRED_ROUNDINGS
 
 from methods.layers.mask_targets import crop_mask_targets
 from methods.layers.paste import paste_masks, paste_weights
@@ -33,7 +34,8 @@ def test_equals_grid_sampling(box):
     for threshold in (0.1, 0.37, 0.5, 0.9):
         pasted = paste_masks(logit(probability)[None], torch.tensor([box]), (24, 30), threshold)[0]
         different = pasted != (wanted >= threshold)
-        assert (wanted - threshold).abs()[different].lt(1e-5).all()
+        # positions of up to 30 px in cells and two sums of two weighted probabilities, the largest being 1
+        assert (wanted - threshold).abs()[different].lt(HUNDRED_ROUNDINGS).all()
         assert different.sum() <= 1
 
 

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from closeness import HUNDRED_ROUNDINGS
 
 from methods.layers.mask_targets import crop_mask_targets
 from methods.querytrack.config import LossWeights
@@ -70,7 +71,7 @@ def test_no_object_anywhere():
     assert queries.shape == (1, 0)
     classes, l1, giou = detection_losses(logits[0], boxes[0], queries[0], flat)
     # 12 background entries at p = 0.5, normaliser 1
-    assert classes.item() == pytest.approx(12 * 0.75 * 0.25 * math.log(2), rel=1e-5)
+    assert classes.item() == pytest.approx(12 * 0.75 * 0.25 * math.log(2), rel=HUNDRED_ROUNDINGS)
     assert l1 == giou == 0
 
 
@@ -128,7 +129,7 @@ def test_detection_losses_by_hand():
     classes, l1, giou = detection_losses(logits, boxes, torch.tensor([0, 1]), flat)
     # p = 0.5 everywhere: 2 positives and 6 negatives over 2 objects
     wanted = (2 * 0.25 + 6 * 0.75) * 0.25 * math.log(2) / 2
-    assert classes.item() == pytest.approx(wanted, rel=1e-5)
+    assert classes.item() == pytest.approx(wanted, rel=HUNDRED_ROUNDINGS)
     assert l1.item() == pytest.approx((10 / 80) / 2)
     assert giou.item() == pytest.approx(0.5 / 2)
 
@@ -140,6 +141,7 @@ def test_mask_targets_are_cut_at_the_predicted_box():
     logits = torch.zeros(1, 3, 28, 28)
     logits[0, 2] = -20.0
     logits[0, 2, :, :14] = 20.0
+    # 1e-5 is added to the denominator; sigmoid(20) is 1 - 2e-9
     assert mask_loss(logits, box, entry, flat).item() == pytest.approx(0.0, abs=1e-4)
     # the same prediction in the truth's own box misses half of the object: 1 - 2 * 392 / (392 + 784)
     assert mask_loss(logits, flat.boxes, entry, flat).item() == pytest.approx(1 / 3, abs=1e-4)
@@ -157,7 +159,7 @@ def test_mask_loss_is_the_dice_of_the_true_class_over_the_number_of_objects():
         x = 1 / (1 + torch.exp(-logits[k, label].detach().double()))
         y = cut[k]
         total += 1 - 2 * (x * y).sum() / ((x * x).sum() + (y * y).sum() + 1e-5)
-    assert loss.item() == pytest.approx(float(total) / 3, rel=1e-5)
+    assert loss.item() == pytest.approx(float(total) / 3, rel=HUNDRED_ROUNDINGS)
     loss.backward()
     assert logits.grad[0, 0].abs().sum() == 0
     assert logits.grad[1, 1].abs().sum() == 0
@@ -179,7 +181,7 @@ def test_track_loss_compares_key_frames_with_the_reference_of_their_own_pair_onl
 
     wanted = (term(0.5, False) + term(1.0, True) + term(-0.7, True)) / 3
     loss = track_loss(embeddings, torch.arange(5), flat, WEIGHTS)
-    assert loss.item() == pytest.approx(wanted, rel=1e-5)
+    assert loss.item() == pytest.approx(wanted, rel=HUNDRED_ROUNDINGS)
     # another video's embeddings take no part
     other = embeddings.clone()
     other[4] = 9.0
@@ -189,7 +191,9 @@ def test_track_loss_compares_key_frames_with_the_reference_of_their_own_pair_onl
         track_loss(other[first_only], matched, flat, WEIGHTS),
     )
     both = track_loss(other, torch.arange(5), flat, WEIGHTS).item()
-    assert both == pytest.approx((term(0.5, False) + term(1.0, True) + term(-9.0, True)) / 3, rel=1e-5)
+    assert both == pytest.approx(
+        (term(0.5, False) + term(1.0, True) + term(-9.0, True)) / 3, rel=HUNDRED_ROUNDINGS
+    )
 
 
 def test_track_loss_without_key_frame_instances_is_zero():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from closeness import assert_close_to_largest, in_float64
 from querytrack_samples import build, make_clip
 
 from methods.layers.images import normalise_and_pad
@@ -14,6 +15,7 @@ def dice(logits, wanted):
     return 1 - 2 * (x * y).sum() / ((x * x).sum() + (y * y).sum() + 1e-5)
 
 
+@in_float64()
 def test_the_mask_loss_of_a_stage_is_cut_at_the_boxes_of_that_stage():
     """Not at the true boxes, and not at the boxes that the stage started from."""
     model, clip = build(), make_clip()
@@ -41,7 +43,7 @@ def test_the_mask_loss_of_a_stage_is_cut_at_the_boxes_of_that_stage():
         own = summed(lambda s, read: read)
         at_truth = summed(lambda s, read: targets.boxes)
         at_input = summed(lambda s, read: outputs[max(0, s - 1)].boxes[targets.image, queries[s]])
-    assert got == pytest.approx(own, rel=1e-5)
+    assert got == pytest.approx(own, rel=1e-9)
     assert abs(own - at_truth) > 0.01
     assert abs(own - at_input) > 0.01
 
@@ -56,6 +58,7 @@ def test_batch_norm_of_every_mask_head_is_trained_with_the_model():
     for head, output in zip(model.mask_heads, seen, strict=True):
         norm = head.convs[0][1]
         # momentum 0.1 from a mean of 0 and a variance of 1, over all boxes and cells of the batch
-        torch.testing.assert_close(norm.running_mean, 0.1 * output.mean(dim=(0, 2, 3)))
-        torch.testing.assert_close(norm.running_var, 0.9 + 0.1 * output.var(dim=(0, 2, 3)))
+        count = output.numel() // output.shape[1]
+        assert_close_to_largest(norm.running_mean, 0.1 * output.mean(dim=(0, 2, 3)), terms=count)
+        assert_close_to_largest(norm.running_var, 0.9 + 0.1 * output.var(dim=(0, 2, 3)), terms=count)
         assert norm.weight.grad.abs().sum() > 0

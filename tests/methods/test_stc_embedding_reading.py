@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from closeness import WHOLE_NETWORK, assert_close_to_largest, in_float64
 from stc_samples import PAIR, Canned, blank, make_clip, outputs, small_config, small_model
 
 from methods.stc.config import LossConfig
@@ -37,6 +38,7 @@ def test_anchors_teach_the_map_at_predicted_centres_and_never_the_boxes(
     assert (taught > 1e-4 * taught.max()).nonzero().tolist() == cells
 
 
+@in_float64()
 def test_one_tracking_head_embeds_both_frames_for_both_directions() -> None:
     model = small_model()
     calls: list[int] = []
@@ -47,7 +49,7 @@ def test_one_tracking_head_embeds_both_frames_for_both_directions() -> None:
     # equal pictures have equal maps, whether they are the key or the reference frame
     model.eval()
     still = replace(clip, frames=clip.frames[:1].repeat(2, 1, 1, 1))
-    images = (still.frames.float() - 128) / 64
+    images = (still.frames.double() - 128) / 64
     embedding = model(images).embedding
-    torch.testing.assert_close(embedding[0], embedding[1])
+    assert_close_to_largest(embedding[0], embedding[1], terms=WHOLE_NETWORK)
     assert embedding.std() > 0

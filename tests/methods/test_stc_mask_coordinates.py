@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from closeness import HUNDRED_ROUNDINGS
 from stc_samples import HEIGHT, WIDTH, Canned, blank, make_clip, outputs, small_config
 
 from methods.stc.config import CONFIGS, LossConfig
@@ -71,7 +72,7 @@ def test_mask_loss_measures_from_the_point_in_units_of_its_level() -> None:
         y = clip.masks[0, int(target.points[i])].numpy()[2::4, 2::4].astype(np.float64)
         total += 1 - 2 * (x * y).sum() / ((x * x).sum() + (y * y).sum() + 1e-5)
     got = detection_losses(out, torch.tensor([0]), [target], config)["dice"].item()
-    assert got == pytest.approx(total / len(positive), rel=1e-5)
+    assert got == pytest.approx(total / len(positive), rel=HUNDRED_ROUNDINGS)
 
 
 def test_masks_of_a_frame_have_the_size_of_their_level_and_the_phase_of_training() -> None:

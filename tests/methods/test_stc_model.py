@@ -10,10 +10,12 @@ from itertools import islice
 
 import pytest
 import torch
+from closeness import HUNDRED_ROUNDINGS
 from stc_samples import HEIGHT, WIDTH, Canned, blank, logit, make_clip, small_config, small_model
 
 from methods.stc import SPEC
-from methods.stc.config import CHOICES, CONFIGS, LossConfig
+from methods.stc.choices import CHOICES
+from methods.stc.config import CONFIGS, LossConfig
 from methods.stc.inference import detect_frame, read_embeddings, select_candidates
 from methods.stc.model import Stc, TrackingHead
 from methods.tracking.association import AssociationRule, track_detections
@@ -100,7 +102,7 @@ def test_threshold_acts_on_the_class_and_the_rank_on_both() -> None:
     # 0.9 * 0.01 < 0.03 but the plain confidence decides; 0.02 is out although centre-ness is 0.99
     assert list(zip(points.tolist(), labels.tolist(), strict=True)) == [(2, 1), (1, 0), (0, 0)]
     expected = [(0.5 * 0.99) ** 0.5, (0.04 * 0.5) ** 0.5, (0.9 * 0.01) ** 0.5]
-    assert scores.tolist() == pytest.approx(expected, rel=1e-4)
+    assert scores.tolist() == pytest.approx(expected, rel=HUNDRED_ROUNDINGS)
     product = replace(config, threshold_on="class_times_centreness")
     assert select_candidates(classes, centres, levels, product)[0].tolist() == [2]
 
@@ -125,7 +127,7 @@ def test_no_more_detections_than_asked_best_first() -> None:
     rows = [(0, 1, column, 0, p, 0.99, (3.0, 3.0, 3.0, 3.0)) for column, p in ((2, 0.3), (5, 0.9), (8, 0.6))]
     found = detect_frame(Canned(*rows), blank(), small_config(detections_per_frame=2))
     assert found.boxes[:, 0].tolist() == [5 * 8 + 4 - 3, 8 * 8 + 4 - 3]
-    assert found.scores[0] == pytest.approx((0.9 * 0.99) ** 0.5, rel=1e-4)
+    assert found.scores[0] == pytest.approx((0.9 * 0.99) ** 0.5, rel=HUNDRED_ROUNDINGS)
 
 
 def test_boxes_and_masks_are_in_original_pixels() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from closeness import WHOLE_NETWORK, assert_close_to_largest, in_float64
 from torchvision.models import swin_b, swin_s, swin_t
 
 from methods.layers import swin
@@ -58,6 +59,7 @@ def test_pixel_decoder_on_its_channels(name, parameters):
         assert count(PixelDecoder(build_backbone(config(name)).channels)) == parameters
 
 
+@in_float64()
 def test_features_equal_torchvisions():
     """Same weights, no map inside one window: the same numbers. 252x308 is no multiple of 32."""
     torch.manual_seed(0)
@@ -74,7 +76,7 @@ def test_features_equal_torchvisions():
             expected = module(expected)
             if i % 2:
                 plain = torch.nn.functional.layer_norm(expected, expected.shape[-1:]).permute(0, 3, 1, 2)
-                torch.testing.assert_close(features[f"res{i // 2 + 2}"], plain, atol=2e-4, rtol=1e-4)
+                assert_close_to_largest(features[f"res{i // 2 + 2}"], plain, terms=WHOLE_NETWORK)
     assert [tuple(f.shape[-2:]) for f in features.values()] == [(63, 77), (32, 39), (16, 20), (8, 10)]
 
 
@@ -89,6 +91,7 @@ def test_strides_widths_and_padding(micro):
 def test_one_layer_norm_per_output(micro):
     for name, x in micro(torch.randn(1, 3, 64, 64)).items():
         assert x.mean(1).abs().max() < 1e-4, name
+        # not quite 1, since 1e-5 is added to the small variances of an untrained network
         torch.testing.assert_close(x.var(1, unbiased=False), torch.ones_like(x[:, 0]), atol=2e-2, rtol=0)
 
 
