@@ -71,6 +71,18 @@ def test_attention_is_not_lost_in_the_fused_operation():
     assert torch.backends.mha.get_fastpath_enabled()
 
 
+def test_attention_in_one_operation_counts_on_every_version_of_torch():
+    """2 heads, 5 queries and 7 keys of 4 channels, values of 4: 2 x 5 x 7 x (4 + 4)."""
+
+    def work(self, number, frame):
+        queries, keys = torch.ones(1, 2, 5, 4), torch.ones(1, 2, 7, 4)
+        F.scaled_dot_product_attention(queries, keys, keys)
+
+    found = count(work)
+    assert found.macs_per_frame == 2 * 5 * 7 * 8
+    assert not [name for name in found.uncounted if "attention" in name]
+
+
 def test_bilinear_readings_cost_four_per_sample_and_channel():
     boxes = torch.tensor([[0, 0.0, 0.0, 70.0, 28.0], [0, 0.0, 0.0, 7.0, 7.0]])
 

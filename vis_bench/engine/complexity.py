@@ -123,6 +123,12 @@ def _embedding_bag_macs(table: Tensor, rows: Tensor, *_: Any, **__: Any) -> int:
     return rows.numel() * table.shape[1]
 
 
+def _attention_macs(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
+    """Products of queries and keys, and of weights and values. query: [..., L, E], key: [..., S, E], value:
+    [..., S, V]."""
+    return query.shape[:-2].numel() * query.shape[-2] * key.shape[-2] * (query.shape[-1] + value.shape[-1])
+
+
 def _formulas() -> dict[Any, Callable[..., float]]:
     def halved(flops: Callable[..., int]) -> Callable[..., float]:
         return lambda *args, **kwargs: flops(*args, **kwargs) / 2
@@ -133,6 +139,8 @@ def _formulas() -> dict[Any, Callable[..., float]]:
     known[torch.ops.aten.grid_sampler_2d] = _grid_sample_macs
     known[torch.ops.aten._embedding_bag_forward_only] = _embedding_bag_macs
     known[torch.ops.torchvision.roi_align] = _roi_align_macs
+    # not every version of torch has a formula for attention on a CPU
+    known[torch.ops.aten._scaled_dot_product_flash_attention_for_cpu] = _attention_macs
     return known
 
 
