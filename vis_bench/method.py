@@ -93,7 +93,9 @@ class TrainConfig:
     iterations: optimiser steps. batch_size: clips per step. lr_steps: iterations at which `step` multiplies
     the rate by 0.1; `cosine` decays to 1 % of it. backbone_lr_factor: multiplies the rate of parameters
     under `backbone.`. norm_weight_decay: decay of normalisation and embedding parameters, None = as the
-    rest. grad_clip_norm: None = no clipping.
+    rest. grad_clip_norm: None = no clipping. shard_clips: clips of a step that are computed together, as one
+    device of the paper saw them: padding and batch statistics live in such a shard, and the gradients of all
+    shards are averaged. It divides batch_size; None is the whole batch.
     """
 
     iterations: int
@@ -109,6 +111,7 @@ class TrainConfig:
     warmup_iterations: int = 0
     warmup_factor: float = 0.01
     grad_clip_norm: float | None = None
+    shard_clips: int | None = field(default=None, metadata=dict(ADDED_LATER))
     sampling: ClipSampling = field(default_factory=lambda: ClipSampling(frames=2))
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -203,6 +206,10 @@ class Method(Protocol):
     A method that is trained keeps its image backbone in the attribute `backbone`, so that the shared
     initialisation can be loaded into it.
 
+    A method that divides a loss by a count of what is in the batch, and whose public code takes that count
+    over all devices, also has `normalisers(clips)`: counts by name, from the targets of a shard alone, on the
+    host. `losses` is then given their means over all shards, or None where the shard is the whole batch.
+
     A method that is trained in phases (`later_training` in its configuration, see MethodSpec) also has
     `enter_phase(number)`, called once before phase `number` (1, 2, ...), in order, with the evaluated weights
     of the phase before it in place. It initialises and freezes what the phase needs: parameters without
@@ -210,7 +217,9 @@ class Method(Protocol):
     and removes no parameter. A resumed run calls it again before it loads the weights.
     """
 
-    def losses(self, clips: Sequence[Clip]) -> dict[str, torch.Tensor]: ...
+    def losses(
+        self, clips: Sequence[Clip], normalisers: Mapping[str, Sequence[float]] | None = None
+    ) -> dict[str, torch.Tensor]: ...
 
     def track(
         self, video: Video, frames: Iterator[torch.Tensor]
@@ -247,7 +256,10 @@ class MethodSpec:
     protocol's configuration, NAME@CONFIG+VARIANT to that one. build: `module:callable` or the callable,
     called as `callable(config, num_classes)`. choices: the open points of the paper. convert_weights:
     `module:callable` that maps a published checkpoint's state dict onto this method's names, or None.
-    mac_count: how the method's cost per frame is counted. associate, summarise: for a method that detects
+    schedules: dotted keys to change in the configuration `paper`, by name of the data set that is trained on,
+    where a paper or its public code has another schedule there. gpu_precision: word of --precision that is
+    meant on GPUs when none is given. mac_count: how the method's
+    cost per frame is counted. associate, summarise: for a method that detects
     first and associates then, `module:callable` of its association alone, importable without torch, so that
     stored frame predictions of any method can be associated under its rule. Called as `associate(config,
     frames, num_classes) -> Iterator[FrameResult]` with the RawDetections of the frames of one video, and as
@@ -259,6 +271,8 @@ class MethodSpec:
     choices: tuple[Choice, ...]
     build: str | Callable[[Any, int], Any]
     convert_weights: str | None = None
+    gpu_precision: str = "fp32"
+    schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     mac_count: MacCount = field(default_factory=MacCount)
     associate: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from methods.ifr.choices import CHOICES
-from methods.ifr.config import CONFIGS
+from methods.ifr.config import CONFIGS, SCHEDULES
 from methods.ifr.variants import VARIANTS
 from vis_bench.method import MethodInfo, MethodSpec
 
@@ -21,4 +21,6 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.ifr.model:Ifr",
     variants=VARIANTS,
+    gpu_precision="fp16",
+    schedules=SCHEDULES,
 )

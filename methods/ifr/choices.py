@@ -103,7 +103,7 @@ CHOICES: tuple[Choice, ...] = (
         "train.iterations",
         "public code",
         "Section 4.1 gives neither optimiser nor schedule; Mask2Former-VIS: 6,000 with the step at 4,000 for "
-        "YouTube-VIS 2019, 8,000 and 5,500 for 2021.",
+        "YouTube-VIS 2019, 8,000 and 5,500 for 2021, taken by itself with --dataset ytvis21.",
     ),
     Choice(
         "-",
@@ -117,5 +117,12 @@ CHOICES: tuple[Choice, ...] = (
         "ours",
         "Features of the frames are kept in 16 bit, about half the memory of a long video; mas"
         "ks differ in single pixels.",
+    ),
+    Choice(
+        "-",
+        "train.shard_clips",
+        "public code",
+        "16 clips on 8 devices: 2 a device, as Mask2Former for video. The number of instances is "
+        "taken over all shards (num_masks), for the focal loss too.",
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.pixel_decoder_config import PixelDecoderConfig, check_sizes
@@ -139,6 +139,7 @@ PAPER = IfrConfig(
     train=TrainConfig(
         iterations=6_000,
         batch_size=16,
+        shard_clips=2,
         optimizer="adamw",
         lr=1e-4,
         weight_decay=0.05,
@@ -179,3 +180,8 @@ TINY = IfrConfig(
 QUICK = replace(TINY, train=replace(TINY.train, iterations=480))
 
 CONFIGS: Mapping[str, IfrConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
+
+# public configuration of Mask2Former for video; OVIS has none, and takes the one of YouTube-VIS 2019
+SCHEDULES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"ytvis21": {"train.iterations": 8_000, "train.lr_steps": (5_500,)}}
+)

@@ -46,7 +46,7 @@ def classification_loss(
     class_logits: Tensor,
     matches: Sequence[tuple[Tensor, Tensor]],
     labels: Sequence[Tensor],
-    instances: int,
+    instances: float,
     config: LossConfig,
 ) -> Tensor:
     """Sigmoid focal loss over all queries and classes, divided by the number of instances.
@@ -77,14 +77,18 @@ def mask_losses(pairs: Tensor, targets: Tensor, config: LossConfig) -> dict[str,
 
 
 def prediction_losses(
-    output: RecurrentOutput, features: Tensor, targets: Sequence[ClipTarget], config: LossConfig
+    output: RecurrentOutput,
+    features: Tensor,
+    targets: Sequence[ClipTarget],
+    config: LossConfig,
+    instances: float | None = None,
 ) -> dict[str, Tensor]:
     """Weighted losses of one prediction (one decoder layer) with its own matching (Eq 5).
 
     features: mask features [B, T, m, h, w]. Mask terms are divided by the number of instances of the batch
-    (>= 1), not by instances times frames. The prediction before the first layer has no cross-frame terms:
-    its query is the same in all frames. Returns scalars `class`, `bce`, `dice` and, where lambda_e is
-    positive, `cross_bce` and `cross_dice`.
+    (>= 1), not by instances times frames; instances: the number to divide by in place of it. The prediction
+    before the first layer has no cross-frame terms: its query is the same in all frames. Returns scalars
+    `class`, `bce`, `dice` and, where lambda_e is positive, `cross_bce` and `cross_dice`.
     """
     matches = []
     with torch.no_grad():
@@ -93,7 +97,7 @@ def prediction_losses(
         ):
             drawn = own_frame_masks(embeddings, frames)
             matches.append(hungarian(matching_cost(logits, drawn, target, config)))
-    instances = max(1, sum(len(target.labels) for target in targets))
+    instances = max(1, sum(len(target.labels) for target in targets) if instances is None else instances)
     wanted = torch.cat([target.masks[objects] for target, (_, objects) in zip(targets, matches, strict=True)])
     matched = [
         (embeddings[:, queries], frames)

@@ -6,7 +6,7 @@ specification 4.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -55,13 +55,20 @@ class Ifr(nn.Module):
         maps, mask_features = self.pixel_decoder(self.backbone(images))
         return {name: maps[name] for name in set(self.config.decoder.levels)}, mask_features
 
-    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+    def normalisers(self, clips: Sequence[Clip]) -> dict[str, list[float]]:
+        """Instances of a shard, which public code takes over all devices (`num_masks`)."""
+        return {"instances": [sum(len(clip.labels) for clip in clips)]}
+
+    def losses(
+        self, clips: Sequence[Clip], normalisers: Mapping[str, Sequence[float]] | None = None
+    ) -> dict[str, Tensor]:
         """Weighted losses `class`, `bce`, `dice`, `cross_bce`, `cross_dice`, summed over all predictions.
 
         The last two are missing where lambda_e is 0, and the prediction before the first layer has none.
         Clips may differ in size (they are padded together) and in their number of objects (0 is fine), not in
         their number of frames (ValueError).
         """
+        instances = None if normalisers is None else normalisers["instances"][0]
         lengths = {clip.frames.shape[0] for clip in clips}
         if len(lengths) != 1:
             raise ValueError(f"all clips of a batch need the same number of frames, not {sorted(lengths)}")
@@ -76,7 +83,9 @@ class Ifr(nn.Module):
             {name: [x.unflatten(0, shape)] for name, x in maps.items()},
             {name: [x] for name, x in resized.items()},
         )
-        per_layer = [prediction_losses(output, features, targets, self.config.loss) for output in outputs]
+        per_layer = [
+            prediction_losses(output, features, targets, self.config.loss, instances) for output in outputs
+        ]
         # the last prediction has every term
         return {
             name: torch.stack([losses[name] for losses in per_layer if name in losses]).sum()

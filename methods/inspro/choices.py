@@ -111,4 +111,11 @@ CHOICES = (
         "ours",
         "Shorter side 288 to 512 in steps of 32; the paper gives the range only.",
     ),
+    Choice(
+        "-",
+        "train.shard_clips",
+        "paper",
+        "One clip of three frames a device. The number of visible objects of a frame is taken over "
+        "all shards, as num_boxes of Sparse R-CNN's public code.",
+    ),
 )

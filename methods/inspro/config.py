@@ -115,6 +115,7 @@ PAPER = InsProConfig(
     train=TrainConfig(
         iterations=32_000,
         batch_size=8,
+        shard_clips=1,
         optimizer="adamw",
         lr=2.5e-5,
         weight_decay=1e-4,

@@ -7,7 +7,7 @@ averaged over the frames. Source: InsPro, Eq 4 to 6; specification 6.3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +27,8 @@ class Targets:
     """Objects of B clips, padded to the largest number M of objects in a clip.
 
     labels: [B, M] int64. boxes: [T, B, M, 4] px. visible: [T, B, M] bool, False where padded. sizes: [B, 2]
-    int64, un-padded (height, width). masks: [T, B, M, H / 4, W / 4] bool on the padded frame.
+    int64, un-padded (height, width). masks: [T, B, M, H / 4, W / 4] bool on the padded frame. counts: [T]
+    float, visible objects to divide the losses of each frame by, None for those that are here.
     """
 
     labels: Tensor
@@ -35,10 +36,23 @@ class Targets:
     visible: Tensor
     sizes: Tensor
     masks: Tensor
+    counts: Tensor | None = None
 
 
-def stack_targets(clips: Sequence[Clip], padded: tuple[int, int]) -> Targets:
-    """Targets of clips with equal numbers of frames; `padded`: batch (height, width), multiples of 4."""
+def visible_objects(clips: Sequence[Clip]) -> dict[str, list[float]]:
+    """Objects that a shard shows in each frame, which public code takes over all devices (`num_boxes`)."""
+    return {"visible": torch.stack([clip.visible.sum(1) for clip in clips]).sum(0).tolist()}
+
+
+def stack_targets(
+    clips: Sequence[Clip],
+    padded: tuple[int, int],
+    normalisers: Mapping[str, Sequence[float]] | None = None,
+) -> Targets:
+    """Targets of clips with equal numbers of frames; `padded`: batch (height, width), multiples of 4.
+
+    normalisers: as `visible_objects`, means over the shards of a step.
+    """
     most = max(clip.labels.shape[0] for clip in clips)
     labels, boxes, visible, masks = [], [], [], []
     for clip in clips:
@@ -49,15 +63,25 @@ def stack_targets(clips: Sequence[Clip], padded: tuple[int, int]) -> Targets:
         visible.append(F.pad(clip.visible, (0, missing)))
         full = F.pad(clip.masks, (0, padded[1] - width, 0, padded[0] - height, 0, missing))
         masks.append(stride4_masks(full))
+    counts = None
+    if normalisers is not None:
+        # filled on the device: nothing has to be copied there
+        counts = torch.stack([boxes[0].new_full((), number) for number in normalisers["visible"]])
     sizes = torch.tensor([clip.frames.shape[-2:] for clip in clips], device=clips[0].frames.device)
     return Targets(
-        torch.stack(labels), torch.stack(boxes, 1), torch.stack(visible, 1), sizes, torch.stack(masks, 1)
+        torch.stack(labels),
+        torch.stack(boxes, 1),
+        torch.stack(visible, 1),
+        sizes,
+        torch.stack(masks, 1),
+        counts,
     )
 
 
-def frame_weights(visible: Tensor) -> Tensor:
-    """1 / (T x objects visible in frame t of the batch, at least 1): [T, B, M] bool -> [T] float."""
-    return 1.0 / (visible.shape[0] * visible.flatten(1).sum(1).clamp(min=1))
+def frame_weights(targets: Targets) -> Tensor:
+    """1 / (T x objects visible in frame t of the batch, or `counts` of them, at least 1): [T] float."""
+    counts = targets.visible.flatten(1).sum(1) if targets.counts is None else targets.counts
+    return 1.0 / (targets.visible.shape[0] * counts.clamp(min=1))
 
 
 def matched_pairs(slots: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -105,7 +129,7 @@ def classification_loss(
     raw = focal(class_logits, wanted)
     if ignored is not None:
         raw = raw * ~ignored[None, ..., None]
-    return (raw.sum(dim=(0, 2, 3, 4)) * frame_weights(targets.visible)).sum()
+    return (raw.sum(dim=(0, 2, 3, 4)) * frame_weights(targets)).sum()
 
 
 def box_losses(boxes: Tensor, slots: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
@@ -115,7 +139,7 @@ def box_losses(boxes: Tensor, slots: Tensor, targets: Targets) -> tuple[Tensor, 
     """
     stage, frame, clip, item, slot = matched_pairs(slots)
     predicted, wanted = boxes[stage, frame, clip, slot], targets.boxes[frame, clip, item]
-    weight = frame_weights(targets.visible)[frame]
+    weight = frame_weights(targets)[frame]
     scale = targets.sizes.flip(-1).repeat(1, 2)[clip].to(boxes.dtype)
     l1 = ((predicted - wanted) / scale).abs().sum(-1)
     return (l1 * weight).sum(), (giou(predicted, wanted) * weight).sum()
@@ -133,7 +157,7 @@ def deduplication_loss(
     unmatched[stage, frame, clip, slot] = False
     if filler is not None:
         unmatched &= ~filler
-    per_frame = frame_weights(targets.visible)
+    per_frame = frame_weights(targets)
     total = boxes.new_zeros(())
     for t in range(boxes.shape[1]):
         for b in range(boxes.shape[2]):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from methods.inspro.config import InsProConfig
 from methods.inspro.frames import boxes_to_original, encode_slots, prepare_frame
-from methods.inspro.losses import Targets, stack_targets
+from methods.inspro.losses import Targets, stack_targets, visible_objects
 from methods.inspro.masks import MaskHead
 from methods.inspro.matching import empty_tables, match_frame, reserved_slots
 from methods.inspro.parts import frames_of, initial_boxes, initial_queries, query_stages
@@ -82,7 +82,13 @@ class InsPro(nn.Module):
             boxes = self.start(sizes).boxes
         return outputs, PropagatedState(queries, boxes, bank)
 
-    def read_clips(self, clips: Sequence[Clip]) -> tuple[dict[str, Tensor], Targets]:
+    def normalisers(self, clips: Sequence[Clip]) -> dict[str, list[float]]:
+        """Visible objects by frame, see `visible_objects`."""
+        return visible_objects(clips)
+
+    def read_clips(
+        self, clips: Sequence[Clip], normalisers: Mapping[str, Sequence[float]] | None = None
+    ) -> tuple[dict[str, Tensor], Targets]:
         """Pyramid levels of all frames of B clips, clip after clip, and what is to be found in them.
 
         Raises MethodError where the clips differ in their number of frames.
@@ -95,14 +101,16 @@ class InsPro(nn.Module):
         # clip after clip, in one backbone call: the auxiliary loss of a protocol relies on this order
         images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
         height, width = images.shape[-2:]
-        return self.pyramid(images), stack_targets(clips, (height, width))
+        return self.pyramid(images), stack_targets(clips, (height, width), normalisers)
 
-    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+    def losses(
+        self, clips: Sequence[Clip], normalisers: Mapping[str, Sequence[float]] | None = None
+    ) -> dict[str, Tensor]:
         """Weighted loss terms, summed over stages and averaged over frames; the total is their sum.
 
         Raises MethodError where the clips of a batch differ in their number of frames.
         """
-        pyramid, targets = self.read_clips(clips)
+        pyramid, targets = self.read_clips(clips, normalisers)
         frames = targets.visible.shape[0]
         state, tables = self.start(targets.sizes), empty_tables(targets.labels)
         outputs, slots, reserved = [], [], []

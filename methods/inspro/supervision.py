@@ -90,7 +90,7 @@ def supervised_masks(
     `weighted_losses`.
     """
     stage, frame, clip, item, slot = matched_pairs(slots)
-    per_frame, frames = frame_weights(targets.visible), targets.visible.shape[0]
+    per_frame, frames = frame_weights(targets), targets.visible.shape[0]
     logits, wanted, weight = [], [], []
     for s in range(first_stage, features.shape[0]):
         t, b, m, n = (index[stage == s] for index in (frame, clip, item, slot))

@@ -82,18 +82,20 @@ class InsProLite(InsPro):
             bank = self.attention(output.object_features, bank)[1]
         return output, PropagatedState(state.queries, boxes, bank)
 
-    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+    def losses(
+        self, clips: Sequence[Clip], normalisers: Mapping[str, Sequence[float]] | None = None
+    ) -> dict[str, Tensor]:
         """In the first phase InsPro's; in the second those of the non-key frames, averaged over them.
 
         Matching runs over all frames in order, so an object keeps the slot that it got on a key frame. Raises
         MethodError where clips differ in their number of frames, or do not fit `clip_order`.
         """
         if self.phase == 0:
-            return super().losses(clips)
+            return super().losses(clips, normalisers)
         order = self.config.clip_order
         if any(clip.frames.shape[0] != len(order) for clip in clips):
             raise MethodError(f"inspro_lite: clips of the second phase have {len(order)} frames, as {order}")
-        pyramid, targets = self.read_clips(clips)
+        pyramid, targets = self.read_clips(clips, normalisers)
         non_key = [t for t, kind in enumerate(order) if kind == "N"]
         state, tables = self.start(targets.sizes), empty_tables(targets.labels)
         outputs, slots, reserved = [], [], []
@@ -138,4 +140,5 @@ def _frames_of_targets(targets: Targets, chosen: list[int]) -> Targets:
         boxes=targets.boxes[chosen],
         visible=targets.visible[chosen],
         masks=targets.masks[chosen],
+        counts=None if targets.counts is None else targets.counts[chosen],
     )

@@ -1,6 +1,7 @@
 """InsPro's network with separate track and detect queries. Importing this imports no torch."""
 
-from methods.inspro_motr.config import CHOICES, CONFIGS, VARIANTS
+from methods.inspro_motr.choices import CHOICES
+from methods.inspro_motr.config import CONFIGS, VARIANTS
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.inspro.frames import boxes_to_original, encode_slots, prepare_frame
-from methods.inspro.losses import Targets, stack_targets
+from methods.inspro.losses import Targets, stack_targets, visible_objects
 from methods.inspro.masks import MaskHead
 from methods.inspro.matching import match_frame
 from methods.inspro.parts import initial_boxes, initial_queries, query_stages
@@ -93,7 +93,13 @@ class InsProMotr(nn.Module):
             queries, boxes = output.object_features, output.boxes.detach()
         return FrameSlots(outputs, entered, filler)
 
-    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+    def normalisers(self, clips: Sequence[Clip]) -> dict[str, list[float]]:
+        """Visible objects by frame, see `visible_objects`."""
+        return visible_objects(clips)
+
+    def losses(
+        self, clips: Sequence[Clip], normalisers: Mapping[str, Sequence[float]] | None = None
+    ) -> dict[str, Tensor]:
         """Weighted loss terms of InsPro, summed over stages and averaged over frames; the total is their sum.
 
         Raises MethodError where the clips of a batch differ in their number of frames.
@@ -107,7 +113,7 @@ class InsProMotr(nn.Module):
         # clip after clip, in one backbone call: the auxiliary loss of a protocol relies on this order
         images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
         pyramid = self.fpn(self.backbone(images))
-        targets = stack_targets(clips, (int(images.shape[-2]), int(images.shape[-1])))
+        targets = stack_targets(clips, (int(images.shape[-2]), int(images.shape[-1])), normalisers)
         tracks = no_tracks(len(clips), self.config.dim, images.device)
         terms: dict[str, Tensor] = {}
         for t in range(frames):
@@ -117,6 +123,7 @@ class InsProMotr(nn.Module):
                 boxes=targets.boxes[t : t + 1],
                 visible=targets.visible[t : t + 1],
                 masks=targets.masks[t : t + 1],
+                counts=None if targets.counts is None else targets.counts[t : t + 1],
             )
             slots = self.step(frame, tracks, targets.sizes)
             matched = self._match(slots, tracks, now)

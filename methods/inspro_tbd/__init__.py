@@ -1,6 +1,7 @@
 """Tracking by detection with InsPro's per-frame network. Importing this imports no torch."""
 
-from methods.inspro_tbd.config import CHOICES, CONFIGS, VARIANTS
+from methods.inspro_tbd.choices import CHOICES
+from methods.inspro_tbd.config import CONFIGS, VARIANTS
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.ops import nms
 
 from methods.inspro.frames import boxes_to_original, encode_slots, prepare_frame
-from methods.inspro.losses import Targets, stack_targets
+from methods.inspro.losses import Targets, stack_targets, visible_objects
 from methods.inspro.masks import MaskHead
 from methods.inspro.matching import empty_table, match_frame
 from methods.inspro.parts import initial_boxes, initial_queries, query_stages
@@ -89,7 +89,13 @@ class InsProTbd(nn.Module):
             )
         )
 
-    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+    def normalisers(self, clips: Sequence[Clip]) -> dict[str, list[float]]:
+        """Visible objects by frame, see `visible_objects`."""
+        return visible_objects(clips)
+
+    def losses(
+        self, clips: Sequence[Clip], normalisers: Mapping[str, Sequence[float]] | None = None
+    ) -> dict[str, Tensor]:
         """Weighted loss terms: those of InsPro without deduplication on every frame, and the identity loss.
 
         Raises MethodError for clips of one frame, which have no reference, and of unequal lengths.
@@ -103,7 +109,7 @@ class InsProTbd(nn.Module):
         frames, config = lengths.pop(), self.config
         images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
         pyramid = self.fpn(self.backbone(images))
-        targets = stack_targets(clips, (int(images.shape[-2]), int(images.shape[-1])))
+        targets = stack_targets(clips, (int(images.shape[-2]), int(images.shape[-1])), normalisers)
         stages = self.detect(pyramid, targets.sizes.repeat_interleave(frames, dim=0))
         outputs = [[frame_output(stage, t, frames) for stage in stages] for t in range(frames)]
         slots = torch.stack([self._match(outputs[t], t, targets) for t in range(frames)], 1)

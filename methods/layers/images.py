@@ -39,14 +39,20 @@ def resize_frame(frame: Tensor, short_side: int | None, max_long_side: int = 133
     return resized[0].round_().clamp_(0, 255).to(torch.uint8)
 
 
+def padded_size(frames: Sequence[Tensor], divisor: int = 32) -> tuple[int, int]:
+    """(height, width) of a batch of images [..., H_i, W_i]: the largest of each, up to a multiple."""
+    height = -(-max(frame.shape[-2] for frame in frames) // divisor) * divisor
+    width = -(-max(frame.shape[-1] for frame in frames) // divisor) * divisor
+    return height, width
+
+
 def normalise_and_pad(frames: Sequence[Tensor], divisor: int = 32) -> Tensor:
     """Normalise uint8 frames [3, H_i, W_i] and pad them right and bottom to one size.
 
     Returns [len(frames), 3, H, W] float32 with H and W multiples of `divisor`; padding is zero after
     normalisation.
     """
-    height = -(-max(frame.shape[-2] for frame in frames) // divisor) * divisor
-    width = -(-max(frame.shape[-1] for frame in frames) // divisor) * divisor
+    height, width = padded_size(frames, divisor)
     mean = torch.tensor(MEAN_RGB, device=frames[0].device).view(3, 1, 1)
     std = torch.tensor(STD_RGB, device=frames[0].device).view(3, 1, 1)
     batch = torch.zeros((len(frames), 3, height, width), device=frames[0].device)

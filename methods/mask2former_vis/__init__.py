@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from methods.mask2former_vis.config import CHOICES, CONFIGS
+from methods.mask2former_vis.config import CHOICES, CONFIGS, SCHEDULES
 from methods.mask2former_vis.variants import VARIANTS
 from vis_bench.method import MethodInfo, MethodSpec
 
@@ -20,4 +20,6 @@ SPEC = MethodSpec(
     build="methods.mask2former_vis.model:Mask2FormerVis",
     convert_weights="methods.mask2former_vis.checkpoint:from_reference",
     variants=VARIANTS,
+    gpu_precision="fp16",
+    schedules=SCHEDULES,
 )

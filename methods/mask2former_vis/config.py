@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Any
 
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.pixel_decoder_config import PixelDecoderConfig, check_sizes
@@ -80,6 +81,7 @@ PAPER = Mask2FormerVisConfig(
     train=TrainConfig(
         iterations=6_000,
         batch_size=16,
+        shard_clips=2,
         optimizer="adamw",
         lr=1e-4,
         weight_decay=0.05,
@@ -122,12 +124,18 @@ QUICK = replace(TINY, train=replace(TINY.train, iterations=280))
 
 CONFIGS: Mapping[str, Mask2FormerVisConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
 
+# public configuration of Mask2Former for video; OVIS has none, and takes the one of YouTube-VIS 2019
+SCHEDULES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"ytvis21": {"train.iterations": 8_000, "train.lr_steps": (5_500,)}}
+)
+
 CHOICES: tuple[Choice, ...] = (
     Choice(
         "-",
         "train.iterations",
         "public code",
-        "6,000 with the step at 4,000 is the schedule for YouTube-VIS 2019; the 2021 set has 8,000 and 5,500",
+        "6,000 with the step at 4,000 for YouTube-VIS 2019, and for OVIS, which has no public one; 8,000 and "
+        "5,500 for 2021, taken by itself with --dataset ytvis21.",
     ),
     Choice(
         "-",
@@ -167,5 +175,12 @@ CHOICES: tuple[Choice, ...] = (
         "ours",
         "Features of the frames are kept in 16 bit and attended to part by part, a third of th"
         "e memory of a long video; masks differ in single pixels.",
+    ),
+    Choice(
+        "-",
+        "train.shard_clips",
+        "public code",
+        "16 clips on 8 devices: 2 a device. num_masks is summed over devices and divided by their "
+        "number, so masks of all shards count; the mean of the cross-entropy is a shard's own.",
     ),
 )

@@ -45,19 +45,24 @@ def classification_loss(
 
 
 def prediction_losses(
-    class_logits: Tensor, masks: Tensor, targets: Sequence[ClipTarget], config: LossConfig
+    class_logits: Tensor,
+    masks: Tensor,
+    targets: Sequence[ClipTarget],
+    config: LossConfig,
+    instances: float | None = None,
 ) -> dict[str, Tensor]:
     """Weighted losses of one prediction (one decoder layer) with its own matching.
 
     class_logits: [B, Q, C+1]; masks: logits [B, Q, T, h, w]. The mask terms are divided by the number of
-    instances of the batch (>= 1), not by instances times frames. Returns scalars `class`, `bce`, `dice`.
+    instances of the batch (>= 1), not by instances times frames; instances: the number to divide by in place
+    of it. Returns scalars `class`, `bce`, `dice`.
     """
     with torch.no_grad():
         matches = [
             hungarian(matching_cost(logits, volume, target, config))
             for logits, volume, target in zip(class_logits, masks, targets, strict=True)
         ]
-    instances = max(1, sum(len(target.labels) for target in targets))
+    instances = max(1, sum(len(target.labels) for target in targets) if instances is None else instances)
     picked = torch.cat([volume[queries] for volume, (queries, _) in zip(masks, matches, strict=True)])
     wanted = torch.cat([target.masks[objects] for target, (_, objects) in zip(targets, matches, strict=True)])
     bce, dice = point_mask_losses(picked, wanted, config.points, config.oversample, config.importance)

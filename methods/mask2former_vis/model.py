@@ -5,7 +5,7 @@ Source: Cheng et al., Mask2Former for Video Instance Segmentation; specification
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -53,12 +53,19 @@ class Mask2FormerVis(nn.Module):
         maps, mask_features = self.pixel_decoder(self.backbone(images))
         return {name: maps[name] for name in set(self.config.decoder.levels)}, mask_features
 
-    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+    def normalisers(self, clips: Sequence[Clip]) -> dict[str, list[float]]:
+        """Instances of a shard, which public code takes over all devices (`num_masks`)."""
+        return {"instances": [sum(len(clip.labels) for clip in clips)]}
+
+    def losses(
+        self, clips: Sequence[Clip], normalisers: Mapping[str, Sequence[float]] | None = None
+    ) -> dict[str, Tensor]:
         """Weighted losses `class`, `bce`, `dice`, each summed over the initial and all layers' predictions.
 
         Clips may differ in size (they are padded together) and in their number of objects (0 is fine), not
         in their number of frames (ValueError).
         """
+        instances = None if normalisers is None else normalisers["instances"][0]
         lengths = {clip.frames.shape[0] for clip in clips}
         if len(lengths) != 1:
             raise ValueError(f"all clips of a batch need the same number of frames, not {sorted(lengths)}")
@@ -73,12 +80,11 @@ class Mask2FormerVis(nn.Module):
             {name: [x.unflatten(0, shape)] for name, x in maps.items()},
             {name: [x] for name, x in resized.items()},
         )
-        per_layer = [
-            prediction_losses(
-                output.class_logits, mask_logits(output.mask_embeddings, features), targets, self.config.loss
-            )
-            for output in outputs
-        ]
+        per_layer = []
+        for output in outputs:
+            masks = mask_logits(output.mask_embeddings, features)
+            found = prediction_losses(output.class_logits, masks, targets, self.config.loss, instances)
+            per_layer.append(found)
         return {name: torch.stack([losses[name] for losses in per_layer]).sum() for name in per_layer[0]}
 
     @torch.inference_mode()

@@ -90,4 +90,11 @@ CHOICES = (
         "ours",
         "Public code keeps BatchNorm in evaluation mode but trains its scale and shift; here they are fixed.",
     ),
+    Choice(
+        "-",
+        "train.shard_clips",
+        "ours",
+        "One shard of 8 pairs: mmdet 1.x divides every loss by the samples of its own device, and the "
+        "paper's 8 pairs are one a device, too few for its sampling; larger shards sample alike.",
+    ),
 )

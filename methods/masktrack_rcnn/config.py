@@ -154,6 +154,7 @@ PAPER = MaskTrackConfig(
         # 12 epochs of about 61,800 labelled frames of YouTube-VIS 2019 in batches of 8 pairs
         iterations=92_700,
         batch_size=8,
+        shard_clips=8,
         optimizer="sgd",
         lr=5e-3,
         weight_decay=1e-4,

@@ -140,4 +140,11 @@ CHOICES = (
         "Xavier initialisation of the box output (QueryInst). `tiny` starts at 0: the first boxes are the "
         "proposals.",
     ),
+    Choice(
+        "-",
+        "train.shard_clips",
+        "public code",
+        "32 pairs on 8 devices: 4 a device. avg_factor, the number of targets, is taken over all "
+        "shards, as mmdet's heads for QueryInst do; the tracking loss is a shard's own mean.",
+    ),
 )

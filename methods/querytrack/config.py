@@ -112,6 +112,7 @@ PAPER = QueryTrackConfig(
         # 12 epochs of about 90,200 labelled frames of YouTube-VIS 2021 in batches of 32 pairs
         iterations=33_800,
         batch_size=32,
+        shard_clips=4,
         optimizer="adamw",
         lr=1.25e-5,
         weight_decay=1e-4,

@@ -29,7 +29,7 @@ def detection_losses(
 
     class_logits: [I, N, C]; every query without a target is background. boxes: [I, N, 4] px. queries: [G].
     """
-    normaliser = max(1, len(targets.image))
+    normaliser = targets.normaliser
     entries = matched_entries(queries)
     image, query = targets.image[entries], queries[entries]
     wanted = torch.zeros_like(class_logits)
@@ -54,7 +54,7 @@ def mask_loss(logits: Tensor, boxes: Tensor, entries: Tensor, targets: Targets) 
         return logits.sum()
     own = logits[torch.arange(len(entries), device=logits.device), targets.labels[entries]]
     wanted = crop_mask_targets(targets.masks, entries, boxes, own.shape[-1])
-    return dice_squared(own, wanted).sum() / max(1, len(targets.image))
+    return dice_squared(own, wanted).sum() / targets.normaliser
 
 
 def track_loss(embeddings: Tensor, entries: Tensor, targets: Targets, weights: LossWeights) -> Tensor:

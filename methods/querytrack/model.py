@@ -122,7 +122,13 @@ class QueryTrack(nn.Module):
             queries, self._read(pyramid, boxes, image, self.config.track_resolution)
         )
 
-    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+    def normalisers(self, clips: Sequence[Clip]) -> dict[str, list[float]]:
+        """Targets of a shard, which public code takes over all devices (`avg_factor`)."""
+        return {"targets": [float(sum(clip.visible.sum() for clip in clips))]}
+
+    def losses(
+        self, clips: Sequence[Clip], normalisers: Mapping[str, Sequence[float]] | None = None
+    ) -> dict[str, Tensor]:
         """Weighted loss terms, summed over stages, of pairs of frames: frame 0 is the key frame.
 
         Raises MethodError for clips of any other length.
@@ -135,7 +141,8 @@ class QueryTrack(nn.Module):
         # clip after clip, in one backbone call: the auxiliary loss of a protocol relies on this order
         images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
         pyramid = self.pyramid(images)
-        targets = flatten_targets(clips, (images.shape[-2], images.shape[-1]))
+        count = None if normalisers is None else normalisers["targets"][0]
+        targets = flatten_targets(clips, (images.shape[-2], images.shape[-1]), count)
         outputs = self.refine(pyramid, targets.sizes)
         weights = self.config.weights
         queries = match_queries(

@@ -25,7 +25,8 @@ class Targets:
 
     image: [G] int64 in 0..I-1, clip after clip, key frame before reference frame, rising. objects: [G] int64,
     equal for entries of one object and for no others. labels: [G] int64. boxes: [G, 4] px. masks: [G, H, W]
-    bool on the padded image. sizes: [I, 2] int64, un-padded (height, width).
+    bool on the padded image. sizes: [I, 2] int64, un-padded (height, width). count: targets to divide losses
+    by, None for those that are here.
     """
 
     image: Tensor
@@ -34,14 +35,20 @@ class Targets:
     boxes: Tensor
     masks: Tensor
     sizes: Tensor
+    count: float | None = None
+
+    @property
+    def normaliser(self) -> float:
+        """What detection and mask losses are divided by: the number of targets, at least 1."""
+        return max(1, len(self.image) if self.count is None else self.count)
 
     def of_image(self, image: int) -> Tensor:
         """Entries [g] int64 of one image."""
         return (self.image == image).nonzero().squeeze(1)
 
 
-def flatten_targets(clips: Sequence[Clip], padded: tuple[int, int]) -> Targets:
-    """Targets of clips; `padded`: (height, width) of the batch."""
+def flatten_targets(clips: Sequence[Clip], padded: tuple[int, int], count: float | None = None) -> Targets:
+    """Targets of clips; `padded`: (height, width) of the batch. count: see Targets."""
     image, objects, labels, boxes, masks, sizes = [], [], [], [], [], []
     images = known = 0
     for clip in clips:
@@ -63,6 +70,7 @@ def flatten_targets(clips: Sequence[Clip], padded: tuple[int, int]) -> Targets:
         torch.cat(boxes),
         torch.cat(masks),
         torch.tensor(sizes, device=device),
+        count,
     )
 
 

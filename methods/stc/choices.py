@@ -85,7 +85,7 @@ CHOICES = (
         "-",
         "loss.mask_positives",
         "public code",
-        "CondInst: at most 500 random positives per device; half for each frame of the pairs.",
+        "CondInst: at most 500 random positives a device, here a shard; half for each frame of the pairs.",
     ),
     Choice(
         "-",
@@ -117,8 +117,23 @@ CHOICES = (
     Choice(
         "-",
         "train.iterations",
+        "public code",
+        "12 epochs (paper) are the 1x schedule of CrossVIS, on which STC is built: 23,000 steps of 16 pairs, "
+        "rate down at 15,000 and 21,000; 23,000 x 32 frames are 11.9 times the 61,800 labelled ones. Every "
+        "video is drawn equally often.",
+    ),
+    Choice(
+        "-",
+        "train.backbone_lr_factor",
         "ours",
-        "12 epochs of about 61,800 labelled frames of YouTube-VIS 2019, 16 pairs a step, whatever the "
-        "dataset; every video is drawn equally often.",
+        "1: CrossVIS's code scales gradients into backbone and FPN by 0.1, of which the paper says nothing.",
+    ),
+    Choice(
+        "-",
+        "train.shard_clips",
+        "ours",
+        "16 pairs as 8 devices of 2; the paper names no devices. Positive points and their "
+        "centre-ness are taken over all shards (num_pos and loss_denorm of AdelaiDet); the mask loss, "
+        "its cap and the tracking losses are a shard's own.",
     ),
 )

@@ -24,7 +24,7 @@ class LossConfig:
     negatives_from: `map`, anywhere in the reference frame but the object, or `boxes`, inside others' boxes.
     anchors: at most so many per frame. anchor_reading: tracking map at the box centre, nearest cell or
     bilinear. contra_pos_reduce: over k+ in Eq 3. consistency_reduce: over the entries of theta in Eq 6.
-    mask_positives: points per frame pair that get a mask loss, at most.
+    mask_positives: points of a shard that get a mask loss, at most; half of them in the key frames.
     """
 
     tracking: Literal["contrastive", "classification"] = "contrastive"
@@ -124,15 +124,16 @@ class StcConfig:
 
 PAPER = StcConfig(
     train=TrainConfig(
-        # 12 epochs of about 61,800 labelled frames of YouTube-VIS 2019 in batches of 16 pairs
-        iterations=46_400,
+        # 12 epochs of about 61,800 labelled frames of YouTube-VIS 2019; both frames of a pair count
+        iterations=23_000,
         batch_size=16,
+        shard_clips=2,
         optimizer="sgd",
         lr=5e-3,
         weight_decay=1e-4,
         momentum=0.9,
         schedule="step",
-        lr_steps=(30_900, 42_500),
+        lr_steps=(15_000, 21_000),
         warmup_iterations=1000,
         warmup_factor=0.001,
         sampling=ClipSampling(frames=2, window=10, ordered=False),

@@ -5,7 +5,7 @@ Source: STC Section 3.3 to 3.5, Eq 3 to 7 (specification 3.2).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -21,6 +21,7 @@ from methods.layers.fcos import (
     decode_boxes,
     encode_boxes,
     level_points,
+    make_grid,
     mask_centroids,
     object_at_points,
 )
@@ -63,18 +64,23 @@ def frame_targets(
     """
     boxes, masks = clip.boxes[frame], clip.masks[frame]
     height, width = masks.shape[-2:]
-    usable = clip.visible[frame] & (boxes[:, 2:] - boxes[:, :2] >= 1).all(1)
-    rows = usable.nonzero()[:, 0]
+    rows, assigned = _assigned(clip, frame, grid, config)
     cells = level_points(*map_size, MASK_STRIDE, boxes.device)
     of_cells = _renumber(object_at_points(cells, boxes[rows]), rows)
     of_cells[(cells[:, 0] >= width) | (cells[:, 1] >= height)] = -2
-    assigned = assign_points(
-        grid, boxes[rows], mask_centroids(masks[rows]), level_ranges(config), config.centre_radius
-    )
     small = stride4_masks(masks)
     twice = (2 * map_size[0], 2 * map_size[1])
     small = F.pad(small, (0, twice[1] - small.shape[-1], 0, twice[0] - small.shape[-2]))
     return FrameTargets(_renumber(assigned, rows), of_cells, clip.labels, boxes, small)
+
+
+def _assigned(clip: Clip, frame: int, grid: Grid, config: StcConfig) -> tuple[Tensor, Tensor]:
+    """Rows [n] of the objects that take part, and for each point its object among them or -1."""
+    boxes = clip.boxes[frame]
+    usable = clip.visible[frame] & (boxes[:, 2:] - boxes[:, :2] >= 1).all(1)
+    rows = usable.nonzero()[:, 0]
+    centroids = mask_centroids(clip.masks[frame][rows])
+    return rows, assign_points(grid, boxes[rows], centroids, level_ranges(config), config.centre_radius)
 
 
 def _renumber(index: Tensor, rows: Tensor) -> Tensor:
@@ -84,17 +90,47 @@ def _renumber(index: Tensor, rows: Tensor) -> Tensor:
     return torch.where(index >= 0, rows[index.clamp(min=0)], index)
 
 
-def stc_losses(out: StcOutputs, clips: Sequence[Clip], config: StcConfig) -> dict[str, Tensor]:
+def stc_normalisers(
+    clips: Sequence[Clip], sizes: Sequence[tuple[int, int]], strides: Sequence[int], config: StcConfig
+) -> dict[str, list[float]]:
+    """Positive points and their centre-ness in the key and in the reference frames of a shard.
+
+    sizes: (rows, columns) of each level of the padded batch. Public code takes both over all devices
+    (`num_pos`, `loss_denorm`).
+    """
+    grid = make_grid(sizes, strides)
+    positives, centre = [0.0, 0.0], [0.0, 0.0]
+    for clip in clips:
+        for frame in (0, 1):
+            rows, assigned = _assigned(clip, frame, grid, config)
+            point = (assigned >= 0).nonzero()[:, 0]
+            ltrb = encode_boxes(grid.points[point], clip.boxes[frame][rows][assigned[point]])
+            positives[frame] += len(point)
+            centre[frame] += float(centreness(ltrb).sum())
+    return {"positives": positives, "centreness": centre}
+
+
+def stc_losses(
+    out: StcOutputs,
+    clips: Sequence[Clip],
+    config: StcConfig,
+    normalisers: Mapping[str, Sequence[float]] | None = None,
+) -> dict[str, Tensor]:
     """Weighted terms of Eq 7 for images ordered clip after clip, key frame before reference frame.
 
-    The terms of CondInst are computed for all key and for all reference frames and averaged.
+    The terms of CondInst are computed for all key and for all reference frames and averaged. normalisers: as
+    `stc_normalisers`, means over the shards of a step.
     """
     map_size = (out.embedding.shape[-2], out.embedding.shape[-1])
     targets = [[frame_targets(clip, frame, out.grid, map_size, config) for frame in (0, 1)] for clip in clips]
     terms: dict[str, Tensor] = {}
     for frame in (0, 1):
         images = torch.arange(frame, 2 * len(clips), 2, device=out.ltrb.device)
-        for name, value in detection_losses(out, images, [pair[frame] for pair in targets], config).items():
+        of_frame = [pair[frame] for pair in targets]
+        counts = None
+        if normalisers is not None:
+            counts = normalisers["positives"][frame], normalisers["centreness"][frame]
+        for name, value in detection_losses(out, images, of_frame, config, counts).items():
             terms[name] = terms.get(name, 0) + 0.5 * value
     pairs = range(len(clips))
     loss = config.loss
@@ -109,12 +145,17 @@ def stc_losses(out: StcOutputs, clips: Sequence[Clip], config: StcConfig) -> dic
 
 
 def detection_losses(
-    out: StcOutputs, images: Tensor, targets: Sequence[FrameTargets], config: StcConfig
+    out: StcOutputs,
+    images: Tensor,
+    targets: Sequence[FrameTargets],
+    config: StcConfig,
+    shared: tuple[float, float] | None = None,
 ) -> dict[str, Tensor]:
     """Focal, centre-ness-weighted GIoU, centre-ness and dice of the images with numbers `images` [b] int64.
 
     Normalisers: number of positive points; the GIoU by the sum of its weights; dice is the mean over at most
-    half of `mask_positives` random positive points. Without a positive point all but focal are 0.
+    half of `mask_positives` random positive points. shared: points and sum of weights to divide by in place
+    of those of these images; the mean of the masks stays theirs. Without a positive point all but focal is 0.
     Source: CondInst public code (specification 3.2).
     """
     points = torch.stack([target.points for target in targets])
@@ -124,7 +165,7 @@ def detection_losses(
     row = counts.cumsum(0)[image] + points[image, point]
     labels = torch.cat([target.labels for target in targets])[row]
     boxes = torch.cat([target.boxes for target in targets])[row]
-    positives = max(1, len(row))
+    positives = max(1, len(row) if shared is None else shared[0])
 
     class_targets = torch.zeros_like(out.class_logits[images])
     class_targets[image, point, labels] = 1
@@ -133,6 +174,7 @@ def detection_losses(
     weight = centreness(true_ltrb)
     source = images[image]
     predicted = decode_boxes(at, out.ltrb[source, point])
+    total = weight.sum() if shared is None else shared[1]
     centre = F.binary_cross_entropy_with_logits(out.centre_logits[source, point], weight, reduction="sum")
 
     chosen = torch.randperm(len(row), device=row.device)[: config.loss.mask_positives // 2]
@@ -151,11 +193,16 @@ def detection_losses(
     dice = dice_squared(aligned_upsample(logits, 2), masks)
     return {
         "class": focal(out.class_logits[images], class_targets).sum() / positives,
-        "box": (giou(predicted, boxes) * weight).sum() / weight.sum().clamp(min=1e-6),
+        "box": (giou(predicted, boxes) * weight).sum() / _at_least(total),
         "centreness": centre / positives,
         # a sum over nothing keeps the graph, a mean of nothing would be NaN
         "dice": dice.sum() / max(1, len(chosen)),
     }
+
+
+def _at_least(value: Tensor | float) -> Tensor | float:
+    """A sum of centre-ness weights that can be divided by."""
+    return value.clamp(min=1e-6) if isinstance(value, Tensor) else max(value, 1e-6)
 
 
 def contrastive_terms(anchors: Tensor, positives: Tensor, negatives: Tensor, reduce: str = "mean") -> Tensor:

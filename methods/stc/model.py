@@ -5,7 +5,7 @@ Source: STC, Section 3 and Figure 1 (specification 3.1).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +15,11 @@ from methods.layers.backbone import build_backbone
 from methods.layers.condmask import MaskBranch, num_dynamic_parameters
 from methods.layers.fcos import FcosHead, conv_tower, flatten_levels, make_grid, output_conv
 from methods.layers.fpn import Fpn, level_stride
-from methods.layers.images import normalise_and_pad
+from methods.layers.images import normalise_and_pad, padded_size
 from methods.stc.association import associate, summarise
 from methods.stc.config import StcConfig
 from methods.stc.inference import detect_frame
-from methods.stc.losses import stc_losses
+from methods.stc.losses import stc_losses, stc_normalisers
 from methods.stc.outputs import StcOutputs
 from methods.tracking.bank import RawDetections
 from vis_bench.method import Clip, FrameResult, VideoInstance
@@ -106,7 +106,15 @@ class Stc(nn.Module):
             embedding=self.tracking(pyramid),
         )
 
-    def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+    def normalisers(self, clips: Sequence[Clip]) -> dict[str, list[float]]:
+        """Positive points and their centre-ness, see `stc_normalisers`."""
+        height, width = padded_size([clip.frames for clip in clips])
+        sizes = [(-(-height // stride), -(-width // stride)) for stride in self.strides]
+        return stc_normalisers(clips, sizes, self.strides, self.config)
+
+    def losses(
+        self, clips: Sequence[Clip], normalisers: Mapping[str, Sequence[float]] | None = None
+    ) -> dict[str, Tensor]:
         """Weighted loss terms of clips of two frames: frame 0 is the key, frame 1 the reference.
 
         Raises ValueError for clips of any other length.
@@ -115,7 +123,7 @@ class Stc(nn.Module):
         if lengths != {2}:
             raise ValueError(f"STC trains on clips of 2 frames, but was given clips of {sorted(lengths)}")
         images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
-        return stc_losses(self(images), clips, self.config)
+        return stc_losses(self(images), clips, self.config, normalisers)
 
     @torch.no_grad()
     def detect(self, frame: Tensor) -> RawDetections:

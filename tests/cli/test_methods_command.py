@@ -26,7 +26,7 @@ def test_all_lists_every_name_that_can_be_run_and_what_it_changes(vis_bench):
         for config in (*load_spec(name).configs, *load_spec(name).variants)
     ]
     assert list(listed) == expected
-    assert listed["stc@paper"] == "46,400 iterations of 16 clips"
+    assert listed["stc@paper"] == "23,000 iterations of 16 clips"
     assert listed["stc@no-consistency"] == "loss.consistency=False"
     assert listed["stc@baseline"] == "loss.tracking=classification, 2 more"
     assert listed["stc@consistency-only"] == "loss.tracking=classification, 1 more"

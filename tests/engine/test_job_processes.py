@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from vis_bench.engine.job import Job, _Order, work
+from vis_bench.engine.job import Job, work
+from vis_bench.engine.order import Order
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.run import Settings
 from vis_bench.setup.protocol import load_protocol
 
 PROGRAM = """
 import time
-from vis_bench.engine.job import end_with_parent, process_context
+from vis_bench.engine.process.children import end_with_parent, process_context
 
 def job():
     import os
@@ -82,7 +83,7 @@ def test_an_error_before_the_run_begins_is_told_in_its_own_words(protocol, tmp_p
     receiver, sender = pipe
     settings = Settings(str(tmp_path / "gone"), "val", load_protocol(str(protocol)), tmp_path / "runs")
     toy = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
-    work(_Order(toy, "default", 0, settings, "t" * 64, "r" * 64), sender)
+    work(Order(toy, "default", 0, settings, "t" * 64, "r" * 64), sender)
     failure = receiver.recv()
     assert failure.code == 3
     assert str(tmp_path / "gone") in failure.text

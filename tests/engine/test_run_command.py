@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from vis_bench.engine.training import train as train_module
+from vis_bench.engine.training import loop as train_module
 
 TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
 

@@ -159,11 +159,12 @@ NO_NUMBERS = {
     *("cache.py", "errors.py", "files.py", "setup/config.py", "setup/plugins.py", "setup/protocol.py"),
     *("types.py", "records/run.py", "data/frame_predictions.py", "data/records.py", "data/splits.py"),
     *("engine/process/environment.py", "engine/frame_store.py", "engine/process/progress.py"),
+    *("engine/training/interrupts.py", "engine/training/log.py"),
 }
 
 
 def test_everything_that_trains_and_tracks_is_listed():
-    used = imported_files("engine/training/train.py", "engine/track.py", "data/ytvis.py", "data/coco.py")
+    used = imported_files("engine/training/loop.py", "engine/track.py", "data/ytvis.py", "data/coco.py")
     assert {"masks/rle.py", "data/extra.py", "masks/rle_quick.py"} <= used
     assert used - NO_NUMBERS <= set(TRAINING_SOURCES)
     assert all((HOME / name).is_file() for name in TRAINING_SOURCES)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from vis_bench.engine import sweep
+from vis_bench.engine.process.devices import Devices
 from vis_bench.engine.process.failure import Failure
 from vis_bench.records.run import CHECKPOINT_NAME
 
@@ -153,6 +154,6 @@ def test_an_interruption_ends_the_jobs(run_of, events, monkeypatch):
 def test_the_number_of_jobs_follows_the_processors_that_may_be_used(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 128)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(4)), raising=False)
-    assert sweep.default_jobs("cpu", 1) == 4
-    assert sweep.default_jobs("cpu", 3) == 1
-    assert sweep.default_jobs("cuda", 1) == 1
+    assert sweep.default_jobs(Devices("cpu", (("cpu",),)), 1) == 4
+    assert sweep.default_jobs(Devices("cpu", (("cpu",),)), 3) == 1
+    assert sweep.default_jobs(Devices("cuda", (("cuda:0",), ("cuda:1",))), 1) == 2

@@ -31,7 +31,7 @@ from vis_bench.cache import default_cache_root
 from vis_bench.data import catalog, shapes
 from vis_bench.data.shapes.layout import annotation_file, write_video
 from vis_bench.engine.track import track_video
-from vis_bench.engine.training.train import TrainJob, seed_everything, train_method
+from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
 from vis_bench.masks.rle import decode, encode_or_none
 from vis_bench.method import Augmentation, TrainConfig
 from vis_bench.records.run import LOG_NAME

@@ -10,7 +10,7 @@ from query_mask_ceiling import through_stride_4
 
 from methods.ifr.config import TINY
 from vis_bench.engine.track import track_video
-from vis_bench.engine.training.train import load_weights
+from vis_bench.engine.training.weights import load_weights
 from vis_bench.records.run import CHECKPOINT_NAME
 from vis_bench.scoring.evaluate import evaluate
 from vis_bench.setup.config import override

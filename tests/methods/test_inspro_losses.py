@@ -89,7 +89,8 @@ LABEL = torch.tensor([[1]])
 def test_frame_weights_divide_by_objects_of_the_frame_and_by_frames():
     visible = torch.zeros(3, 2, 4, dtype=torch.bool)
     visible[0, 0, :3] = visible[0, 1, 0] = visible[1, 1, 2] = True
-    assert frame_weights(visible).tolist() == pytest.approx([1 / 12, 1 / 3, 1 / 3])
+    goal = targets(torch.zeros(3, 2, 4, 4), visible, torch.zeros(2, 4, dtype=torch.int64))
+    assert frame_weights(goal).tolist() == pytest.approx([1 / 12, 1 / 3, 1 / 3])
 
 
 def test_classification_by_hand():

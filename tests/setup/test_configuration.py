@@ -189,3 +189,18 @@ def test_an_entry_point_that_names_nothing_is_a_method_error(tmp_path, monkeypat
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(MethodError, match=r"'halfway' \(entry point halfway_module:Missing\) cannot be"):
         load_spec("halfway")
+
+
+def test_the_papers_configuration_has_the_schedule_of_the_data_set():
+    """Public code of Mask2Former for video: 6,000 steps on YouTube-VIS 2019, 8,000 on 2021."""
+    spec, protocol = load_spec("mask2former_vis"), load_protocol("paper")
+
+    def steps(name, dataset):
+        train = resolve_config(spec, name, protocol, (), dataset)[1].train
+        return train.iterations, train.lr_steps
+
+    assert steps(None, "ytvis19") == steps(None, "ovis") == (6_000, (4_000,))
+    assert steps(None, "ytvis21") == steps("paper+r101", "ytvis21") == (8_000, (5_500,))
+    assert steps("tiny", "ytvis21") == steps("tiny", None)
+    changed = resolve_config(spec, None, protocol, [("train.iterations", "7")], "ytvis21")[1]
+    assert changed.train.iterations == 7

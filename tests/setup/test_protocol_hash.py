@@ -13,8 +13,8 @@ SHIPPED = {
     "shapes-quick": "e492f5aeb0eda3c50771c0d967a66c25e2c5f942b84f7434f39edd9196e49c82",
     "video": "35b3ef4b51347bfa4116339ba4dd39d1ec2695603c7c28bd7805ce6ffa1e2006",
 }
-"""Records name these: a hash that changes parts their tables from those of later runs. Change one only with the
-protocol itself."""
+"""Records name these: a hash that changes parts their tables from those of later runs. Change one only with
+the protocol itself."""
 
 
 def test_the_shipped_protocols_keep_their_hashes() -> None:

@@ -20,7 +20,7 @@ from vis_bench.cli.report import report
 from vis_bench.cli.reproduce import reproduce
 from vis_bench.cli.run import run
 from vis_bench.cli.speed import speed
-from vis_bench.errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, VisBenchError
+from vis_bench.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNEXPECTED, VisBenchError
 
 
 def _print_version(value: bool) -> None:
@@ -72,7 +72,7 @@ def main() -> None:
         typer.echo(f"vis-bench: {error}", err=True)
         sys.exit(error.exit_code)
     except SystemExit as end:
-        if end.code == EXIT_INTERRUPTED:
+        if end.code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
             typer.echo("vis-bench: interrupted; the same command goes on from here.", err=True)
         raise
     except Exception:  # noqa: BLE001 - shown in full

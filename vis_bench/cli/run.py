@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vis_bench.cli.options import Changes, DataRoot, Device, put_json, say
+from vis_bench.cli.options import Changes, DataRoot, put_json, say
 
 if TYPE_CHECKING:
     from vis_bench.engine.plan import OpenedData
@@ -40,10 +40,24 @@ def run(
     json_: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write the records here (- = stdout).")
     ] = None,
-    device: Device = "cpu",
+    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu or cuda[:n].")] = "auto",
+    devices: Annotated[
+        str, typer.Option(metavar="N|LIST", help="Devices of one run: how many (2), or which (0,1).")
+    ] = "1",
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs side by side.  [default: cores on a CPU, else 1]")
+        int | None,
+        typer.Option(min=1, help="Runs side by side.  [default: by cores on a CPU, else one for each GPU]"),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that read clips, for each run.  [default: 0 on a CPU]"),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, tf32, bf16 or fp16.  [default: fp32, or the paper's on a GPU]")
+    ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Deterministic operations on GPUs where they exist.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate only the first N videos.")] = None,
     weights: Annotated[
         str | None, typer.Option(help="Checkpoint to start from (safetensors, or a torch file of tensors).")
@@ -125,7 +139,11 @@ def run(
         overrides=set_ or (),
         out=out,
         device=device,
+        devices=devices,
         jobs=jobs,
+        workers=workers,
+        precision=precision,
+        deterministic=deterministic,
         limit=limit,
         weights=weights,
         train=train,
@@ -177,11 +195,24 @@ def _print_plan(sweep: Sweep) -> None:
     )
     say(
         f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {trained}evaluated on {evaluated.name} "
-        f"{evaluated.split} ({len(evaluated.videos)} videos), protocol {runs[0].settings.protocol.name}"
+        f"{evaluated.split} ({len(evaluated.videos)} videos), protocol {runs[0].settings.protocol.name}, "
+        f"on {_devices_text(sweep)}"
     )
     for run in runs:
         state = "cached" if run.finished_record() is not None else "to do"
         say(f"{state:<10} {run.label}")
+
+
+def _devices_text(sweep: Sweep) -> str:
+    """`the CPU`, `cuda:0`, or `2 x 4 CUDA devices`."""
+    devices, slots = sweep.settings.devices, len(sweep.slots)
+    if len(devices) == 1 and slots == 1:
+        return "the CPU" if devices[0] == "cpu" else devices[0]
+    if devices[0] == "cpu":
+        return f"{len(devices)} processes of the CPU for each run"
+    if len(devices) == 1:
+        return f"{slots} CUDA devices, one for each run"
+    return f"{slots * len(devices)} CUDA devices, {len(devices)} for each run"
 
 
 def _print_forecast(sweep: Sweep) -> None:

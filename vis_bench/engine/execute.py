@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,19 +15,18 @@ import torch
 
 import vis_bench
 from vis_bench.cache import default_cache_root
+from vis_bench.engine import ranks
 from vis_bench.engine.plan import OpenedData, RunSpec, axis_seeds, identity
+from vis_bench.engine.process.determinism import deterministic
 from vis_bench.engine.process.environment import device_name, git_state, hardware, package_versions
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.lock import locked
-from vis_bench.engine.process.progress import Progress
+from vis_bench.engine.process.precision import precision
+from vis_bench.engine.process.progress import Progress, silent
 from vis_bench.engine.track import track_dataset
-from vis_bench.engine.training.train import (
-    TrainJob,
-    load_weights,
-    save_weights,
-    seed_everything,
-    train_method,
-)
+from vis_bench.engine.training.group import Group
+from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
+from vis_bench.engine.training.weights import load_weights, save_weights
 from vis_bench.errors import MethodError, VisBenchError
 from vis_bench.files import remove_temporaries, sha256, write_text
 from vis_bench.method import MethodSpec
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 
 ERROR_NAME = "error.txt"
 
+Together = Callable[[RunSpec, ranks.TrainAlong], AbstractContextManager[Group]]
+
 
 def shared_initialisation(run: RunSpec, progress: Progress) -> Mapping[str, torch.Tensor] | None:
     """The backbone weights that the protocol gives to every method (cached), or None."""
@@ -67,18 +69,23 @@ def shared_initialisation(run: RunSpec, progress: Progress) -> Mapping[str, torc
     )
 
 
-def execute_run(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
+def execute_run(
+    run: RunSpec, data: OpenedData, progress: Progress, together: Together | None = None
+) -> Record:
     """Train (or reuse), track, score and record one run.
 
     An expected error or a failure inside the method becomes a record of status `failed`; it is returned, so
-    that the other runs go on. Where another process has finished the run meanwhile, its record is returned.
+    that the other runs go on. together: gives the group of processes that trains it, None for this one and
+    those that it starts for its other devices. Where another process has finished the run meanwhile, its
+    record is returned.
     """
     spec = load_spec(run.method)
     facts = run_facts(run, spec, data)
 
     def attempt() -> Record | Failure:
         try:
-            return _run(run, spec, data, facts, progress)
+            with precision(run.precision, run.settings.device), deterministic(run.settings.deterministic):
+                return _run(run, spec, data, facts, progress, together or ranks.together)
         except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is reported, not hidden
             return Failure.of(error)
 
@@ -142,7 +149,7 @@ def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any
         "licence": info.licence,
         "iou_type": info.iou_type,
         "config_values": to_dict(run.config),
-        "overrides": dict(settings.overrides),
+        "overrides": _by_hand(run),
         "dataset": data.evaluated.name,
         "split": data.evaluated.split,
         "data": identity(data.evaluated),
@@ -152,6 +159,7 @@ def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any
         "protocol_hash": settings.protocol.content_hash(),
         "not_from_a_paper": settings.protocol.not_from_a_paper.strip(),
         "initial_weights": sha256(settings.weights.read_bytes()) if settings.weights else None,
+        "precision": run.precision,
         "seed": run.seed,
         "axis_seeds": axis_seeds(run.seed),
         "hardware": hardware(settings.device, torch.get_num_threads()),
@@ -160,15 +168,26 @@ def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any
     }
 
 
+def _by_hand(run: RunSpec) -> dict[str, str]:
+    """What was set by hand; a precision other than fp32 parts rows as a value of the configuration does."""
+    asked = run.settings.precision
+    precision_set = {"precision": asked} if asked not in (None, "fp32") else {}
+    return {**dict(run.settings.overrides), **precision_set}
+
+
 def _run(
-    run: RunSpec, spec: MethodSpec, data: OpenedData, facts: dict[str, Any], progress: Progress
+    run: RunSpec,
+    spec: MethodSpec,
+    data: OpenedData,
+    facts: dict[str, Any],
+    progress: Progress,
+    together: Together,
 ) -> Record:
     settings = run.settings
-    seed_everything(axis_seed(run.seed, "init"))
-    model = build_method(spec, run.config, len(data.evaluated.categories)).to(settings.device)
+    model = _build(run, spec, data)
     # before any training: a later phase may freeze what an earlier one trained
     parameters = _parameters(model)
-    _prepare_weights(run, spec, data, model, progress)
+    _prepare_weights(run, spec, data, model, progress, together)
     train_seconds, train_devices = _training(run.train_dir / LOG_NAME)
     notes = _weight_notes(settings)
     if set(train_devices) - {device_name(settings.device)}:
@@ -218,7 +237,7 @@ def _run(
 
 
 def _prepare_weights(
-    run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress
+    run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress, together: Together
 ) -> None:
     """Leave the weights to evaluate in `model` and in the run's training directory."""
     checkpoint = run.train_dir / CHECKPOINT_NAME
@@ -227,23 +246,56 @@ def _prepare_weights(
         with locked(run.train_dir):
             if not checkpoint.exists():
                 remove_temporaries(run.train_dir)
-                _make_weights(run, spec, data, model, progress)
+                _make_weights(run, spec, data, model, progress, together)
                 return
     model.load_state_dict(load_weights(checkpoint))
 
 
-def _make_weights(run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress) -> None:
+def _make_weights(
+    run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress, together: Together
+) -> None:
     """Initialise and train `model`; its weights end in the run's training directory too."""
-    settings = run.settings
-    initial = shared_initialisation(run, progress)
-    if initial is not None:
-        model.backbone.load_state_dict(dict(initial))
-    if settings.weights is not None:
-        _load_given(model, spec, settings.weights, strict=not settings.train)
+    _initialise(run, spec, model, progress)
     if data.train is None:
         save_weights(run.train_dir / CHECKPOINT_NAME, model.state_dict())
         return
-    job = TrainJob(
+    with together(run, train_along) as group:
+        weights = train_method(model, _train_job(run, data), run.train_dir, progress, group)
+    model.load_state_dict(weights)
+
+
+def train_along(run: RunSpec, data: OpenedData, meet: Callable[[], Group]) -> None:
+    """Train a run on another of its devices: the same model from the same start, and no file of its own.
+
+    meet: joins the group, once the model is ready.
+    """
+    spec = load_spec(run.method)
+    torch.set_num_threads(run.settings.protocol.threads_per_job)
+    with precision(run.precision, run.settings.device), deterministic(run.settings.deterministic):
+        model = _build(run, spec, data)
+        _initialise(run, spec, model, silent)
+        train_method(model, _train_job(run, data), run.train_dir, silent, meet())
+
+
+def _build(run: RunSpec, spec: MethodSpec, data: OpenedData) -> Any:
+    """The model of a run on its device, with the random start of its seed."""
+    seed_everything(axis_seed(run.seed, "init"))
+    return build_method(spec, run.config, len(data.evaluated.categories)).to(run.settings.device)
+
+
+def _initialise(run: RunSpec, spec: MethodSpec, model: Any, progress: Progress) -> None:
+    """Put the shared initialisation and the weights given by hand into a model."""
+    initial = shared_initialisation(run, progress)
+    if initial is not None:
+        model.backbone.load_state_dict(dict(initial))
+    if run.settings.weights is not None:
+        _load_given(model, spec, run.settings.weights, strict=not run.settings.train)
+
+
+def _train_job(run: RunSpec, data: OpenedData) -> TrainJob:
+    settings = run.settings
+    assert data.train is not None
+    return TrainJob(
         run.config.train,
         data.train,
         settings.protocol,
@@ -251,9 +303,9 @@ def _make_weights(run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, 
         settings.device,
         later_training=tuple(getattr(run.config, "later_training", ())),
         extra=data.extra,
+        in_order=settings.deterministic or settings.device == "cpu",
+        scale_gradients=run.precision == "fp16",
     )
-    weights = train_method(model, job, run.train_dir, progress)
-    model.load_state_dict(weights)
 
 
 def _weight_notes(settings: Settings) -> list[str]:

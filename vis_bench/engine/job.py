@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from vis_bench.engine.order import Order
 from vis_bench.engine.plan import OpenedData, RunSpec, open_data
+from vis_bench.engine.process.children import end_with_parent, process_context
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.progress import Progress
 from vis_bench.records.run import Record
-from vis_bench.setup.plugins import load_spec
-from vis_bench.setup.protocol import resolve_config
 
 if TYPE_CHECKING:
-    from vis_bench.engine.run import Settings
+    pass
 
 
-def execute(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
-    """`execute_run` with the threads of the protocol."""
+def execute(run: RunSpec, data: OpenedData, progress: Progress, together: Any = None) -> Record:
+    """`execute_run` with the threads of the protocol. together: see there."""
     import torch
 
     from vis_bench.engine.execute import execute_run
@@ -30,7 +28,7 @@ def execute(run: RunSpec, data: OpenedData, progress: Progress) -> Record:
     threads = torch.get_num_threads()
     torch.set_num_threads(run.settings.protocol.threads_per_job)
     try:
-        return execute_run(run, data, progress)
+        return execute_run(run, data, progress, together)
     finally:
         torch.set_num_threads(threads)
 
@@ -77,37 +75,14 @@ def start_job(run: RunSpec) -> Job:
     context = process_context()
     messages, sender = context.Pipe(duplex=False)
     # no daemon, so that a method may start processes of its own; it ends with its parent all the same
-    process = context.Process(target=work, args=(_Order.of(run), sender))
+    process = context.Process(target=work, args=(Order.of(run), sender))
     process.start()
     # the only other end is that of the process, so that the pipe ends with it
     sender.close()
     return Job(process, messages)
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """A RunSpec without its configuration object, whose class may live in a plug-in file that a new process
-    has not loaded yet; the worker resolves it again."""
-
-    method: str
-    config_name: str
-    seed: int
-    settings: Settings
-    train_hash: str
-    run_hash: str
-
-    @classmethod
-    def of(cls, run: RunSpec) -> _Order:
-        return cls(run.method, run.config_name, run.seed, run.settings, run.train_hash, run.run_hash)
-
-    def run(self) -> RunSpec:
-        settings = self.settings
-        spec = load_spec(self.method)
-        name, config = resolve_config(spec, self.config_name, settings.protocol, settings.overrides)
-        return RunSpec(self.method, name, config, self.seed, settings, self.train_hash, self.run_hash)
-
-
-def work(order: _Order, messages: Connection) -> None:
+def work(order: Order, messages: Connection) -> None:
     """Entry point of a job's process: sends progress as (stage, done, total), then a Record or a Failure."""
 
     def progress(*step: Any) -> None:
@@ -125,24 +100,3 @@ def work(order: _Order, messages: Connection) -> None:
         return
     except Exception as error:  # noqa: BLE001 - the parent reports it in the run's record
         messages.send(Failure.of(error))
-
-
-def end_with_parent() -> None:
-    """Leave when the parent is gone: an orphan would write beside the run that takes its place."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def process_context() -> Any:
-    """Job processes are forked from one that has imported torch, where the system can: each saves seconds."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["vis_bench.engine.execute", "torchvision"])
-    return context

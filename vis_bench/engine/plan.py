@@ -15,9 +15,10 @@ from vis_bench.data.frames import require_frames
 from vis_bench.data.official import OFFICIAL
 from vis_bench.engine.frame_store import has_frames
 from vis_bench.engine.sources import code_hash, scoring_hash
+from vis_bench.engine.training.shards import shards_of
 from vis_bench.errors import DataError, MethodError, UsageError, did_you_mean
 from vis_bench.files import sha256
-from vis_bench.method import MethodSpec
+from vis_bench.method import MethodSpec, TrainConfig
 from vis_bench.records.run import RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.setup import seeds as seed_axes
 from vis_bench.setup.config import config_hash, dotted_keys, to_dict
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """One run. method: name, or absolute `path/to/file.py:NAME`; config: resolved, with all overrides."""
+    """One run. method: name, or absolute `path/to/file.py:NAME`; config: resolved, with all overrides;
+    precision: a word of --precision."""
 
     method: str
     config_name: str
@@ -40,6 +42,7 @@ class RunSpec:
     settings: Settings
     train_hash: str
     run_hash: str
+    precision: str = "fp32"
 
     @property
     def _name(self) -> str:
@@ -68,8 +71,12 @@ class RunSpec:
     @property
     def iterations(self) -> int:
         """Training steps of all phases."""
-        phases = (self.config.train, *getattr(self.config, "later_training", ()))
-        return sum(phase.iterations for phase in phases)
+        return sum(phase.iterations for phase in self.phases)
+
+    @property
+    def phases(self) -> tuple[TrainConfig, ...]:
+        """The trainings of all phases."""
+        return (self.config.train, *getattr(self.config, "later_training", ()))
 
     def finished_record(self) -> Record | None:
         """The record of an earlier identical run that ended well and kept what is to be kept, or None."""
@@ -102,7 +109,7 @@ def open_data(settings: Settings) -> OpenedData:
     require_frames(evaluated)
     if not settings.train:
         return OpenedData(evaluated, None)
-    name = settings.protocol.train_dataset or settings.dataset
+    name = settings.train_dataset
     # the hidden official splits leave all labelled videos for training; devval keeps its own videos out
     hidden = evaluated.tracks is None and name in OFFICIAL
     trained_on = catalog.open_dataset(
@@ -167,7 +174,9 @@ def plan_runs(
         file = plugin_file(method)
         method = method if file is None else f"{file[0]}:{file[1]}"
         specs[method] = load_spec(method)
-        chosen, config = resolve_config(specs[method], config_name, protocol, settings.overrides)
+        chosen, config = resolve_config(
+            specs[method], config_name, protocol, settings.overrides, settings.train_dataset
+        )
         wanted[method, chosen] = config
     _require_own_rows(wanted, specs)
     _require_known_overrides(protocol, specs.values())
@@ -196,11 +205,36 @@ def plan_runs(
                 "seed": seed,
                 "code": code[method],
             }
+            precision = _precision(settings, specs[method])
+            if precision != "fp32":
+                training["precision"] = precision
             # neither the device nor the configuration's name: weights are shared where only tracking differs
             train_hash = config_hash({**shared, **training})
             run_hash = config_hash({**scored, "train": train_hash, "config_name": chosen})
-            runs.append(RunSpec(method, chosen, config, seed, settings, train_hash, run_hash))
+            runs.append(RunSpec(method, chosen, config, seed, settings, train_hash, run_hash, precision))
+            _require_enough_shards(runs[-1])
     return runs
+
+
+def _precision(settings: Settings, spec: MethodSpec) -> str:
+    """The word asked for, else the method's own on this kind of device."""
+    own = spec.gpu_precision if settings.device.startswith("cuda") else "fp32"
+    return settings.precision or own
+
+
+def _require_enough_shards(run: RunSpec) -> None:
+    """Every device of a run needs a shard of every phase. Raises UsageError, also for odd shards."""
+    devices = len(run.settings.devices)
+    if not run.settings.train:
+        return
+    for train in run.phases:
+        shards = shards_of(train).count
+        if devices > shards:
+            raise UsageError(
+                f"--devices: {devices} devices for {run.label}, whose steps have {shards} "
+                f"shard{'s' if shards > 1 else ''} (batch {train.batch_size}, train.shard_clips "
+                f"{train.shard_clips or train.batch_size}). Use at most {shards}, or smaller shards."
+            )
 
 
 def _require_own_rows(wanted: Iterable[tuple[str, str]], specs: Mapping[str, MethodSpec]) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 from vis_bench.data import catalog
 from vis_bench.engine.plan import OpenedData, RunSpec, open_data, plan_runs, with_fresh
 from vis_bench.engine.process.busy import machine_shared
+from vis_bench.engine.process.devices import choose_devices, leads
 from vis_bench.engine.process.environment import require_torch
+from vis_bench.engine.process.precision import require_precision
 from vis_bench.engine.sweep import Outcome, default_jobs, run_sweep
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import require_writable
@@ -25,7 +27,9 @@ from vis_bench.setup.seeds import parse_seeds
 class Settings:
     """What all runs of a sweep share. data_root, cache_root: None = environment or default.
 
-    keep_frames: store the detections of every frame. It changes no number, so it is no part of a run's hash.
+    keep_frames: store the detections of every frame. It changes no number, so it is no part of a run's hash;
+    nor are devices (of one run, the first is `device`), workers (processes that read clips, None for as many
+    as fit) and deterministic. precision: None is the method's own on this kind of device.
     """
 
     dataset: str
@@ -41,16 +45,26 @@ class Settings:
     fresh: bool = False
     overrides: tuple[tuple[str, str], ...] = ()
     keep_frames: bool = False
+    devices: tuple[str, ...] = ("cpu",)
+    workers: int | None = None
+    precision: str | None = None
+    deterministic: bool = False
+
+    @property
+    def train_dataset(self) -> str:
+        """The data set to train on."""
+        return self.protocol.train_dataset or self.dataset
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a call of `run` will do. jobs: runs side by side."""
+    """What a call of `run` will do. jobs: runs side by side. slots: the devices of one run each."""
 
     settings: Settings
     runs: tuple[RunSpec, ...]
     data: OpenedData
     jobs: int
+    slots: tuple[tuple[str, ...], ...]
 
 
 class Watcher:
@@ -76,8 +90,12 @@ def run(
     seeds: int | str | Sequence[int] = 1,
     overrides: Mapping[str, Any] | Sequence[str] = (),
     out: str | Path = "runs",
-    device: str = "cpu",
+    device: str = "auto",
+    devices: int | str = 1,
     jobs: int | None = None,
+    workers: int | None = None,
+    precision: str | None = None,
+    deterministic: bool = False,
     limit: int | None = None,
     weights: str | Path | None = None,
     train: bool = True,
@@ -93,10 +111,14 @@ def run(
     dataset: name or path. split: None for `devval`, `test` or `val`, by data set. protocol: name or TOML
     file, None for the one of the data set; quick: its short version. seeds: how many, or which. overrides:
     configuration values by dotted key, or texts `KEY=VALUE`. out: folder of the run directories; finished
-    runs found there are reused, unless fresh. device: `cpu` or `cuda[:n]`. jobs: runs side by side, None for
-    as many as fit. limit: evaluate only the first videos. weights: checkpoint to start from; train: False
-    scores it as it is. extra_data: `coco:PATH`, images to train on too. keep_frames: store the detections of
-    every frame. watcher: hears of plan and outcomes.
+    runs found there are reused, unless fresh. device: `auto` (CUDA where there is one), `cpu` or `cuda[:n]`.
+    devices: of one run, how many or which (`0,1`); the shards of a step are computed side by side on them.
+    jobs: runs side by side, None for as many as fit. workers: processes that read clips for one training,
+    None for 0 on a CPU and by the cores on a GPU; any number gives the same clips. precision: `fp32`,
+    `tf32`, `bf16` or `fp16`, None for the method's own on this kind of device. deterministic: on GPUs, use
+    deterministic operations where there are some. limit: evaluate only the first videos. weights: checkpoint
+    to start from; train: False scores it as it is. extra_data: `coco:PATH`, images to train on too.
+    keep_frames: store the detections of every frame. watcher: hears of plan and outcomes.
 
     A run that fails has a record with status `failed` and its error; the others go on. In a script that is
     run as a file, call it below `if __name__ == "__main__":`, since runs have processes of their own. Raises
@@ -117,6 +139,9 @@ def run(
         )
     if not train and weights is None:
         raise UsageError("--no-train needs --weights FILE: there is nothing to score without a checkpoint.")
+    chosen_devices = choose_devices(device, devices)
+    if precision is not None:
+        require_precision(precision, chosen_devices.slots[0][0])
     resolved = _with_extra(_protocol(str(dataset), protocol, quick), extra_data)
     if weights is not None and not Path(weights).is_file():
         raise DataError(f"{weights}: no such checkpoint (--weights).")
@@ -125,7 +150,7 @@ def run(
         split=split or catalog.default_split(str(dataset)),
         protocol=resolved,
         out=Path(out),
-        device=device,
+        device=chosen_devices.slots[0][0],
         data_root=_path(data_root),
         weights=_path(weights),
         train=train,
@@ -133,18 +158,24 @@ def run(
         fresh=fresh,
         overrides=tuple(_assignments(overrides)),
         keep_frames=keep_frames,
+        devices=chosen_devices.slots[0],
+        workers=workers,
+        precision=precision,
+        deterministic=deterministic,
     )
     data = open_data(settings)
     runs = plan_runs(names, chosen_seeds, settings, data)
     runs = with_fresh(runs) if fresh else runs
-    sweep = Sweep(settings, tuple(runs), data, jobs or default_jobs(device, resolved.threads_per_job))
-    watcher = watcher or Watcher()
+    side_by_side = jobs or default_jobs(chosen_devices, resolved.threads_per_job)
+    sweep = Sweep(settings, tuple(runs), data, side_by_side, chosen_devices.slots)
+    # of a launcher's processes one speaks
+    watcher = watcher if watcher is not None and leads() else Watcher()
     watcher.planned(sweep)
-    require_torch(device)
+    require_torch(settings.device)
     require_writable(settings.out)
     watcher.starting(sweep)
     with machine_shared():
-        outcomes = run_sweep(runs, data, sweep.jobs)
+        outcomes = run_sweep(runs, data, sweep.jobs, sweep.slots)
     watcher.finished(sweep, outcomes)
     return [outcome.record for outcome in outcomes]
 

@@ -20,6 +20,7 @@ OUR_METHODS = "methods"
 # what decides which masks are read: the compiled kernels and all that chooses between them and the plain path
 _MASKS = (*(f"masks/{name}.py" for name in ("rle", "kernels", "boxes")), "masks/kernels.c")
 _READING = ("coco", "extra", "frames", "official", "predictions", "segmentations", "ytvis")
+_LOOP = ("auxiliary", "group", "loop", "optimizer", "shards", "state", "stepping", "sums", "weights")
 _CLIPS = ("augment", "draws", "mixed_clips", "pseudo_clips", "sampler")
 # what decides the weights and the tracks besides the method; plans, reports and messages do not
 TRAINING_SOURCES = (
@@ -29,7 +30,7 @@ TRAINING_SOURCES = (
     *(f"masks/{name}.py" for name in ("rle_check", "rle_quick")),
     *(f"data/{name}.py" for name in _READING),
     *(f"engine/{name}.py" for name in ("execute", "track")),
-    *(f"engine/training/{name}.py" for name in ("optimizer", "state", "train")),
+    *(f"engine/training/{name}.py" for name in _LOOP),
     *(f"engine/training/clips/{name}.py" for name in _CLIPS),
 )
 SCORING_SOURCES = ("scoring/evaluate.py", "scoring/measure.py", *_MASKS)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 
 from vis_bench.data.shapes.workers import available_processes
 from vis_bench.engine.job import Job, execute, start_job
 from vis_bench.engine.plan import OpenedData, RunSpec
+from vis_bench.engine.process.devices import Devices, under_launcher
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.progress import Bars
+from vis_bench.errors import EXIT_METHOD_FAILED
 from vis_bench.records.run import CHECKPOINT_NAME, Record
 
 
@@ -23,14 +25,21 @@ class Outcome:
     cached: bool
 
 
-def default_jobs(device: str, threads_per_job: int) -> int:
-    """Runs side by side: on a CPU, the processors that may be used / threads of a job (two one-thread jobs
-    beat one of two threads)."""
-    return max(1, available_processes() // threads_per_job) if device == "cpu" else 1
+def default_jobs(devices: Devices, threads_per_job: int) -> int:
+    """Runs side by side: one for each slot of GPUs; on a CPU, the processors that may be used / threads of a
+    run (two one-thread jobs beat one of two threads)."""
+    if devices.kind != "cpu":
+        return len(devices.slots)
+    return max(1, available_processes() // (threads_per_job * devices.per_run))
 
 
-def run_sweep(runs: Sequence[RunSpec], data: OpenedData, jobs: int) -> list[Outcome]:
+def run_sweep(
+    runs: Sequence[RunSpec], data: OpenedData, jobs: int, slots: Sequence[tuple[str, ...]] = ()
+) -> list[Outcome]:
     """Run what is not finished yet, `jobs` at a time; returns outcomes in the order of `runs`.
+
+    slots: devices of one run each; runs side by side have different ones, unless there are more of them. All
+    run on the devices of their settings where none are given.
 
     A single run on a CPU stays in this process, where a debugger finds it. Otherwise each has a process of
     its own, so that a crash, or an error after which a process can use CUDA no more, ends one run only.
@@ -45,17 +54,17 @@ def run_sweep(runs: Sequence[RunSpec], data: OpenedData, jobs: int) -> list[Outc
     try:
         if waiting:
             _initialise_once(waiting, bars)
-        if len(waiting) == 1 and waiting[0].settings.device == "cpu":
+        if under_launcher():
+            records = _launched(waiting, data, bars)
+        elif len(waiting) == 1 and waiting[0].settings.device == "cpu":
             records = [execute(waiting[0], data, bars.callback(waiting[0].label))]
         else:
-            records = _in_processes(waiting, data, jobs, bars)
+            records = _in_processes(waiting, data, jobs, bars, slots)
     finally:
         bars.close()
-    computed = iter(records)
-    return [
-        outcomes[index] if index in outcomes else Outcome(run, next(computed), cached=False)
-        for index, run in enumerate(runs)
-    ]
+    for record, index in zip(records, [i for i in range(len(runs)) if i not in outcomes], strict=False):
+        outcomes[index] = Outcome(runs[index], record, cached=False)
+    return [outcomes[index] for index in sorted(outcomes)]
 
 
 def _initialise_once(runs: Sequence[RunSpec], bars: Bars) -> None:
@@ -70,24 +79,60 @@ def _initialise_once(runs: Sequence[RunSpec], bars: Bars) -> None:
     bars.close("all methods")
 
 
-def _in_processes(runs: Sequence[RunSpec], data: OpenedData, jobs: int, bars: Bars) -> list[Record]:
+def _launched(runs: Sequence[RunSpec], data: OpenedData, bars: Bars) -> list[Record]:
+    """One run after the other on all processes of a launcher; those that do not lead have no records.
+
+    After a training that failed, the rest is not begun: its processes are no longer in step.
+    """
+    from vis_bench.engine.execute import record_failure, train_along
+    from vis_bench.engine.ranks import Launched, follow
+    from vis_bench.engine.training.group import join, leave
+
+    if not runs:
+        return []
+    group = join(0, 0, runs[0].settings.device, None)
+    if not group.leads:
+        follow(runs, data, group, train_along)
+        leave(group)
+        return []
+    leader, records = Launched(runs, group), []
+    for run in runs:
+        if leader.broken:
+            text = "not begun: a training before it failed and took the launcher's processes along"
+            records.append(record_failure(run, data, Failure(text, EXIT_METHOD_FAILED, f"{text}\n")))
+        else:
+            records.append(execute(run, data, bars.callback(run.label), leader.together))
+    leader.dismiss()
+    if not leader.broken:
+        leave(group)
+    return records
+
+
+def _in_processes(
+    runs: Sequence[RunSpec], data: OpenedData, jobs: int, bars: Bars, slots: Sequence[tuple[str, ...]]
+) -> list[Record]:
     from vis_bench.engine.execute import record_failure
 
     # long trainings first, so that no processor waits for a long last one
     left = sorted(range(len(runs)), key=lambda index: -runs[index].iterations)
     active: dict[int, Job] = {}
+    taken: dict[int, tuple[str, ...]] = {}
     records: dict[int, Record] = {}
     try:
         while left or active:
             while len(active) < jobs and (index := _next(runs, left, active)) is not None:
                 left.remove(index)
-                active[index] = start_job(runs[index])
+                slot = _free_slot(slots, list(taken.values()))
+                if slot is not None:
+                    taken[index] = slot
+                active[index] = start_job(_on(runs[index], slot))
             wait([handle for job in active.values() for handle in job.handles], timeout=1.0)
             for index, job in list(active.items()):
                 result = job.hear(bars.callback(runs[index].label))
                 if result is None:
                     continue
                 del active[index]
+                taken.pop(index, None)
                 bars.close(runs[index].label)
                 if isinstance(result, Failure):
                     result = record_failure(runs[index], data, result)
@@ -96,6 +141,18 @@ def _in_processes(runs: Sequence[RunSpec], data: OpenedData, jobs: int, bars: Ba
         for job in active.values():
             job.stop()
     return [records[index] for index in range(len(runs))]
+
+
+def _free_slot(slots: Sequence[tuple[str, ...]], taken: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
+    """The slot that fewest runs are on; None where there are no slots."""
+    return min(slots, key=taken.count, default=None)
+
+
+def _on(run: RunSpec, slot: tuple[str, ...] | None) -> RunSpec:
+    """The run on these devices."""
+    if slot is None:
+        return run
+    return replace(run, settings=replace(run.settings, device=slot[0], devices=slot))
 
 
 def _next(runs: Sequence[RunSpec], left: Sequence[int], active: Collection[int]) -> int | None:

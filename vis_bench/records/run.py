@@ -56,7 +56,8 @@ class Record(_Strict):
     metrics: the machine contract of `scoring.evaluate`, None unless status is `done`. overrides: values
     set by hand with --set. look_ahead_frames: frames beyond t that were read before the result of frame t,
     at most over all videos. error_code: exit code of the error of a failed run (3 data, 4 the method).
-    initial_weights: SHA-256 of the file given with --weights.
+    precision: word of --precision that it was trained and tracked with. initial_weights: SHA-256 of the file
+    given with --weights.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -79,6 +80,7 @@ class Record(_Strict):
     protocol: str
     protocol_hash: str
     not_from_a_paper: str = ""
+    precision: str = "fp32"
     seed: int
     axis_seeds: dict[str, int]
     iou_type: Literal["segm", "bbox"] = "segm"

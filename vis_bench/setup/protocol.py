@@ -168,14 +168,21 @@ def protocol_for_dataset(dataset: str) -> str:
 
 
 def resolve_config(
-    spec: MethodSpec, name: str | None, protocol: Protocol, values: Sequence[tuple[str, str]]
+    spec: MethodSpec,
+    name: str | None,
+    protocol: Protocol,
+    values: Sequence[tuple[str, str]],
+    dataset: str | None = None,
 ) -> tuple[str, Any]:
     """(configuration name, configuration) after the protocol's overrides, then those given by hand.
 
     The protocol's overrides fit the configuration that it runs by itself, and variants of that one. Another
     one that is named, `paper` say, is taken as it stands: its frames must not become smaller unasked.
+    dataset: name of the one to train on; `paper` has the schedule of it, where the method knows one.
     """
     chosen, config = choose_config(spec, name, protocol.config)
+    if chosen.partition("+")[0] == "paper" and dataset is not None:
+        config = override(config, spec.schedules.get(dataset, {}))
     only_one = len(spec.configs) == 1
     usual = next(iter(spec.configs)) if only_one else protocol.config
     if chosen.partition("+")[0] == usual:

@@ -14,9 +14,14 @@ Axis = Literal["split", "data order", "init", "augmentation"]
 AXES: tuple[Axis, ...] = ("split", "data order", "init", "augmentation")
 
 
-def axis_seed(master: int, axis: Axis, step: int = 0) -> int:
-    """A 63-bit seed for one axis (and one training step) of a master seed; stable across machines."""
-    digest = hashlib.sha256(f"vis-bench/{master}/{axis}/{step}".encode()).digest()
+def axis_seed(master: int, axis: Axis, step: int = 0, shard: int = 0) -> int:
+    """A 63-bit seed for one axis of a master seed; stable across machines.
+
+    step, shard: of a training, where every shard of every step draws from its own stream. Shard 0 has the
+    stream of a training without shards.
+    """
+    words = f"vis-bench/{master}/{axis}/{step}" + (f"/{shard}" if shard else "")
+    digest = hashlib.sha256(words.encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
 

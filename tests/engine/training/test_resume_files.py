@@ -13,7 +13,7 @@ from vis_bench.data import catalog
 from vis_bench.engine.frame_store import PARTIAL_NAME as FRAMES_PARTIAL
 from vis_bench.engine.frame_store import FrameStore
 from vis_bench.engine.track import VideoOutcome, _append_partial, _read_partial
-from vis_bench.engine.training.state import TrainLog
+from vis_bench.engine.training.log import TrainLog
 from vis_bench.method import FrameResult, RawDetections
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from vis_bench.engine.contract.scenes import CLASS_NAMES, as_clip, draw_scene
+from vis_bench.engine.training.loop import seed_everything
 from vis_bench.engine.training.optimizer import build_optimizer, learning_rate
-from vis_bench.engine.training.train import seed_everything
 from vis_bench.method import Clip, MethodSpec, TrainConfig
 from vis_bench.setup.config import choose_config
 from vis_bench.setup.plugins import build_method, load_spec, split_variant

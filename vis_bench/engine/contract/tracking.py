@@ -10,7 +10,7 @@ from vis_bench.engine.contract.association import association
 from vis_bench.engine.contract.bench import Bench
 from vis_bench.engine.contract.differences import SCORE_TOLERANCE, first_difference, frame_difference
 from vis_bench.engine.contract.result import Check, Outcome, broken, not_applicable, passed, told
-from vis_bench.engine.training.train import load_weights, save_weights
+from vis_bench.engine.training.weights import load_weights, save_weights
 from vis_bench.errors import MethodError
 from vis_bench.method import FrameDetection
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from vis_bench.data import catalog
 from vis_bench.engine.speed.probe import Place
-from vis_bench.engine.training.train import load_weights, seed_everything
+from vis_bench.engine.training.loop import seed_everything
+from vis_bench.engine.training.weights import load_weights
 from vis_bench.errors import MethodError
 from vis_bench.method import MethodSpec
 from vis_bench.records.speed import CurveKind, SpeedProtocol

@@ -38,11 +38,11 @@ def parameter_groups(model: nn.Module, train: TrainConfig) -> list[dict]:
     ]
 
 
-def build_optimizer(model: nn.Module, train: TrainConfig) -> torch.optim.Optimizer:
-    """SGD with momentum or AdamW over `parameter_groups`."""
+def build_optimizer(model: nn.Module, train: TrainConfig, fused_sgd: bool = False) -> torch.optim.Optimizer:
+    """SGD with momentum or AdamW over `parameter_groups`. fused_sgd: as one operation; GPUs step so."""
     groups = parameter_groups(model, train)
     if train.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum)
+        return torch.optim.SGD(groups, lr=train.lr, momentum=train.momentum, fused=fused_sgd or None)
     # one pass over all parameters in place of a dozen operations for each: a twentieth of a tiny iteration
     return torch.optim.AdamW(groups, lr=train.lr, fused=True)
 
@@ -70,12 +70,18 @@ class MovingAverage:
         self.state: dict[str, Tensor] = {k: v.detach().clone() for k, v in model.state_dict().items()}
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
-        """Take the weights after optimiser step `step` (0-based) into the average."""
+    def update(self, model: nn.Module, step: int, unless: Tensor | None = None) -> None:
+        """Take the weights after optimiser step `step` (0-based) into the average.
+
+        unless: bool scalar on the device; where it is true the average stays as it is.
+        """
         decay = min(self.decay, (1 + step) / (10 + step))
         current = model.state_dict()
         names = [name for name, value in self.state.items() if value.is_floating_point()]
-        torch._foreach_lerp_([self.state[n] for n in names], [current[n] for n in names], 1 - decay)
+        old, new = [self.state[name] for name in names], [current[name] for name in names]
+        if unless is not None:
+            new = [torch.where(unless, before, after) for before, after in zip(old, new, strict=True)]
+        torch._foreach_lerp_(old, new, 1 - decay)
         for name, value in self.state.items():
             if not value.is_floating_point():
                 value.copy_(current[name])

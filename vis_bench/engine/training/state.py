@@ -1,61 +1,17 @@
-"""What a training keeps on disk while it is under way: its log, and the state to go on from."""
+"""What a training keeps on disk while it is under way: the state to go on from."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
 
-from vis_bench.engine.training.optimizer import MovingAverage
-from vis_bench.files import atomic_path, write_text
+from vis_bench.engine.training.stepping import Stepper
+from vis_bench.files import atomic_path
 
 RESUME_NAME = "resume.pt"
-
-
-class TrainLog:
-    """train.jsonl: one JSON object per logged iteration; lines from iteration `start` on are dropped.
-
-    Iterations and seconds count through all phases; `phase` is 0 for the first. device: name of what trains
-    now; a training may go on elsewhere.
-    """
-
-    def __init__(self, path: Path, start: int, device: str) -> None:
-        self._path, self._device = path, device
-        if not path.exists():
-            return
-        text = path.read_text(encoding="utf-8")
-        lines = [line for line in text.splitlines() if _complete(line)]
-        kept = "".join(line + "\n" for line in lines if json.loads(line)["iteration"] < start)
-        if kept != text:
-            write_text(path, kept)
-
-    def write(
-        self, iteration: int, phase: int, terms: Mapping[str, Tensor], rate: float, seconds: float
-    ) -> None:
-        """Append one line."""
-        entry: dict[str, Any] = {
-            "iteration": iteration,
-            "phase": phase,
-            "lr": rate,
-            "seconds": round(seconds, 3),
-            "device": self._device,
-            "losses": {name: round(value.item(), 6) for name, value in terms.items()},
-        }
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-
-
-def _complete(line: str) -> bool:
-    """False for a last line that a killed run left half written."""
-    try:
-        json.loads(line)
-    except json.JSONDecodeError:
-        return False
-    return True
 
 
 class ResumeState(TypedDict):
@@ -66,6 +22,7 @@ class ResumeState(TypedDict):
     trained: dict[str, Tensor]
     optimizer: dict[str, Any]
     average: dict[str, Tensor] | None
+    scaler: dict[str, Any]
     phase: int
     iteration: int
     seconds: float
@@ -74,8 +31,7 @@ class ResumeState(TypedDict):
 def save_resume(
     directory: Path,
     trained: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: MovingAverage | None,
+    stepper: Stepper,
     phase: int,
     iteration: int,
     seconds: float,
@@ -83,8 +39,9 @@ def save_resume(
     """Write resume.pt, atomically."""
     state: ResumeState = {
         "trained": trained.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "average": average.state if average is not None else None,
+        "optimizer": stepper.optimizer.state_dict(),
+        "average": stepper.average.state if stepper.average is not None else None,
+        "scaler": stepper.scaler.state_dict(),
         "phase": phase,
         "iteration": iteration,
         "seconds": seconds,
@@ -99,15 +56,12 @@ def read_resume(directory: Path) -> ResumeState | None:
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
 
 
-def restore(
-    state: ResumeState,
-    trained: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    average: MovingAverage | None,
-) -> None:
-    """Put the saved values into weights, optimiser and moving average."""
+def restore(state: ResumeState, trained: nn.Module, stepper: Stepper) -> None:
+    """Put the saved values into weights, optimiser, moving average and the scale of gradients."""
     trained.load_state_dict(state["trained"])
-    optimizer.load_state_dict(state["optimizer"])
-    if average is not None and state["average"] is not None:
+    stepper.optimizer.load_state_dict(state["optimizer"])
+    if stepper.average is not None and state["average"] is not None:
         for name, value in state["average"].items():
-            average.state[name].copy_(value)
+            stepper.average.state[name].copy_(value)
+    if state["scaler"]:
+        stepper.scaler.load_state_dict(state["scaler"])
