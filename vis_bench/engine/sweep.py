@@ -11,7 +11,7 @@ from vis_bench.engine.job import Job, execute, start_job
 from vis_bench.engine.plan import OpenedData, RunSpec
 from vis_bench.engine.process.devices import Devices, under_launcher
 from vis_bench.engine.process.failure import Failure
-from vis_bench.engine.process.progress import Bars
+from vis_bench.engine.process.progress import SweepBars, duration
 from vis_bench.errors import EXIT_METHOD_FAILED
 from vis_bench.records.run import CHECKPOINT_NAME, Record
 
@@ -50,7 +50,7 @@ def run_sweep(
         if record is not None:
             outcomes[index] = Outcome(run, record, cached=True)
     waiting = [run for index, run in enumerate(runs) if index not in outcomes]
-    bars = Bars()
+    bars = SweepBars([run.label for run in waiting], max(1, min(jobs, len(waiting))))
     try:
         if waiting:
             _initialise_once(waiting, bars)
@@ -58,6 +58,7 @@ def run_sweep(
             records = _launched(waiting, data, bars)
         elif len(waiting) == 1 and waiting[0].settings.device == "cpu":
             records = [execute(waiting[0], data, bars.callback(waiting[0].label))]
+            bars.finished(waiting[0].label, _ended(waiting[0], records[0]))
         else:
             records = _in_processes(waiting, data, jobs, bars, slots)
     finally:
@@ -67,7 +68,20 @@ def run_sweep(
     return [outcomes[index] for index in sorted(outcomes)]
 
 
-def _initialise_once(runs: Sequence[RunSpec], bars: Bars) -> None:
+def _ended(run: RunSpec, record: Record) -> str:
+    """A line for a run that has ended: `done  stc@tiny seed 0  AP 43.1, AP50 71.6, trained in 3 min`."""
+    parts = []
+    if record.metrics is not None:
+        ap = record.metrics["video_ap"]
+        parts = [f"{name} {100 * ap[name]:.1f}" for name in ("AP", "AP50") if ap[name] is not None]
+    for word, seconds in (("trained", record.timing.train_seconds), ("tracked", record.timing.track_seconds)):
+        if seconds is not None and record.status != "failed":
+            parts.append(f"{word} in {duration(seconds)}")
+    said = ", ".join(parts)
+    return f"{record.status:<10} {run.label}" + (f"  {said}" if said else "")
+
+
+def _initialise_once(runs: Sequence[RunSpec], bars: SweepBars) -> None:
     """Do the shared pretraining here, on all cores, before the jobs that need it start."""
     from vis_bench.engine.execute import shared_initialisation
 
@@ -79,7 +93,7 @@ def _initialise_once(runs: Sequence[RunSpec], bars: Bars) -> None:
     bars.close("all methods")
 
 
-def _launched(runs: Sequence[RunSpec], data: OpenedData, bars: Bars) -> list[Record]:
+def _launched(runs: Sequence[RunSpec], data: OpenedData, bars: SweepBars) -> list[Record]:
     """One run after the other on all processes of a launcher; those that do not lead have no records.
 
     After a training that failed, the rest is not begun: its processes are no longer in step.
@@ -102,6 +116,7 @@ def _launched(runs: Sequence[RunSpec], data: OpenedData, bars: Bars) -> list[Rec
             records.append(record_failure(run, data, Failure(text, EXIT_METHOD_FAILED, f"{text}\n")))
         else:
             records.append(execute(run, data, bars.callback(run.label), leader.together))
+        bars.finished(run.label, _ended(run, records[-1]))
     leader.dismiss()
     if not leader.broken:
         leave(group)
@@ -109,7 +124,7 @@ def _launched(runs: Sequence[RunSpec], data: OpenedData, bars: Bars) -> list[Rec
 
 
 def _in_processes(
-    runs: Sequence[RunSpec], data: OpenedData, jobs: int, bars: Bars, slots: Sequence[tuple[str, ...]]
+    runs: Sequence[RunSpec], data: OpenedData, jobs: int, bars: SweepBars, slots: Sequence[tuple[str, ...]]
 ) -> list[Record]:
     from vis_bench.engine.execute import record_failure
 
@@ -133,10 +148,10 @@ def _in_processes(
                     continue
                 del active[index]
                 taken.pop(index, None)
-                bars.close(runs[index].label)
                 if isinstance(result, Failure):
                     result = record_failure(runs[index], data, result)
                 records[index] = result
+                bars.finished(runs[index].label, _ended(runs[index], result))
     finally:
         for job in active.values():
             job.stop()

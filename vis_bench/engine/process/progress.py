@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
+
+from vis_bench.engine.process.time_left import TimeLeft
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
@@ -59,3 +62,45 @@ class Bars:
         for name in [label] if label is not None else list(self._bars):
             if name in self._bars:
                 self._bars.pop(name)[1].close()
+
+
+class SweepBars(Bars):
+    """The bars of several runs below one for all of them, which says how long the whole still takes."""
+
+    def __init__(self, labels: Sequence[str], side_by_side: int) -> None:
+        super().__init__()
+        self._time_left = TimeLeft(labels, side_by_side)
+        self._all = tqdm(
+            total=len(labels),
+            desc="all runs",
+            leave=False,
+            dynamic_ncols=True,
+            bar_format="{desc}: {n_fmt}/{total_fmt} done{postfix}",
+            mininterval=0.2 if sys.stderr.isatty() else 30,
+        )
+
+    def update(self, label: str, stage: str, done: int, total: int) -> None:
+        """As `Bars.update`, and renew the time left."""
+        super().update(label, stage, done, total)
+        self._time_left.update(label, stage, done, total, time.monotonic())
+        self._show()
+
+    def finished(self, label: str, text: str) -> None:
+        """A run has ended: its bar goes, and a line with what came out stays."""
+        self.close(label)
+        self._time_left.finished(label, time.monotonic())
+        self._all.update()
+        tqdm.write(text, file=sys.stderr)
+        self._show()
+
+    def _show(self) -> None:
+        seconds = self._time_left.seconds(time.monotonic())
+        if seconds is not None:
+            self._all.set_postfix_str(f"about {duration(seconds)} left", refresh=False)
+            self._all.update(0)
+
+    def close(self, label: str | None = None) -> None:
+        """Close the bar of one run, or all."""
+        super().close(label)
+        if label is None:
+            self._all.close()

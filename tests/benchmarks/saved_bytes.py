@@ -1,0 +1,104 @@
+"""Bytes that autograd keeps for the backward pass of one shard, for every paper configuration.
+
+    python tests/benchmarks/saved_bytes.py [METHOD...]
+
+Counted on the CPU in fp32 with random weights: every storage that an operation saves, once, without
+parameters and buffers. The tensors themselves are dropped at once, so that the count needs little memory.
+Frames of 1280x720 are resized as the configuration's largest training size says; every clip has ten objects.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from vis_bench.engine.training.clips.augment import resized, tight_boxes
+from vis_bench.engine.training.shards import shards_of
+from vis_bench.method import Clip, TrainConfig
+from vis_bench.setup.plugins import build_method, load_spec, method_names
+
+OBJECTS, CLASSES, SOURCE = 10, 40, (720, 1280)
+
+
+class SavedBytes:
+    """Pack hook that counts storages and keeps nothing."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self.total = 0
+        own = (*model.parameters(), *model.buffers())
+        self._own = {tensor.untyped_storage().data_ptr() for tensor in own}
+        self._seen: dict[int, StorageWeakRef] = {}
+
+    def pack(self, tensor: Tensor) -> int:
+        storage = tensor.untyped_storage()
+        place = storage.data_ptr()
+        known = self._seen.get(place)
+        # an address is given out again once its storage is gone
+        if place not in self._own and (known is None or known.expired()):
+            self._seen[place] = StorageWeakRef(storage)
+            self.total += storage.nbytes()
+        return 0
+
+
+def refuse(_: int) -> Any:
+    raise RuntimeError("there is no backward pass here")
+
+
+def random_clip(train: TrainConfig, seed: int) -> Clip:
+    """A clip of the largest training size with OBJECTS boxes of a fifth of each side."""
+    augmentation = train.augmentation
+    side = max(augmentation.short_sides, default=SOURCE[0])
+    height, width = resized(*SOURCE, side, augmentation.max_long_side)
+    generator = torch.Generator().manual_seed(seed)
+    frames = train.sampling.frames
+    pixels = torch.randint(0, 256, (frames, 3, height, width), generator=generator, dtype=torch.uint8)
+    masks = torch.zeros(frames, OBJECTS, height, width, dtype=torch.bool)
+    for n in range(OBJECTS):
+        top = int(torch.randint(0, height * 4 // 5, (), generator=generator))
+        left = int(torch.randint(0, width * 4 // 5, (), generator=generator))
+        masks[:, n, top : top + height // 5, left : left + width // 5] = True
+    boxes, visible = tight_boxes(masks)
+    labels = torch.randint(0, CLASSES, (OBJECTS,), generator=generator)
+    return Clip(pixels, labels, masks, boxes, visible)
+
+
+def measure(name: str) -> list[tuple[str, TrainConfig, int, int]]:
+    """(phase, its training, clips of a shard, bytes) of each phase."""
+    spec = load_spec(name)
+    config = spec.configs["paper"]
+    torch.manual_seed(0)
+    model = build_method(spec, config, CLASSES).train()
+    rows = []
+    for number, train in enumerate((config.train, *getattr(config, "later_training", ()))):
+        if number:
+            model.enter_phase(number)
+        clips = [random_clip(train, seed) for seed in range(shards_of(train).clips)]
+        saved = SavedBytes(model)
+        with torch.autograd.graph.saved_tensors_hooks(saved.pack, refuse):
+            model.losses(clips)
+        rows.append((f"phase {number}", train, len(clips), saved.total))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("methods", nargs="*", default=method_names())
+    print(f"{'configuration':<28}{'batch':>6}{'shards':>7}{'clips':>6}{'frames':>7}{'frame':>12}{'GiB':>8}")
+    for name in parser.parse_args().methods or method_names():
+        for phase, train, clips, total in measure(name):
+            side = max(train.augmentation.short_sides, default=SOURCE[0])
+            height, width = resized(*SOURCE, side, train.augmentation.max_long_side)
+            label = f"{name}@paper" + ("" if phase == "phase 0" else f", {phase}")
+            print(
+                f"{label:<28}{train.batch_size:>6}{train.batch_size // clips:>7}{clips:>6}"
+                f"{train.sampling.frames:>7}{f'{width}x{height}':>12}{total / 2**30:>8.2f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
