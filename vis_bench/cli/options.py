@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 Changes = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a configuration value.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a configuration value, where a method has it."),
 ]
 DataRoot = Annotated[
     str | None,

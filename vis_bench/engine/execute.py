@@ -41,7 +41,7 @@ from vis_bench.records.run import (
     write_record,
 )
 from vis_bench.scoring.evaluate import evaluate
-from vis_bench.setup.config import to_dict
+from vis_bench.setup.config import dotted_keys, to_dict
 from vis_bench.setup.plugins import build_method, load_object, load_spec
 from vis_bench.setup.seeds import axis_seed
 
@@ -172,7 +172,8 @@ def _by_hand(run: RunSpec) -> dict[str, str]:
     """What was set by hand; a precision other than fp32 parts rows as a value of the configuration does."""
     asked = run.settings.precision
     precision_set = {"precision": asked} if asked not in (None, "fp32") else {}
-    return {**dict(run.settings.overrides), **precision_set}
+    own = dotted_keys(run.config)
+    return {**{key: value for key, value in run.settings.overrides if key in own}, **precision_set}
 
 
 def _run(

@@ -37,7 +37,12 @@ class Order:
         settings = self.settings
         spec = load_spec(self.method)
         name, config = resolve_config(
-            spec, self.config_name, settings.protocol, settings.overrides, settings.train_dataset
+            spec,
+            self.config_name,
+            settings.protocol,
+            settings.overrides,
+            settings.train_dataset,
+            skip_unknown=True,
         )
         return RunSpec(
             self.method, name, config, self.seed, settings, self.train_hash, self.run_hash, self.precision

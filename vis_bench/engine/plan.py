@@ -21,7 +21,7 @@ from vis_bench.files import sha256
 from vis_bench.method import MethodSpec, TrainConfig
 from vis_bench.records.run import RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.setup import seeds as seed_axes
-from vis_bench.setup.config import config_hash, dotted_keys, to_dict
+from vis_bench.setup.config import config_hash, dotted_keys, override, to_dict
 from vis_bench.setup.plugins import load_spec, method_names, plugin_file, split_variant
 from vis_bench.setup.protocol import Extra, Protocol, resolve_config
 from vis_bench.types import Dataset
@@ -175,10 +175,16 @@ def plan_runs(
         method = method if file is None else f"{file[0]}:{file[1]}"
         specs[method] = load_spec(method)
         chosen, config = resolve_config(
-            specs[method], config_name, protocol, settings.overrides, settings.train_dataset
+            specs[method],
+            config_name,
+            protocol,
+            settings.overrides,
+            settings.train_dataset,
+            skip_unknown=True,
         )
         wanted[method, chosen] = config
     _require_own_rows(wanted, specs)
+    _require_known_values(settings.overrides, list(wanted.values()))
     _require_known_overrides(protocol, specs.values())
     recipes = (protocol.initialisation.recipe, protocol.training.auxiliary)
     code = {method: code_hash(method, spec, recipes) for method, spec in specs.items()}
@@ -267,6 +273,14 @@ def _require_known_overrides(protocol: Protocol, specs: Iterable[MethodSpec]) ->
                 f"protocol {protocol.name!r}, [overrides]: no method has a configuration value {key!r}."
                 f"{did_you_mean(key, known)}"
             )
+
+
+def _require_known_values(values: Iterable[tuple[str, str]], configs: Sequence[Any]) -> None:
+    """Values set by hand are set in the methods that have them; raises UsageError where none has."""
+    for key, value in values:
+        if not any(key in dotted_keys(config) for config in configs):
+            # says which field is not there, and what it might have been
+            override(configs[0], {key: value})
 
 
 def _all_keys(specs: Iterable[MethodSpec]) -> set[str]:

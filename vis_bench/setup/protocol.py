@@ -173,12 +173,14 @@ def resolve_config(
     protocol: Protocol,
     values: Sequence[tuple[str, str]],
     dataset: str | None = None,
+    skip_unknown: bool = False,
 ) -> tuple[str, Any]:
     """(configuration name, configuration) after the protocol's overrides, then those given by hand.
 
     The protocol's overrides fit the configuration that it runs by itself, and variants of that one. Another
     one that is named, `paper` say, is taken as it stands: its frames must not become smaller unasked.
     dataset: name of the one to train on; `paper` has the schedule of it, where the method knows one.
+    skip_unknown: leave out values for keys that this method does not have.
     """
     chosen, config = choose_config(spec, name, protocol.config)
     if chosen.partition("+")[0] == "paper" and dataset is not None:
@@ -187,4 +189,4 @@ def resolve_config(
     usual = next(iter(spec.configs)) if only_one else protocol.config
     if chosen.partition("+")[0] == usual:
         config = override(config, protocol.overrides, skip_unknown=True)
-    return chosen, override(config, dict(values))
+    return chosen, override(config, dict(values), skip_unknown)

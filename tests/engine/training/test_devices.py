@@ -16,13 +16,7 @@ SMALL = {
     "train.augmentation.short_sides": (64,),
     "train.augmentation.max_long_side": 96,
 }
-TWO_PHASES = {
-    **SMALL,
-    "train.iterations": 6,
-    "non_key_training.iterations": 6,
-    "non_key_training.batch_size": 8,
-    "non_key_training.shard_clips": 2,
-}
+TWO_PHASES = {**SMALL, "train.iterations": 6, "non_key_training.iterations": 6}
 CASES = [
     *(
         Case(name, SMALL)
