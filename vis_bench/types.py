@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, Self, TypedDict
 
 
 class Rle(TypedDict):
@@ -55,8 +56,9 @@ class Video:
 class TruthTrack:
     """One annotated object of one video.
 
-    segmentations, boxes, areas have one entry per frame, None where the object is absent.
-    boxes: (x, y, width, height) in pixels. areas: pixels, as written in the file.
+    segmentations, boxes, areas have one entry per frame, None where the object is absent. boxes: (x, y,
+    width, height) in pixels. areas: pixels, as written in the file. extra: further fields of the annotation
+    as the file has them, such as OVIS's `occlusion`, one word per frame.
     """
 
     id: int
@@ -66,6 +68,17 @@ class TruthTrack:
     segmentations: tuple[Rle | None, ...]
     boxes: tuple[Box | None, ...]
     areas: tuple[float | None, ...]
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def in_frames(self, frames: Sequence[int]) -> TruthTrack:
+        """The track in these frames (0-based) alone, in this order; without its extra fields."""
+        return replace(
+            self,
+            segmentations=tuple([self.segmentations[frame] for frame in frames]),
+            boxes=tuple([self.boxes[frame] for frame in frames]),
+            areas=tuple([self.areas[frame] for frame in frames]),
+            extra={},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +96,52 @@ class Track:
     boxes: tuple[Box | None, ...] | None = None
 
 
+class VideosOnDemand(Sequence[Video]):
+    """Videos that are read when they are looked at, and anew each time."""
+
+    @abstractmethod
+    def only(self, video_ids: frozenset[int]) -> Self:
+        """Those with these ids, in the same order."""
+
+
+class TracksOnDemand(Sequence[TruthTrack]):
+    """Truth tracks that are read when they are looked at, and anew each time."""
+
+    @abstractmethod
+    def only(self, video_ids: frozenset[int]) -> Self:
+        """Those of these videos, in the same order."""
+
+    @abstractmethod
+    def by_video(self, video_ids: Iterable[int]) -> Mapping[int, tuple[TruthTrack, ...]]:
+        """The tracks of each of these videos, in the same order, read when a video is looked up."""
+
+    @abstractmethod
+    def in_frames(self, video_id: int, frames: Sequence[int]) -> tuple[TruthTrack, ...]:
+        """`TruthTrack.in_frames` of the tracks of one video; other frames are not read."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Videos of one split, with their truth where it is public.
 
-    tracks is None where the truth is hidden (official validation sets). image_root is None for a
-    truth file used for scoring only. annotation_hash: SHA-256 of the annotation file's
-    uncompressed text; split_hash: SHA-256 of the sorted video names of this split.
+    videos and tracks are tuples, or read on demand from a packed store; two data sets of the same content are
+    equal either way. tracks is None where the truth is hidden (official validation sets). image_root is None
+    for a truth file used for scoring only. annotation_hash: SHA-256 of the annotation file's uncompressed
+    text; split_hash: SHA-256 of the sorted video names of this split.
     """
 
     name: str
     split: str
-    videos: tuple[Video, ...]
+    videos: Sequence[Video]
     categories: tuple[Category, ...]
-    tracks: tuple[TruthTrack, ...] | None
+    tracks: Sequence[TruthTrack] | None
     image_root: Path | None
     annotation_hash: str
     split_hash: str
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: the fields, not what was computed from them."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @cached_property
     def video_by_id(self) -> Mapping[int, Video]:
@@ -109,10 +151,18 @@ class Dataset:
     @cached_property
     def tracks_by_video(self) -> Mapping[int, tuple[TruthTrack, ...]]:
         """Truth tracks by video id, in file order; every video has an entry."""
+        if isinstance(self.tracks, TracksOnDemand):
+            return self.tracks.by_video(video.id for video in self.videos)
         grouped: dict[int, list[TruthTrack]] = {video.id: [] for video in self.videos}
         for track in self.tracks or ():
             grouped[track.video_id].append(track)
         return MappingProxyType({key: tuple(value) for key, value in grouped.items()})
+
+    def tracks_in_frames(self, video_id: int, frames: Sequence[int]) -> tuple[TruthTrack, ...]:
+        """The truth tracks of a video in these frames (0-based) alone, in file order."""
+        if isinstance(self.tracks, TracksOnDemand):
+            return self.tracks.in_frames(video_id, frames)
+        return tuple([track.in_frames(frames) for track in self.tracks_by_video[video_id]])
 
     @cached_property
     def label_of_category(self) -> Mapping[int, int]:

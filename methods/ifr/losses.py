@@ -13,9 +13,10 @@ from torch import Tensor
 from methods.ifr.config import LossConfig
 from methods.ifr.decoder import RecurrentOutput
 from methods.layers.clip_target import ClipTarget
+from methods.layers.full_precision import full_precision
 from methods.layers.losses import focal
 from methods.layers.mask_losses import point_mask_losses, volume_cost
-from methods.layers.matching import hungarian
+from methods.layers.matching import hungarian_all
 
 
 def own_frame_masks(embeddings: Tensor, features: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ def classification_loss(
     """
     wanted = torch.zeros_like(class_logits)
     for row, (queries, objects), label in zip(wanted, matches, labels, strict=True):
-        row[queries, label[objects]] = 1
+        row[queries, label[objects]] = row.new_ones(())  # a number would be uploaded
     return focal(class_logits, wanted, config.focal_alpha, config.focal_gamma).sum() / instances
 
 
@@ -69,34 +70,56 @@ def mask_losses(pairs: Tensor, targets: Tensor, config: LossConfig) -> dict[str,
     """
     sampling = (config.points, config.oversample, config.importance)
     length = pairs.shape[1]
-    own = torch.eye(length, dtype=torch.bool, device=pairs.device)
-    bce, dice = point_mask_losses(pairs[:, own], targets, *sampling)
-    other = targets[:, None].expand(-1, length, -1, -1, -1)[:, ~own]
-    cross_bce, cross_dice = point_mask_losses(pairs[:, ~own], other, *sampling)
+    bce, dice = point_mask_losses(pairs.flatten(1, 2)[:, :: length + 1], targets, *sampling)
+    other = _off_diagonal(targets[:, None].expand(-1, length, -1, -1, -1))
+    cross_bce, cross_dice = point_mask_losses(_off_diagonal(pairs), other, *sampling)
     return {"bce": bce, "dice": dice, "cross_bce": cross_bce, "cross_dice": cross_dice}
 
 
+def _off_diagonal(pairs: Tensor) -> Tensor:
+    """Entries [n, t, s] with t != s of [n, T, T, h, w], row by row: [n, T (T - 1), h, w].
+
+    Behind the first entry, the diagonal is the last of every T + 1; a mask would make the host wait.
+    """
+    length = pairs.shape[1]
+    rows = pairs.flatten(1, 2)[:, 1:].unflatten(1, (length - 1, length + 1))
+    return rows[:, :, :-1].flatten(1, 2)
+
+
+@full_precision
+@torch.no_grad()
+def prediction_costs(
+    output: RecurrentOutput, features: Tensor, targets: Sequence[ClipTarget], config: LossConfig
+) -> list[Tensor]:
+    """`matching_cost` [Q, N_b] of one prediction for each clip; arguments as `prediction_losses`."""
+    return [
+        matching_cost(logits, own_frame_masks(embeddings, frames), target, config)
+        for logits, embeddings, frames, target in zip(
+            output.class_logits, output.mask_embeddings, features, targets, strict=True
+        )
+    ]
+
+
+@full_precision
 def prediction_losses(
     output: RecurrentOutput,
     features: Tensor,
     targets: Sequence[ClipTarget],
     config: LossConfig,
+    matches: Sequence[tuple[Tensor, Tensor]] | None = None,
     instances: float | None = None,
 ) -> dict[str, Tensor]:
     """Weighted losses of one prediction (one decoder layer) with its own matching (Eq 5).
 
-    features: mask features [B, T, m, h, w]. Mask terms are divided by the number of instances of the batch
-    (>= 1), not by instances times frames; instances: the number to divide by in place of it. The prediction
-    before the first layer has no cross-frame terms: its query is the same in all frames. Returns scalars
-    `class`, `bce`, `dice` and, where lambda_e is positive, `cross_bce` and `cross_dice`.
+    features: mask features [B, T, m, h, w]. matches: (queries, objects) per clip, so that all predictions can
+    be matched at once; None matches this one alone. Mask terms are divided by the number of instances of the
+    batch (>= 1), not by instances times frames; instances: the number to divide by in place of it. The
+    prediction before the first layer has no cross-frame terms: its query is the same in all frames. Returns
+    scalars `class`, `bce`, `dice` and, where lambda_e is
+    positive, `cross_bce` and `cross_dice`.
     """
-    matches = []
-    with torch.no_grad():
-        for logits, embeddings, frames, target in zip(
-            output.class_logits, output.mask_embeddings, features, targets, strict=True
-        ):
-            drawn = own_frame_masks(embeddings, frames)
-            matches.append(hungarian(matching_cost(logits, drawn, target, config)))
+    if matches is None:
+        matches = hungarian_all(prediction_costs(output, features, targets, config))
     instances = max(1, sum(len(target.labels) for target in targets) if instances is None else instances)
     wanted = torch.cat([target.masks[objects] for target, (_, objects) in zip(targets, matches, strict=True)])
     matched = [

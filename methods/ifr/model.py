@@ -15,10 +15,11 @@ from methods.ifr.augmentation import track_augmented
 from methods.ifr.clips import track_clips
 from methods.ifr.config import IfrConfig
 from methods.ifr.decoder import RecurrentDecoder, RecurrentOutput
-from methods.ifr.losses import prediction_losses
+from methods.ifr.losses import prediction_costs, prediction_losses
 from methods.layers.backbone import build_backbone
 from methods.layers.clip_target import clip_target
 from methods.layers.images import normalise_and_pad
+from methods.layers.matching import hungarian_all
 from methods.layers.pixel_decoder import build_pixel_decoder
 from methods.layers.top_instances import pair_instances, queries_of, top_pairs
 from methods.layers.video_features import (
@@ -83,8 +84,21 @@ class Ifr(nn.Module):
             {name: [x.unflatten(0, shape)] for name, x in maps.items()},
             {name: [x] for name, x in resized.items()},
         )
+        loss, count = self.config.loss, len(targets)
+        # one wait for all predictions of all clips
+        matches = hungarian_all(
+            [cost for output in outputs for cost in prediction_costs(output, features, targets, loss)]
+        )
         per_layer = [
-            prediction_losses(output, features, targets, self.config.loss, instances) for output in outputs
+            prediction_losses(
+                output,
+                features,
+                targets,
+                loss,
+                matches=matches[i * count : (i + 1) * count],
+                instances=instances,
+            )
+            for i, output in enumerate(outputs)
         ]
         # the last prediction has every term
         return {

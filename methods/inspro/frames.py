@@ -12,6 +12,7 @@ from methods.inspro.masks import MaskHead
 from methods.layers.box_codec import clip_boxes
 from methods.layers.images import masks_to_original, normalise_and_pad, resize_frame
 from methods.layers.query_stage import StageOutput
+from methods.layers.transfer import constant
 from vis_bench.masks import rle
 from vis_bench.types import Rle
 
@@ -35,13 +36,14 @@ def prepare_frame(frame: Tensor, short_side: int | None, max_long_side: int) -> 
     size = (int(resized.shape[-2]), int(resized.shape[-1]))
     images = normalise_and_pad([resized])
     original = (int(frame.shape[-2]), int(frame.shape[-1]))
-    return FrameInput(images, size, original, torch.tensor([size], device=images.device))
+    return FrameInput(images, size, original, constant(size, images.device, torch.int64)[None])
 
 
 def boxes_to_original(boxes: Tensor, frame: FrameInput) -> Tensor:
     """Boxes [N, 4] px of the network input -> clipped to the frame, px of the original [N, 4]."""
     height, width = frame.original
-    scale = boxes.new_tensor([width / frame.resized[1], height / frame.resized[0]]).repeat(2)
+    scales = (width / frame.resized[1], height / frame.resized[0])
+    scale = constant(scales, boxes.device, boxes.dtype).repeat(2)
     return clip_boxes(boxes[None], frame.sizes)[0] * scale
 
 

@@ -19,6 +19,7 @@ from methods.inspro.config import LossWeights
 from methods.inspro.matching import UNASSIGNED
 from methods.layers.condmask import stride4_masks
 from methods.layers.losses import dice_squared, focal, giou
+from methods.layers.transfer import constant, to_device, to_host
 from vis_bench.method import Clip
 
 
@@ -67,7 +68,8 @@ def stack_targets(
     if normalisers is not None:
         # filled on the device: nothing has to be copied there
         counts = torch.stack([boxes[0].new_full((), number) for number in normalisers["visible"]])
-    sizes = torch.tensor([clip.frames.shape[-2:] for clip in clips], device=clips[0].frames.device)
+    sides = [side for clip in clips for side in clip.frames.shape[-2:]]
+    sizes = constant(sides, clips[0].frames.device, torch.int64).view(-1, 2)
     return Targets(
         torch.stack(labels),
         torch.stack(boxes, 1),
@@ -84,10 +86,26 @@ def frame_weights(targets: Targets) -> Tensor:
     return 1.0 / (targets.visible.shape[0] * counts.clamp(min=1))
 
 
-def matched_pairs(slots: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Indices (stage, frame, clip, object, slot), int64 [K] each, of the assigned entries of [S, T, B, M]."""
-    stage, frame, clip, item = (slots != UNASSIGNED).nonzero(as_tuple=True)
-    return stage, frame, clip, item, slots[stage, frame, clip, item]
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The K assigned entries of slots [S, T, B, M], stage after stage.
+
+    indices: (stage, frame, clip, object, slot), int64 [K] each, on the device. of_stage: number of entries of
+    each stage, known to the host.
+    """
+
+    indices: tuple[Tensor, ...]
+    of_stage: tuple[int, ...]
+
+
+def matched_pairs(slots: Tensor | Pairs, device: torch.device) -> Pairs:
+    """The assigned entries of slots [S, T, B, M] int64, which may be on the host; Pairs are given back."""
+    if isinstance(slots, Pairs):
+        return slots
+    (on_host,) = to_host(slots)
+    entries = (on_host != UNASSIGNED).nonzero(as_tuple=True)
+    indices = to_device(*entries, on_host[entries], device=device)
+    return Pairs(tuple(indices), tuple((on_host != UNASSIGNED).flatten(1).sum(1).tolist()))
 
 
 def deduplication(targets: Tensor, boxes: Tensor, unmatched: Tensor, beta: float, count: int) -> Tensor:
@@ -116,28 +134,29 @@ def deduplication(targets: Tensor, boxes: Tensor, unmatched: Tensor, beta: float
 
 
 def classification_loss(
-    class_logits: Tensor, slots: Tensor, targets: Targets, ignored: Tensor | None = None
+    class_logits: Tensor, slots: Tensor | Pairs, targets: Targets, ignored: Tensor | None = None
 ) -> Tensor:
     """Sigmoid focal loss of every slot; slots without a visible object are background.
 
-    class_logits: [S, T, B, N, C]. slots: [S, T, B, M]. ignored: [T, B, N] bool, slots left out. Scalar,
-    unweighted. Source: InsPro, Eq 6 with Lin et al., Focal Loss.
+    class_logits: [S, T, B, N, C]. slots: [S, T, B, M], or its Pairs. ignored: [T, B, N] bool, slots left out.
+    Scalar, unweighted. Source: InsPro, Eq 6 with Lin et al., Focal Loss.
     """
-    stage, frame, clip, item, slot = matched_pairs(slots)
+    stage, frame, clip, item, slot = matched_pairs(slots, class_logits.device).indices
     wanted = torch.zeros_like(class_logits)
-    wanted[stage, frame, clip, slot, targets.labels[clip, item]] = 1.0
+    # a number would be uploaded
+    wanted[stage, frame, clip, slot, targets.labels[clip, item]] = wanted.new_ones(())
     raw = focal(class_logits, wanted)
     if ignored is not None:
         raw = raw * ~ignored[None, ..., None]
     return (raw.sum(dim=(0, 2, 3, 4)) * frame_weights(targets)).sum()
 
 
-def box_losses(boxes: Tensor, slots: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+def box_losses(boxes: Tensor, slots: Tensor | Pairs, targets: Targets) -> tuple[Tensor, Tensor]:
     """(L1 normalised by the un-padded size, GIoU) of assigned slots; scalars, unweighted.
 
-    boxes: [S, T, B, N, 4] px. slots: [S, T, B, M]. Source: InsPro, Eq 5.
+    boxes: [S, T, B, N, 4] px. slots: [S, T, B, M], or its Pairs. Source: InsPro, Eq 5.
     """
-    stage, frame, clip, item, slot = matched_pairs(slots)
+    stage, frame, clip, item, slot = matched_pairs(slots, boxes.device).indices
     predicted, wanted = boxes[stage, frame, clip, slot], targets.boxes[frame, clip, item]
     weight = frame_weights(targets)[frame]
     scale = targets.sizes.flip(-1).repeat(1, 2)[clip].to(boxes.dtype)
@@ -146,27 +165,37 @@ def box_losses(boxes: Tensor, slots: Tensor, targets: Targets) -> tuple[Tensor, 
 
 
 def deduplication_loss(
-    boxes: Tensor, slots: Tensor, targets: Targets, weights: LossWeights, filler: Tensor | None = None
+    boxes: Tensor,
+    slots: Tensor | Pairs,
+    targets: Targets,
+    weights: LossWeights,
+    filler: Tensor | None = None,
 ) -> Tensor:
     """Eq 4 over all objects of all frames, at every stage; scalar, unweighted.
 
-    boxes: [S, T, B, N, 4] px. slots: [S, T, B, M]. filler: [T, B, N] bool, slots that do not exist.
+    boxes: [S, T, B, N, 4] px. slots: [S, T, B, M], or its Pairs. filler: [T, B, N] bool, slots that do not
+    exist.
     """
-    stage, frame, clip, _, slot = matched_pairs(slots)
+    stage, frame, clip, _, slot = matched_pairs(slots, boxes.device).indices
     unmatched = torch.ones(boxes.shape[:4], dtype=torch.bool, device=boxes.device)
-    unmatched[stage, frame, clip, slot] = False
+    unmatched[stage, frame, clip, slot] = unmatched.new_zeros(())
     if filler is not None:
         unmatched &= ~filler
     per_frame = frame_weights(targets)
     total = boxes.new_zeros(())
+    if targets.labels.shape[1] == 0:
+        return total
     for t in range(boxes.shape[1]):
         for b in range(boxes.shape[2]):
-            wanted = targets.boxes[t, b][targets.visible[t, b]]
-            if wanted.shape[0]:
-                term = deduplication(
-                    wanted, boxes[:, t, b], unmatched[:, t, b], weights.dedup_beta, weights.dedup_count
-                )
-                total = total + term.sum() * per_frame[t]
+            term = deduplication(
+                targets.boxes[t, b],
+                boxes[:, t, b],
+                unmatched[:, t, b],
+                weights.dedup_beta,
+                weights.dedup_count,
+            )
+            # objects that are not there push nothing; to leave them out before, the host would have to wait
+            total = total + (term * targets.visible[t, b]).sum() * per_frame[t]
     return total
 
 

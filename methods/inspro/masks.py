@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from methods.inspro.config import InsProConfig
 from methods.layers.condmask import MaskBranch, aligned_upsample, dynamic_mask_logits, num_dynamic_parameters
 from methods.layers.fpn import level_stride
+from methods.layers.transfer import constant
 
 MASK_CHANNELS = 8
 # CondInst's sizes of interest of P3..P7; a box takes the first that its longer side does not exceed
@@ -30,7 +31,7 @@ def coordinate_scale(boxes: Tensor, kind: str) -> Tensor:
         return torch.ones_like(longer)
     if kind == "box_size":
         return longer.clamp(min=1.0)
-    sizes = longer.new_tensor(SIZES_OF_INTEREST_PX)
+    sizes = constant(SIZES_OF_INTEREST_PX, longer.device, longer.dtype)
     return sizes[torch.bucketize(longer, sizes[:-1])]
 
 

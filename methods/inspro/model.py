@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from methods.inspro.config import InsProConfig
 from methods.inspro.frames import boxes_to_original, encode_slots, prepare_frame
+from methods.inspro.host_copies import host_copies
 from methods.inspro.losses import Targets, stack_targets, visible_objects
 from methods.inspro.masks import MaskHead
 from methods.inspro.matching import empty_tables, match_frame, reserved_slots
@@ -24,6 +25,7 @@ from methods.layers.box_codec import clip_boxes, normalised_to_pixels
 from methods.layers.fpn import Fpn
 from methods.layers.images import normalise_and_pad
 from methods.layers.query_stage import StageOutput
+from methods.layers.transfer import to_device, to_host
 from vis_bench.errors import MethodError
 from vis_bench.method import Clip, FrameDetection, FrameResult, VideoInstance
 from vis_bench.types import Box, Rle, Video
@@ -112,29 +114,37 @@ class InsPro(nn.Module):
         """
         pyramid, targets = self.read_clips(clips, normalisers)
         frames = targets.visible.shape[0]
-        state, tables = self.start(targets.sizes), empty_tables(targets.labels)
-        outputs, slots, reserved = [], [], []
+        state, outputs = self.start(targets.sizes), []
         for t in range(frames):
             frame = frames_of(pyramid, frames, [t])
             stages, state = self.step(frame, state, targets.sizes, self.config.clip_training_proposals)
-            frame_slots, frame_reserved, tables = self.match(t, stages, tables, targets)
             outputs.append(stages)
-            slots.append(frame_slots)
-            reserved.append(frame_reserved)
+        slots, reserved = self.match_clips(outputs, targets)
         return weighted_losses(
             outputs,
-            torch.stack(slots, 1),
-            torch.stack(reserved),
+            slots,
+            reserved,
             targets,
             self.mask_head,
             pyramid,
             self.config,
         )
 
+    def match_clips(self, outputs: Sequence[list[StageOutput]], targets: Targets) -> tuple[Tensor, Tensor]:
+        """Slots [S, T, B, M] and reserved slots [T, B, N] of `outputs[frame][stage]`, on the host."""
+        copies, objects = host_copies(outputs, targets)
+        tables = empty_tables(objects.labels)
+        slots, reserved = [], []
+        for t, stages in enumerate(copies):
+            frame_slots, frame_reserved, tables = self.match(t, stages, tables, objects)
+            slots.append(frame_slots)
+            reserved.append(frame_reserved)
+        return torch.stack(slots, 1), torch.stack(reserved)
+
     def match(
         self, frame: int, stages: list[StageOutput], tables: list[Tensor], targets: Targets
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Slots [S, B, M], reserved slots [B, N] and the tables after one frame."""
+        """Slots [S, B, M], reserved slots [B, N] and the tables after one frame; everything on the host."""
         logits = torch.stack([output.class_logits for output in stages]).detach()
         boxes = torch.stack([output.boxes for output in stages]).detach()
         slots, reserved, after = [], [], []
@@ -185,14 +195,15 @@ class InsPro(nn.Module):
             state = self.start(sizes)
         last, generator, state = self.advance(index, pyramid, state, sizes)
         scores = last.class_logits[0].sigmoid()
+        scores, places = to_host(scores, boxes_to_original(last.boxes[0], given))
         present = (scores.amax(dim=1) >= config.presence_threshold).nonzero().squeeze(1)
         encoded: dict[int, Rle | None] = {}
-        if self.mask_head is not None:
-            masks = encode_slots(self.mask_head, generator, pyramid, last, present, given)
+        if self.mask_head is not None and len(present):
+            (slots,) = to_device(present, device=last.boxes.device)
+            masks = encode_slots(self.mask_head, generator, pyramid, last, slots, given)
             encoded = dict(zip(present.tolist(), masks, strict=True))
         seen = {slot for slot in present.tolist() if self.mask_head is None or encoded[slot] is not None}
-        boxes = boxes_to_original(last.boxes[0], given).cpu().tolist()
-        class_scores = scores.float().cpu().numpy()
+        boxes, class_scores = places.tolist(), scores.float().numpy()
         detections = []
         for slot in range(config.queries):
             x1, y1, x2, y2 = boxes[slot]

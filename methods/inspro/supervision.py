@@ -12,6 +12,7 @@ from torch import Tensor
 
 from methods.inspro.config import InsProConfig
 from methods.inspro.losses import (
+    Pairs,
     Targets,
     box_losses,
     classification_loss,
@@ -21,7 +22,9 @@ from methods.inspro.losses import (
     matched_pairs,
 )
 from methods.inspro.masks import MaskHead
+from methods.layers.full_precision import full_precision
 from methods.layers.query_stage import StageOutput
+from methods.layers.transfer import to_device
 
 
 def stack_outputs(outputs: Sequence[Sequence[StageOutput]], name: str) -> Tensor:
@@ -29,6 +32,7 @@ def stack_outputs(outputs: Sequence[Sequence[StageOutput]], name: str) -> Tensor
     return torch.stack([torch.stack([getattr(o, name) for o in frame]) for frame in outputs], 1)
 
 
+@full_precision
 def weighted_losses(
     outputs: Sequence[Sequence[StageOutput]],
     slots: Tensor,
@@ -43,31 +47,34 @@ def weighted_losses(
     """Weighted loss terms by name, summed over stages and averaged over frames; the total is their sum.
 
     outputs: [frame][stage]. slots: [S, T, B, M] int64, slot of each object or -1. reserved: [T, B, N] bool,
-    slots that `vanished` = "ignore" leaves out of the class loss, or None. mask_head: None leaves out the
-    mask terms. pyramid: levels of all B * T frames, clip after clip. first_generator: number of the weight
-    generator of the first stage in `outputs`. filler: [T, B, N] bool, slots that do not exist and that no
-    loss counts. Source: InsPro, Eq 4 to 6.
+    slots that `vanished` = "ignore" leaves out of the class loss, or None; both may be on the host.
+    mask_head: None leaves out the mask terms. pyramid: levels of all B * T frames, clip after clip.
+    first_generator: number of the weight generator of the first stage in `outputs`. filler: [T, B, N] bool,
+    slots that do not exist and that no loss counts. Source: InsPro, Eq 4 to 6.
     """
     weights, boxes = config.weights, stack_outputs(outputs, "boxes")
-    ignored = reserved if config.vanished == "ignore" else None
+    pairs = matched_pairs(slots, boxes.device)
+    ignored = None
+    if reserved is not None and config.vanished == "ignore":
+        (ignored,) = to_device(reserved, device=boxes.device)
     if filler is not None:
         ignored = filler if ignored is None else ignored | filler
-    l1, giou = box_losses(boxes, slots, targets)
+    l1, giou = box_losses(boxes, pairs, targets)
     class_logits = stack_outputs(outputs, "class_logits")
     terms = {
-        "loss_class": weights.classes * classification_loss(class_logits, slots, targets, ignored),
+        "loss_class": weights.classes * classification_loss(class_logits, pairs, targets, ignored),
         "loss_l1": weights.l1 * l1,
         "loss_giou": weights.giou * giou,
     }
     if config.dedup:
-        terms["loss_dedup"] = weights.dedup * deduplication_loss(boxes, slots, targets, weights, filler)
+        terms["loss_dedup"] = weights.dedup * deduplication_loss(boxes, pairs, targets, weights, filler)
     if mask_head is None:
         return terms
     features = stack_outputs(outputs, "object_features")
     first = features.shape[0] - 1 if config.mask_stages == "last" else 0
     masks = mask_head.features(pyramid)
     dice, mask_focal = supervised_masks(
-        features, boxes, slots, targets, mask_head, masks, first, first_generator
+        features, boxes, pairs, targets, mask_head, masks, first, first_generator
     )
     terms["loss_dice"] = weights.dice * dice
     terms["loss_mask_focal"] = weights.mask_focal * mask_focal
@@ -77,7 +84,7 @@ def weighted_losses(
 def supervised_masks(
     features: Tensor,
     boxes: Tensor,
-    slots: Tensor,
+    slots: Tensor | Pairs,
     targets: Targets,
     mask_head: MaskHead,
     mask_features: Tensor,
@@ -89,11 +96,12 @@ def supervised_masks(
     features: [S, T, B, N, dim]. boxes: [S, T, B, N, 4] px. mask_features: [B * T, 8, h, w]. Others as in
     `weighted_losses`.
     """
-    stage, frame, clip, item, slot = matched_pairs(slots)
+    pairs = matched_pairs(slots, boxes.device)
+    _, *indices = (index.split(pairs.of_stage) for index in pairs.indices)
     per_frame, frames = frame_weights(targets), targets.visible.shape[0]
     logits, wanted, weight = [], [], []
     for s in range(first_stage, features.shape[0]):
-        t, b, m, n = (index[stage == s] for index in (frame, clip, item, slot))
+        t, b, m, n = (index[s] for index in indices)
         found, where = features[s, t, b, n], boxes[s, t, b, n]
         logits.append(mask_head(first_generator + s, mask_features, b * frames + t, found, where))
         wanted.append(targets.masks[t, b, m])

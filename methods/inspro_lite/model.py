@@ -13,7 +13,6 @@ from torch import Tensor
 
 from methods.inspro.losses import Targets
 from methods.inspro.masks import MaskHead, weight_generator
-from methods.inspro.matching import empty_tables
 from methods.inspro.model import InsPro
 from methods.inspro.parts import frames_of, query_stages
 from methods.inspro.propagation import PropagatedState
@@ -97,8 +96,7 @@ class InsProLite(InsPro):
             raise MethodError(f"inspro_lite: clips of the second phase have {len(order)} frames, as {order}")
         pyramid, targets = self.read_clips(clips, normalisers)
         non_key = [t for t, kind in enumerate(order) if kind == "N"]
-        state, tables = self.start(targets.sizes), empty_tables(targets.labels)
-        outputs, slots, reserved = [], [], []
+        state, outputs = self.start(targets.sizes), []
         for t in range(len(order)):
             frame = frames_of(pyramid, len(order), [t])
             clip = self.config.clip_training_proposals
@@ -108,15 +106,12 @@ class InsProLite(InsPro):
                 stages, state = self.step(frame, state, targets.sizes, clip)
                 # the last stage alone decides the table
                 output = stages[-1]
-            frame_slots, frame_reserved, tables = self.match(t, [output], tables, targets)
-            if t in non_key:
-                outputs.append([output])
-                slots.append(frame_slots)
-                reserved.append(frame_reserved)
+            outputs.append([output])
+        slots, reserved = self.match_clips(outputs, targets)
         return weighted_losses(
-            outputs,
-            torch.stack(slots, 1),
-            torch.stack(reserved),
+            [outputs[t] for t in non_key],
+            slots[:, non_key],
+            reserved[non_key],
             _frames_of_targets(targets, non_key),
             self.mask_head,
             frames_of(pyramid, len(order), non_key),
@@ -137,8 +132,9 @@ class InsProLite(InsPro):
 def _frames_of_targets(targets: Targets, chosen: list[int]) -> Targets:
     return replace(
         targets,
-        boxes=targets.boxes[chosen],
-        visible=targets.visible[chosen],
-        masks=targets.masks[chosen],
-        counts=None if targets.counts is None else targets.counts[chosen],
+        # not indexed by a list, which would be uploaded
+        boxes=torch.stack([targets.boxes[t] for t in chosen]),
+        visible=torch.stack([targets.visible[t] for t in chosen]),
+        masks=torch.stack([targets.masks[t] for t in chosen]),
+        counts=None if targets.counts is None else torch.stack([targets.counts[t] for t in chosen]),
     )

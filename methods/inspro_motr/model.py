@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.inspro.frames import boxes_to_original, encode_slots, prepare_frame
+from methods.inspro.host_copies import host_copies
 from methods.inspro.losses import Targets, stack_targets, visible_objects
 from methods.inspro.masks import MaskHead
 from methods.inspro.matching import match_frame
@@ -33,6 +34,7 @@ from methods.layers.box_codec import clip_boxes, normalised_to_pixels
 from methods.layers.fpn import Fpn
 from methods.layers.images import normalise_and_pad
 from methods.layers.query_stage import StageOutput
+from methods.layers.transfer import constant, to_device, to_host
 from vis_bench.errors import MethodError
 from vis_bench.method import Clip, FrameDetection, FrameResult, VideoInstance
 from vis_bench.types import Video
@@ -85,7 +87,8 @@ class InsProMotr(nn.Module):
         boxes = torch.cat((normalised_to_pixels(self.initial_boxes, sizes), tracks.boxes), dim=1)
         real = tracks.filler.new_zeros(batch, self.config.queries)
         filler = torch.cat((real, tracks.filler), dim=1)
-        hidden = filler if bool(filler.any()) else None
+        # one clip has no filler, and whether several have is known to the device alone
+        hidden = filler if batch > 1 and tracks.filler.shape[1] else None
         outputs = []
         for stage in self.stages:
             output = stage(pyramid, queries, boxes, hidden)
@@ -144,10 +147,14 @@ class InsProMotr(nn.Module):
         return terms
 
     def _match(self, slots: FrameSlots, tracks: TrackQueries, targets: Targets) -> Tensor:
-        """Slots [S, B, M]: a tracked object keeps its track query, a new one gets a detect query."""
-        logits = torch.stack([output.class_logits for output in slots.outputs]).detach()
-        boxes = torch.stack([output.boxes for output in slots.outputs]).detach()
-        detect = torch.arange(logits.shape[2], device=logits.device) < self.config.queries
+        """Slots [S, B, M]: a tracked object keeps its track query, a new one gets a detect query.
+
+        They are on the host, and the next frame waits for them.
+        """
+        (outputs,), targets = host_copies([slots.outputs], targets)
+        logits = torch.stack([output.class_logits for output in outputs])
+        boxes = torch.stack([output.boxes for output in outputs])
+        detect = torch.arange(logits.shape[2]) < self.config.queries
         matched = []
         for b in range(logits.shape[1]):
             match = match_frame(
@@ -166,30 +173,35 @@ class InsProMotr(nn.Module):
         return torch.stack(matched, 1)
 
     def _next(self, slots: FrameSlots, matched: Tensor, targets: Targets) -> TrackQueries:
-        """The track queries of the next training frame; matched: [B, M], slots of the last stage."""
+        """The track queries of the next training frame; matched: [B, M] on the host, slots of the last stage.
+
+        Which slots live on, and so how many, is decided on the host.
+        """
         config, last = self.config, slots.outputs[-1]
         boxes = last.boxes.detach()
+        places, truth, filler = to_host(boxes, targets.boxes[0], slots.filler)
         chosen = [
             next_tracks(
-                boxes[b],
+                places[b],
                 matched[b],
-                targets.boxes[0, b],
-                slots.filler[b],
+                truth[b],
+                filler[b],
                 config.track_iou,
-                torch.rand(matched.shape[1], device=boxes.device) < config.drop_probability,
-                torch.rand(matched.shape[1], device=boxes.device) < config.false_probability,
+                torch.rand(matched.shape[1]) < config.drop_probability,
+                torch.rand(matched.shape[1]) < config.false_probability,
             )
             for b in range(matched.shape[0])
         ]
-        picked = [part for part, _ in chosen]
+        picked = to_device(*(part for part, _ in chosen), device=boxes.device)
         if config.clip_training_proposals:
             boxes = clip_boxes(boxes, targets.sizes)
         features, filler = gather_tracks(last.object_features, picked)
         entered, _ = gather_tracks(slots.queries, picked)
         # filler reads the whole frame: any box with a size will do, since nothing looks at the outcome
-        frame = normalised_to_pixels(boxes.new_tensor([[0.5, 0.5, 1.0, 1.0]]), targets.sizes)[:, 0]
+        whole = constant([0.5, 0.5, 1.0, 1.0], boxes.device, boxes.dtype)[None]
+        frame = normalised_to_pixels(whole, targets.sizes)[:, 0]
         kept, _ = gather_tracks(boxes, picked, frame)
-        objects = torch.full(filler.shape, -1, dtype=torch.int64, device=boxes.device)
+        objects = torch.full(filler.shape, -1, dtype=torch.int64)
         for b, (_, numbers) in enumerate(chosen):
             objects[b, : len(numbers)] = numbers
         return TrackQueries(self.interaction(features, entered, filler), kept, filler, objects)
@@ -214,15 +226,15 @@ class InsProMotr(nn.Module):
         pyramid = self.fpn(self.backbone(given.images))
         slots = self.step(pyramid, tracks, given.sizes)
         last = slots.outputs[-1]
-        scores = last.class_logits[0].sigmoid()
+        scores, boxes = to_host(last.class_logits[0].sigmoid(), boxes_to_original(last.boxes[0], given))
         best = scores.amax(dim=1)
         now = advance(best.tolist(), config.queries, live, self.thresholds)
-        held = torch.tensor(now.slots, dtype=torch.int64, device=best.device)
-        present = held[best[held] >= config.presence_threshold]
+        slot_numbers = torch.tensor(now.slots, dtype=torch.int64)
+        seen = slot_numbers[best[slot_numbers] >= config.presence_threshold]
+        held, present = to_device(slot_numbers, seen, device=last.boxes.device)
         masks = encode_slots(self.mask_head, config.stages - 1, pyramid, last, present, given)
-        encoded = dict(zip(present.tolist(), masks, strict=True))
-        places = boxes_to_original(last.boxes[0], given).cpu().tolist()
-        class_scores = scores.float().cpu().numpy()
+        encoded = dict(zip(seen.tolist(), masks, strict=True))
+        places, class_scores = boxes.tolist(), scores.float().numpy()
         detections = []
         for slot, identity in zip(now.slots, now.after.identities, strict=True):
             mask = encoded.get(slot)
@@ -232,10 +244,9 @@ class InsProMotr(nn.Module):
             detections.append(FrameDetection(identity, class_scores[slot].copy(), mask, box))
         features, filler = gather_tracks(last.object_features, [held])
         entered, _ = gather_tracks(slots.queries, [held])
-        boxes, _ = gather_tracks(clip_boxes(last.boxes, given.sizes), [held])
-        after = TrackQueries(
-            self.interaction(features, entered, filler), boxes, filler, torch.zeros_like(filler).long() - 1
-        )
+        carried, _ = gather_tracks(clip_boxes(last.boxes, given.sizes), [held])
+        unbound = torch.full(filler.shape, -1, dtype=torch.int64)
+        after = TrackQueries(self.interaction(features, entered, filler), carried, filler, unbound)
         return FrameResult(index, tuple(detections)), after, now.after
 
     def summarise(self, video: Video, results: Sequence[FrameResult]) -> list[VideoInstance]:

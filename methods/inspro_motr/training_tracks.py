@@ -13,6 +13,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from methods.inspro.matching import UNASSIGNED
+from methods.layers.transfer import constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class TrackQueries:
     """The track queries of B clips, padded to the largest number P of a clip.
 
     queries: [B, P, dim]. boxes: [B, P, 4] px, detached. filler: [B, P] bool, True for no track. objects:
-    [B, P] int64, the object that a track is bound to, -1 for a false track and for filler.
+    [B, P] int64 on the host, the object that a track is bound to, -1 for a false track and for filler.
     """
 
     queries: Tensor
@@ -35,7 +36,7 @@ def no_tracks(batch: int, dim: int, device: torch.device | str = "cpu") -> Track
         torch.zeros(batch, 0, dim, device=device),
         torch.zeros(batch, 0, 4, device=device),
         torch.zeros(batch, 0, dtype=torch.bool, device=device),
-        torch.zeros(batch, 0, dtype=torch.int64, device=device),
+        torch.zeros(batch, 0, dtype=torch.int64),
     )
 
 
@@ -101,6 +102,6 @@ def gather_tracks(
         missing = longest - len(chosen)
         blank = values.new_zeros(shape[2:]) if fill is None else fill[b]
         rows.append(torch.cat((values[b, chosen], blank.expand(missing, *shape[2:]))))
-    lengths = torch.tensor([len(chosen) for chosen in slots], device=values.device)
+    lengths = constant([len(chosen) for chosen in slots], values.device, torch.int64)
     filler = torch.arange(longest, device=values.device)[None] >= lengths[:, None]
     return torch.stack(rows), filler

@@ -15,6 +15,7 @@ from torchvision.ops import box_iou
 from methods.inspro.losses import Targets
 from methods.inspro.matching import UNASSIGNED
 from methods.layers.identity_loss import identity_loss
+from methods.layers.transfer import to_device, to_host
 
 
 def reference_frame(frame: int, frames: int) -> int:
@@ -57,36 +58,42 @@ def clip_identity_loss(
     take no part. Background boxes are no samples. A frame without samples counts as 0.
 
     embed: (boxes [n, 4] px, image index [n] int64, clip * T + frame) -> embeddings [n, D]. boxes:
-    [T, B, N, 4] px of the last stage. slots: [T, B, M] int64 of the last stage.
+    [T, B, N, 4] px of the last stage. slots: [T, B, M] int64 of the last stage, may be on the host.
     """
     frames, batch = boxes.shape[:2]
+    device = boxes.device
+    # samples are chosen on the host, since their number depends on overlaps; no gradient reaches boxes anyway
+    (slots,) = to_host(slots)
+    boxes, true_boxes, visible = to_host(boxes, targets.boxes, targets.visible)
     chosen: list[Tensor] = []
     objects: list[Tensor] = []
     image: list[Tensor] = []
-    everyone = torch.arange(targets.labels.shape[1], device=boxes.device)
+    everyone = torch.arange(visible.shape[2])
 
     def add(picked: Tensor, numbers: Tensor, t: int, b: int) -> None:
-        chosen.append(picked.detach())
+        chosen.append(picked)
         objects.append(numbers)
         image.append(torch.full_like(numbers, b * frames + t))
 
     for b in range(batch):
         for t in range(frames):
-            seen = targets.visible[t, b]
-            true, numbers = targets.boxes[t, b][seen], everyone[seen]
+            seen = visible[t, b]
+            true, numbers = true_boxes[t, b][seen], everyone[seen]
             if samples == "matched":
                 add(*matched_samples(boxes[t, b], slots[t, b]), t, b)
             else:
-                add(*overlap_samples(boxes[t, b].detach(), true, numbers, min_iou), t, b)
+                add(*overlap_samples(boxes[t, b], true, numbers, min_iou), t, b)
             add(true, numbers, t, b)
+    sizes = [len(part) for part in chosen]
+    where, number, of = to_device(torch.cat(chosen), torch.cat(image), torch.cat(objects), device=device)
     # one call of the head for all samples and references of the batch
-    embedded = embed(torch.cat(chosen), torch.cat(image)).split([len(part) for part in chosen])
+    embedded, identity = embed(where, number).split(sizes), of.split(sizes)
     losses = []
     for b in range(batch):
         for t in range(frames):
             own = 2 * (b * frames + t)
             other = 2 * (b * frames + reference_frame(t, frames)) + 1
             losses.append(
-                identity_loss(embedded[own], objects[own], embedded[other], objects[other], dummy_logit)
+                identity_loss(embedded[own], identity[own], embedded[other], identity[other], dummy_logit)
             )
     return torch.stack(losses).mean()

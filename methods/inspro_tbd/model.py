@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchvision.ops import nms
 
 from methods.inspro.frames import boxes_to_original, encode_slots, prepare_frame
+from methods.inspro.host_copies import host_copies
 from methods.inspro.losses import Targets, stack_targets, visible_objects
 from methods.inspro.masks import MaskHead
 from methods.inspro.matching import empty_table, match_frame
@@ -28,6 +29,7 @@ from methods.layers.fpn import Fpn
 from methods.layers.images import normalise_and_pad
 from methods.layers.query_stage import StageOutput
 from methods.layers.roi import pyramid_roi_align
+from methods.layers.transfer import to_device, to_host
 from methods.tracking.bank import RawDetections
 from methods.tracking.lazy_masks import LazyMasks
 from vis_bench.errors import MethodError
@@ -112,7 +114,8 @@ class InsProTbd(nn.Module):
         targets = stack_targets(clips, (int(images.shape[-2]), int(images.shape[-1])), normalisers)
         stages = self.detect(pyramid, targets.sizes.repeat_interleave(frames, dim=0))
         outputs = [[frame_output(stage, t, frames) for stage in stages] for t in range(frames)]
-        slots = torch.stack([self._match(outputs[t], t, targets) for t in range(frames)], 1)
+        copies, objects = host_copies(outputs, targets)
+        slots = torch.stack([self._match(copies[t], t, objects) for t in range(frames)], 1)
         terms = weighted_losses(outputs, slots, None, targets, self.mask_head, pyramid, config.detector)
         identity = clip_identity_loss(
             lambda boxes, index: self.embed(pyramid, boxes, index),
@@ -127,7 +130,7 @@ class InsProTbd(nn.Module):
         return terms
 
     def _match(self, stages: list[StageOutput], frame: int, targets: Targets) -> Tensor:
-        """Slots [S, B, M]: Hungarian matching of each frame on its own, at each stage."""
+        """Slots [S, B, M]: Hungarian matching of each frame on its own, at each stage; all on the host."""
         logits = torch.stack([output.class_logits for output in stages]).detach()
         boxes = torch.stack([output.boxes for output in stages]).detach()
         nobody = empty_table(targets.labels.shape[1], logits.device)
@@ -158,25 +161,29 @@ class InsProTbd(nn.Module):
         given = prepare_frame(frame, config.test_short_side, config.test_max_long_side)
         pyramid = self.fpn(self.backbone(given.images))
         last = self.detect(pyramid, given.sizes)[-1]
-        scores, labels = last.class_logits[0].sigmoid().max(dim=1)
+        clipped, device = clip_boxes(last.boxes, given.sizes)[0], last.boxes.device
+        # a query is a row, so that suppression on the host is cheap and its outcome known there
+        scores, labels, boxes, places = to_host(
+            *last.class_logits[0].sigmoid().max(dim=1), last.boxes[0], boxes_to_original(clipped, given)
+        )
         kept = scores.argsort(descending=True, stable=True)
         kept = kept[scores[kept] > config.score_threshold]
         if config.nms_iou is not None:
-            kept = kept[nms(last.boxes[0, kept], scores[kept], config.nms_iou)]
+            kept = kept[nms(boxes[kept], scores[kept], config.nms_iou)]
         kept = kept[: config.detections_per_frame]
-        boxes = clip_boxes(last.boxes, given.sizes)[0, kept]
-        embeddings = self.embed(pyramid, boxes, torch.zeros_like(kept))
+        (picked,) = to_device(kept, device=device)
+        (embeddings,) = to_host(self.embed(pyramid, clipped[picked], torch.zeros_like(picked)))
 
         @torch.no_grad()
         def draw(rows: np.ndarray) -> list[Rle | None]:
-            chosen = kept[torch.from_numpy(rows).to(kept.device)]
+            (chosen,) = to_device(kept[torch.from_numpy(rows)], device=device)
             return encode_slots(self.mask_head, config.stages - 1, pyramid, last, chosen, given)
 
         return RawDetections(
-            scores=scores[kept].double().cpu().numpy(),
-            labels=labels[kept].cpu().numpy(),
-            boxes=boxes_to_original(boxes, given).double().cpu().numpy(),
-            embeddings=embeddings.double().cpu().numpy(),
+            scores=scores[kept].double().numpy(),
+            labels=labels[kept].numpy(),
+            boxes=places[kept].double().numpy(),
+            embeddings=embeddings.double().numpy(),
             segmentations=LazyMasks(len(kept), draw),
         )
 

@@ -78,5 +78,6 @@ def semantic_target(masks: Tensor, labels: Tensor, size: tuple[int, int]) -> Ten
     small = masks[:, rows][:, :, columns]
     target = torch.zeros(small.shape[1:], dtype=torch.int64, device=masks.device)
     for mask, label in zip(small, labels, strict=True):
-        target[mask] = label + 1
+        # a write under the mask would make the host wait for its size
+        target = torch.where(mask, label + 1, target)
     return target

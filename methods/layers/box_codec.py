@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor
 
+from methods.layers.transfer import constant
+
 DELTA_WEIGHTS = (2.0, 2.0, 1.0, 1.0)
 SPARSE_RCNN_MAX_LOG_SCALE = math.log(100_000 / 16)
 QUERYINST_MAX_LOG_SCALE = math.log(1000 / 16)
@@ -28,7 +30,7 @@ def decode_deltas(
     deviations (0.5, 0.5, 1, 1) of the delta coders that state those instead.
     Source: Girshick et al., R-CNN, appendix C; weights of Sparse R-CNN's public code (specification 2.1.4).
     """
-    scale = deltas.new_tensor(weights)
+    scale = constant(weights, deltas.device, deltas.dtype)
     offset, log_scale = (deltas / scale).split(2, dim=-1)
     low, high = boxes.split(2, dim=-1)
     size = high - low
@@ -53,7 +55,7 @@ def encode_deltas(
 
     (wanted, wanted_size), (centre, size) = centre_and_size(target), centre_and_size(boxes)
     deltas = torch.cat([(wanted - centre) / size, (wanted_size / size).log()], dim=-1)
-    return deltas * deltas.new_tensor(weights)
+    return deltas * constant(weights, deltas.device, deltas.dtype)
 
 
 def clip_boxes(boxes: Tensor, sizes: Tensor, min_size: float = 1.0) -> Tensor:

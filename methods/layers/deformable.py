@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.layers.attention import FeedForward
+from methods.layers.transfer import constant
 
 Size = tuple[int, int]
 
@@ -154,8 +155,9 @@ class DeformableAttention(nn.Module):
         shape = (self.heads, self.levels, self.points)
         offsets = self.offsets(query).unflatten(-1, (*shape, 2))
         weights = self.weights(query).unflatten(-1, (self.heads, -1)).softmax(-1).unflatten(-1, shape[1:])
-        extent = query.new_tensor([(width, height) for height, width in sizes])  # offsets are in cells
-        locations = centres[:, None, None, None] + offsets / extent[:, None]
+        extent = constant([side for size in sizes for side in size[::-1]], query.device, query.dtype)
+        # offsets are in cells
+        locations = centres[:, None, None, None] + offsets / extent.view(-1, 1, 2)
         heads = self.value(value).unflatten(-1, (self.heads, -1))
         return self.output(sample_and_mix(heads, sizes, locations, weights))
 

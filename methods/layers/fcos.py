@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from methods.layers.transfer import constant
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -63,12 +65,14 @@ def make_grid(
         level_points(rows, columns, stride, device)
         for (rows, columns), stride in zip(sizes, strides, strict=True)
     ]
-    counts = torch.tensor([len(level) for level in points], device=device)
-    levels = torch.arange(len(points), device=device).repeat_interleave(counts)
     return Grid(
         points=torch.cat(points),
-        strides=torch.tensor(strides, device=device, dtype=torch.float32)[levels],
-        levels=levels,
+        strides=torch.cat(
+            [level.new_full((len(level),), stride) for level, stride in zip(points, strides, strict=True)]
+        ),
+        levels=torch.cat(
+            [level.new_full((len(level),), i, dtype=torch.int64) for i, level in enumerate(points)]
+        ),
         sizes=tuple(sizes),
     )
 
@@ -185,13 +189,14 @@ def smallest_object(candidate: Tensor, boxes: Tensor) -> Tensor:
     return torch.where(torch.isfinite(smallest), index, -1)
 
 
-def object_at_points(points: Tensor, boxes: Tensor) -> Tensor:
+def object_at_points(points: Tensor, boxes: Tensor, usable: Tensor | None = None) -> Tensor:
     """Object whose box contains a point, the smallest where several do: [P, 2], [N, 4] -> [P] int64 or -1.
 
-    No centre region and no size range. Source: STC Section 3.3 (labels of the tracking map).
+    usable: [N] bool, objects that may be found (None = all). No centre region and no size range.
+    Source: STC Section 3.3 (labels of the tracking map).
     """
     inside = encode_boxes(points[:, None], boxes[None]).amin(-1) > 0
-    return smallest_object(inside, boxes)
+    return smallest_object(inside if usable is None else inside & usable, boxes)
 
 
 def assign_points(
@@ -200,13 +205,15 @@ def assign_points(
     centres: Tensor,
     size_ranges: Sequence[tuple[float, float]],
     radius: float = 1.5,
+    usable: Tensor | None = None,
 ) -> Tensor:
     """Object that each point of the grid is responsible for: [L] int64, -1 for background.
 
     boxes: [N, 4] pixels. centres: [N, 2] pixels, middle of the centre region (mask centroid, or box centre
     where there are no masks). size_ranges: lower and upper bound of max(l, t, r, b) per level, both
     inclusive, in pixels. radius: half side of the centre region in strides; the region is clipped to the
-    box. Several candidates: the smallest box. Source: CondInst public code (specification 3.1).
+    box. Several candidates: the smallest box. usable: [N] bool, objects that take part (None = all).
+    Source: CondInst public code (specification 3.1).
     """
     ltrb = encode_boxes(grid.points[:, None], boxes[None])
     reach = (radius * grid.strides)[:, None, None]
@@ -218,7 +225,9 @@ def assign_points(
         dim=-1,
     )
     in_region = encode_boxes(grid.points[:, None], region).amin(-1) > 0
-    ranges = grid.points.new_tensor(size_ranges)[grid.levels]
+    bounds = [bound for size_range in size_ranges for bound in size_range]
+    ranges = constant(bounds, grid.points.device, grid.points.dtype).view(-1, 2)[grid.levels]
     largest = ltrb.amax(-1)
     in_range = (largest >= ranges[:, :1]) & (largest <= ranges[:, 1:])
-    return smallest_object(in_region & in_range, boxes)
+    candidate = in_region & in_range
+    return smallest_object(candidate if usable is None else candidate & usable, boxes)

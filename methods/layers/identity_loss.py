@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from methods.layers.full_precision import full_precision
+
 
 def identity_logits(embeddings: Tensor, memory: Tensor, dummy_logit: float = 0.0) -> Tensor:
     """[n, D] embeddings against [N, D] identities -> logits [n, 1 + N]; column 0 is the constant "new"."""
@@ -16,6 +18,7 @@ def identity_logits(embeddings: Tensor, memory: Tensor, dummy_logit: float = 0.0
     return torch.cat((similarity.new_full((len(embeddings), 1), dummy_logit), similarity), dim=1)
 
 
+@full_precision
 def identity_loss(
     embeddings: Tensor, objects: Tensor, memory: Tensor, present: Tensor, dummy_logit: float = 0.0
 ) -> Tensor:

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from methods.layers.transfer import constant
+
 MEAN_RGB = (123.675, 116.28, 103.53)
 STD_RGB = (58.395, 57.12, 57.375)
 
@@ -53,8 +55,8 @@ def normalise_and_pad(frames: Sequence[Tensor], divisor: int = 32) -> Tensor:
     normalisation.
     """
     height, width = padded_size(frames, divisor)
-    mean = torch.tensor(MEAN_RGB, device=frames[0].device).view(3, 1, 1)
-    std = torch.tensor(STD_RGB, device=frames[0].device).view(3, 1, 1)
+    mean = constant(MEAN_RGB, frames[0].device).view(3, 1, 1)
+    std = constant(STD_RGB, frames[0].device).view(3, 1, 1)
     batch = torch.zeros((len(frames), 3, height, width), device=frames[0].device)
     for target, frame in zip(batch, frames, strict=True):
         target[:, : frame.shape[-2], : frame.shape[-1]] = (frame.float() - mean) / std

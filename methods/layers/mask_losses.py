@@ -35,7 +35,7 @@ def volume_cost(masks: Tensor, targets: Tensor, points: int, bce_weight: float, 
     """
     where = torch.rand((1, points, 2), device=masks.device)
     predicted = sample_points(masks, where).flatten(1)
-    wanted = sample_points(targets, where).flatten(1)
+    wanted = sample_points(targets.to(masks.dtype), where).flatten(1)
     return bce_weight * pairwise_bce(predicted, wanted) + dice_weight * pairwise_dice(predicted, wanted)
 
 

@@ -21,10 +21,9 @@ def crop_mask_targets(masks: Tensor, index: Tensor, boxes: Tensor, resolution: i
     """
     if boxes.shape[0] == 0:
         return boxes.new_zeros((0, resolution, resolution))
-    # only the masks that are asked for become float
-    used, place = index.unique(return_inverse=True)
-    rois = torch.cat([place[:, None].to(boxes.dtype), boxes.detach()], dim=1)
+    # all masks become float: to find those that are asked for, the host would have to wait for the device
+    rois = torch.cat([index[:, None].to(boxes.dtype), boxes.detach()], dim=1)
     covered = roi_align(
-        masks[used][:, None].to(boxes.dtype), rois, output_size=resolution, sampling_ratio=-1, aligned=True
+        masks[:, None].to(boxes.dtype), rois, output_size=resolution, sampling_ratio=-1, aligned=True
     )
     return (covered[:, 0] >= 0.5).to(boxes.dtype)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from methods.layers.transfer import to_host
 from vis_bench.masks.rle import encode_or_none
 from vis_bench.method import VideoInstance
 from vis_bench.types import Rle
@@ -31,9 +32,10 @@ def top_pairs(scores: Tensor, top_k: int, above: float = -1.0) -> list[Pair]:
     """
     classes = scores.shape[1]
     best = scores.flatten().topk(min(top_k, scores.numel()))
+    indices, values = to_host(best.indices, best.values)
     return [
         Pair(index // classes, index % classes, score)
-        for index, score in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        for index, score in zip(indices.tolist(), values.tolist(), strict=True)
         if score > above
     ]
 

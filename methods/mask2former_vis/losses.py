@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.layers.clip_target import ClipTarget
+from methods.layers.full_precision import full_precision
 from methods.layers.mask_losses import point_mask_losses, volume_cost
-from methods.layers.matching import hungarian
+from methods.layers.matching import hungarian_all
 from methods.mask2former_vis.config import LossConfig
 
 
@@ -44,24 +45,36 @@ def classification_loss(
     return F.cross_entropy(class_logits.flatten(0, 1), wanted.flatten(), weight)
 
 
+@full_precision
+@torch.no_grad()
+def prediction_costs(
+    class_logits: Tensor, masks: Tensor, targets: Sequence[ClipTarget], config: LossConfig
+) -> list[Tensor]:
+    """`matching_cost` [Q, N_b] of one prediction for each clip; arguments as `prediction_losses`."""
+    return [
+        matching_cost(logits, volume, target, config)
+        for logits, volume, target in zip(class_logits, masks, targets, strict=True)
+    ]
+
+
+@full_precision
 def prediction_losses(
     class_logits: Tensor,
     masks: Tensor,
     targets: Sequence[ClipTarget],
     config: LossConfig,
+    matches: Sequence[tuple[Tensor, Tensor]] | None = None,
     instances: float | None = None,
 ) -> dict[str, Tensor]:
     """Weighted losses of one prediction (one decoder layer) with its own matching.
 
-    class_logits: [B, Q, C+1]; masks: logits [B, Q, T, h, w]. The mask terms are divided by the number of
-    instances of the batch (>= 1), not by instances times frames; instances: the number to divide by in place
-    of it. Returns scalars `class`, `bce`, `dice`.
+    class_logits: [B, Q, C+1]; masks: logits [B, Q, T, h, w]. matches: (queries, objects) per clip, so that
+    all predictions can be matched at once; None matches this one alone. The mask terms are divided by the
+    number of instances of the batch (>= 1), not by instances times frames; instances: the number to divide by
+    in place of it. Returns scalars `class`, `bce`, `dice`.
     """
-    with torch.no_grad():
-        matches = [
-            hungarian(matching_cost(logits, volume, target, config))
-            for logits, volume, target in zip(class_logits, masks, targets, strict=True)
-        ]
+    if matches is None:
+        matches = hungarian_all(prediction_costs(class_logits, masks, targets, config))
     instances = max(1, sum(len(target.labels) for target in targets) if instances is None else instances)
     picked = torch.cat([volume[queries] for volume, (queries, _) in zip(masks, matches, strict=True)])
     wanted = torch.cat([target.masks[objects] for target, (_, objects) in zip(targets, matches, strict=True)])

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from methods.layers.backbone import build_backbone
-from methods.layers.clip_target import clip_target
+from methods.layers.clip_target import ClipTarget, clip_target
 from methods.layers.images import normalise_and_pad
+from methods.layers.matching import hungarian_all
 from methods.layers.pixel_decoder import build_pixel_decoder
 from methods.layers.query_masks import mask_logits
 from methods.layers.top_instances import pair_instances, queries_of, top_pairs
@@ -24,7 +25,7 @@ from methods.layers.video_features import (
 )
 from methods.mask2former_vis.config import Mask2FormerVisConfig
 from methods.mask2former_vis.decoder import QueryOutput, VideoDecoder
-from methods.mask2former_vis.losses import prediction_losses
+from methods.mask2former_vis.losses import prediction_costs, prediction_losses
 from vis_bench.method import Clip, VideoInstance
 from vis_bench.types import Video
 
@@ -80,12 +81,36 @@ class Mask2FormerVis(nn.Module):
             {name: [x.unflatten(0, shape)] for name, x in maps.items()},
             {name: [x] for name, x in resized.items()},
         )
-        per_layer = []
-        for output in outputs:
-            masks = mask_logits(output.mask_embeddings, features)
-            found = prediction_losses(output.class_logits, masks, targets, self.config.loss, instances)
-            per_layer.append(found)
+        matches = self._matches(outputs, features, targets)
+        per_layer = [
+            prediction_losses(
+                output.class_logits,
+                mask_logits(output.mask_embeddings, features),
+                targets,
+                self.config.loss,
+                matches=matches[i * len(targets) : (i + 1) * len(targets)],
+                instances=instances,
+            )
+            for i, output in enumerate(outputs)
+        ]
         return {name: torch.stack([losses[name] for losses in per_layer]).sum() for name in per_layer[0]}
+
+    @torch.no_grad()
+    def _matches(
+        self, outputs: Sequence[QueryOutput], features: Tensor, targets: Sequence[ClipTarget]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """(queries, objects) of every clip for every prediction, prediction by prediction.
+
+        The masks of a prediction are drawn here, and again for its loss, so that those of one prediction are
+        held at a time.
+        """
+        costs = [
+            prediction_costs(
+                output.class_logits, mask_logits(output.mask_embeddings, features), targets, self.config.loss
+            )
+            for output in outputs
+        ]
+        return hungarian_all([cost for of_clips in costs for cost in of_clips])
 
     @torch.inference_mode()
     def track(self, video: Video, frames: Iterator[Tensor]) -> list[VideoInstance]:

@@ -32,8 +32,7 @@ def assign_boxes(
         return torch.full((len(candidates),), NEGATIVE, dtype=torch.int64, device=candidates.device)
     iou = box_iou(candidates, truth)
     best, owner = iou.max(dim=1)
-    assigned = torch.full_like(owner, IGNORED)
-    assigned[best < negative_iou] = NEGATIVE
+    assigned = torch.where(best < negative_iou, NEGATIVE, IGNORED)
     assigned = torch.where(best >= positive_iou, owner, assigned)
     if low_quality_iou is not None:
         reached = iou.amax(dim=0)
@@ -48,8 +47,8 @@ def assign_boxes(
 def sample_balanced(assigned: Tensor, samples: int, positive_fraction: float) -> tuple[Tensor, Tensor]:
     """Random positives, at most `samples * positive_fraction`, filled up to `samples` with random negatives.
 
-    assigned: [A] int64 as from `assign_boxes`; ignored ones are never drawn. Returns indices (positives [p],
-    negatives [q]) int64 with p + q <= samples.
+    assigned: [A] int64 as from `assign_boxes`, best on the host, since the outcome's size depends on it;
+    ignored ones are never drawn. Returns indices (positives [p], negatives [q]) int64 with p + q <= samples.
     """
 
     def draw(rows: Tensor, count: int) -> Tensor:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms, clip_boxes_to_image
+from torchvision.ops import clip_boxes_to_image
 
 from methods.layers.box_codec import QUERYINST_MAX_LOG_SCALE, decode_deltas
+from methods.layers.suppression import grouped_nms
 from methods.masktrack_rcnn.config import MaskTrackConfig
 from methods.masktrack_rcnn.losses import delta_weights
 
@@ -42,7 +43,7 @@ def select_detections(
         deltas[row, label + 1], proposals[row], delta_weights(config.roi), QUERYINST_MAX_LOG_SCALE
     )
     boxes = clip_boxes_to_image(boxes, size)
-    solid = (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
+    solid = (boxes[:, 2:] > boxes[:, :2]).all(dim=1).nonzero()[:, 0]
     boxes, label, scores = boxes[solid], label[solid], probability[row, label][solid]
-    keep = batched_nms(boxes, scores, label, config.nms_iou)[: config.detections_per_frame]
+    keep = grouped_nms(boxes, scores, label, config.nms_iou)[: config.detections_per_frame]
     return RefinedBoxes(scores[keep], label[keep], boxes[keep])

@@ -18,6 +18,7 @@ from methods.layers.images import normalise_and_pad, resize_frame
 from methods.layers.mask_targets import crop_mask_targets
 from methods.layers.paste import paste_masks
 from methods.layers.roi import pyramid_roi_align
+from methods.layers.transfer import constant, to_device, to_host
 from methods.masktrack_rcnn.association import associate, summarise
 from methods.masktrack_rcnn.config import MaskTrackConfig
 from methods.masktrack_rcnn.heads import BoxHead, MaskHead
@@ -28,9 +29,9 @@ from methods.masktrack_rcnn.losses import (
     mask_loss,
     sample_regions,
     tracking_loss,
-    usable_objects,
+    usable_rows,
 )
-from methods.masktrack_rcnn.rpn import Rpn, rpn_losses, select_proposals
+from methods.masktrack_rcnn.rpn import Rpn, level_counts, proposals_of_images, rpn_losses
 from methods.tracking.bank import RawDetections
 from methods.tracking.lazy_masks import LazyMasks
 from vis_bench.masks.rle import encode_or_none
@@ -80,16 +81,17 @@ class MaskTrackRcnn(nn.Module):
         images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
         pyramid = self.pyramid(images)
         sizes = [(int(clip.frames.shape[-2]), int(clip.frames.shape[-1])) for clip in clips]
-        truth = [clip.boxes[0, usable_objects(clip, 0)] for clip in clips]
+        usable = usable_rows(clips)
+        keys, references = [rows[0] for rows in usable], [rows[1] for rows in usable]
+        truth = [clip.boxes[0, rows] for clip, rows in zip(clips, keys, strict=True)]
 
-        objectness, deltas, anchors, levels = self.rpn({name: x[0::2] for name, x in pyramid.items()})
-        proposals = [
-            select_proposals(objectness[i], deltas[i], anchors, levels, size, config.rpn)
-            for i, size in enumerate(sizes)
-        ]
+        key_pyramid = {name: x[0::2] for name, x in pyramid.items()}
+        objectness, deltas, anchors, _ = self.rpn(key_pyramid)
+        counts = level_counts(key_pyramid, config.rpn)
+        proposals = proposals_of_images(objectness, deltas, anchors, counts, sizes, config.rpn)
         rpn_class, rpn_box = rpn_losses(objectness, deltas, anchors, truth, sizes, config.rpn)
 
-        regions = sample_regions(proposals, clips, config.roi)
+        regions = sample_regions(proposals, clips, config.roi, keys)
         features = self.pool(pyramid, regions.boxes, 2 * regions.pair, config.roi.box_resolution)
         logits, box_deltas = self.box_head(features)
         classes, box = box_head_losses(logits, box_deltas, regions, config.roi)
@@ -99,7 +101,7 @@ class MaskTrackRcnn(nn.Module):
             "class": weights.classes * classes,
             "box": weights.box * box,
             "mask": weights.mask * self._mask_loss(pyramid, regions, clips),
-            "tracking": weights.tracking * self._tracking_loss(pyramid, features, regions, clips),
+            "tracking": weights.tracking * self._tracking_loss(pyramid, features, regions, clips, references),
         }
 
     def _mask_loss(
@@ -110,10 +112,8 @@ class MaskTrackRcnn(nn.Module):
         logits = self.mask_head(self.pool(pyramid, boxes, 2 * pair, self.config.roi.mask_resolution))
         # regions are in the order of their pairs
         targets = [
-            crop_mask_targets(
-                clip.masks[0], regions.objects[rows][pair == i], boxes[pair == i], logits.shape[-1]
-            )
-            for i, clip in enumerate(clips)
+            crop_mask_targets(clip.masks[0], regions.objects[own], regions.boxes[own], logits.shape[-1])
+            for clip, own in zip(clips, regions.positive_of_pairs(len(clips)), strict=True)
         ]
         return mask_loss(logits, regions.labels[rows], torch.cat(targets))
 
@@ -123,8 +123,8 @@ class MaskTrackRcnn(nn.Module):
         features: Tensor,
         regions: SampledRegions,
         clips: Sequence[Clip],
+        present: Sequence[Tensor],
     ) -> Tensor:
-        present = [usable_objects(clip, 1) for clip in clips]
         boxes = torch.cat([clip.boxes[1, rows] for clip, rows in zip(clips, present, strict=True)])
         counts = [len(rows) for rows in present]
         image = torch.cat([torch.full_like(rows, 2 * i + 1) for i, rows in enumerate(present)])
@@ -150,27 +150,31 @@ class MaskTrackRcnn(nn.Module):
         height, width = int(resized.shape[-2]), int(resized.shape[-1])
         pyramid = self.pyramid(normalise_and_pad([resized]))
 
-        objectness, deltas, anchors, levels = self.rpn(pyramid)
-        proposals = select_proposals(objectness[0], deltas[0], anchors, levels, (height, width), config.rpn)
+        objectness, deltas, anchors, _ = self.rpn(pyramid)
+        counts = level_counts(pyramid, config.rpn)
+        (proposals,) = proposals_of_images(objectness, deltas, anchors, counts, [(height, width)], config.rpn)
         logits, box_deltas = self.box_head(self._pool_one(pyramid, proposals, config.roi.box_resolution))
         found = select_detections(proposals, logits, box_deltas, (height, width), config)
 
         embeddings = self.track_head(self._pool_one(pyramid, found.boxes, config.roi.box_resolution))
-        boxes = found.boxes * found.boxes.new_tensor([original[1] / width, original[0] / height] * 2)
+        device = found.boxes.device
+        boxes = found.boxes * constant([original[1] / width, original[0] / height] * 2, device)
+        scores, labels, places, vectors = to_host(found.scores, found.labels, boxes, embeddings)
 
         @torch.no_grad()
         def draw(rows: np.ndarray) -> list[Rle | None]:
-            chosen = torch.from_numpy(rows).to(boxes.device)
+            (chosen,) = to_device(torch.from_numpy(rows), device=device)
             region = self._pool_one(pyramid, found.boxes[chosen], config.roi.mask_resolution)
-            own = self.mask_head(region)[torch.arange(len(chosen)), found.labels[chosen] + 1]
+            logits = self.mask_head(region)
+            own = logits[torch.arange(len(chosen), device=device), found.labels[chosen] + 1]
             pasted = paste_masks(own, boxes[chosen], original, config.mask_threshold)
             return encode_or_none(pasted.cpu().numpy())
 
         return RawDetections(
-            scores=found.scores.double().cpu().numpy(),
-            labels=found.labels.cpu().numpy(),
-            boxes=boxes.double().cpu().numpy(),
-            embeddings=embeddings.double().cpu().numpy(),
+            scores=scores.double().numpy(),
+            labels=labels.numpy(),
+            boxes=places.double().numpy(),
+            embeddings=vectors.double().numpy(),
             segmentations=LazyMasks(len(boxes), draw),
         )
 

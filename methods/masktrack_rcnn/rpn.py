@@ -7,16 +7,19 @@ Source: Ren et al., Faster R-CNN, Sec 3.1; specification 1.1 to 1.4.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.detection.rpn import RPNHead
-from torchvision.ops import batched_nms, clip_boxes_to_image
+from torchvision.ops import clip_boxes_to_image
 
 from methods.layers.box_codec import QUERYINST_MAX_LOG_SCALE, decode_deltas, encode_deltas
 from methods.layers.fpn import level_stride
+from methods.layers.full_precision import full_precision
+from methods.layers.suppression import grouped_nms
+from methods.layers.transfer import constant, to_device, to_host
 from methods.masktrack_rcnn.assignment import IGNORED, assign_boxes, sample_balanced
 from methods.masktrack_rcnn.config import RpnConfig
 
@@ -32,7 +35,7 @@ def anchor_grid(
     Anchors are centred in their cells and have the area (scale * stride)^2 and height / width in `ratios`.
     """
     rows, columns = size
-    root = torch.tensor(list(ratios), dtype=torch.float32, device=device).sqrt()
+    root = constant(ratios, device or torch.device("cpu")).sqrt()
     half = 0.5 * scale * stride * torch.stack((1 / root, root), dim=1)
     y = (torch.arange(rows, dtype=torch.float32, device=device) + 0.5) * stride
     x = (torch.arange(columns, dtype=torch.float32, device=device) + 0.5) * stride
@@ -82,29 +85,63 @@ def _per_anchor(level: Tensor, values: int) -> Tensor:
     return level.permute(0, 2, 3, 1).reshape(level.shape[0], -1, values)
 
 
-@torch.no_grad()
+def level_counts(pyramid: Mapping[str, Tensor], config: RpnConfig) -> list[int]:
+    """Anchors of each level of `Rpn.forward` on this pyramid, from the sizes of its maps alone."""
+    counts = []
+    for name in config.levels:
+        rows, columns = _map_size(pyramid["p5" if name == "p6" else name])
+        if name == "p6":  # every second cell of P5
+            rows, columns = (rows + 1) // 2, (columns + 1) // 2
+        counts.append(rows * columns * len(config.ratios))
+    return counts
+
+
 def select_proposals(
     objectness: Tensor, deltas: Tensor, anchors: Tensor, levels: Tensor, size: Size, config: RpnConfig
 ) -> Tensor:
     """Proposals of one image, best first: [n, 4] px with n <= `proposals`, inside the un-padded `size`.
 
-    objectness: [A]. deltas, anchors: [A, 4]. levels: [A] int64. The best `candidates_per_level` of each level
-    are decoded and clipped, boxes without area are dropped, suppression acts within a level.
+    objectness: [A]. deltas, anchors: [A, 4]. levels: [A] int64, rising. The best `candidates_per_level` of
+    each level are decoded and clipped, boxes without area are dropped, suppression acts within a level.
     """
-    chosen = []
-    for level in range(len(config.levels)):
-        rows = (levels == level).nonzero()[:, 0]
-        count = min(config.candidates_per_level, len(rows))
-        chosen.append(rows[objectness[rows].topk(count).indices])
-    picked = torch.cat(chosen)
-    boxes = decode_deltas(deltas[picked], anchors[picked], UNIT_WEIGHTS, QUERYINST_MAX_LOG_SCALE)
-    boxes = clip_boxes_to_image(boxes, size)
-    solid = (boxes[:, 2:] > boxes[:, :2]).all(dim=1)
-    boxes, picked = boxes[solid], picked[solid]
-    keep = batched_nms(boxes, objectness[picked], levels[picked], config.nms_iou)
-    return boxes[keep[: config.proposals]]
+    (on_host,) = to_host(levels)
+    counts = on_host.bincount(minlength=len(config.levels)).tolist()
+    return proposals_of_images(objectness[None], deltas[None], anchors, counts, [size], config)[0]
 
 
+@full_precision
+@torch.no_grad()
+def proposals_of_images(
+    objectness: Tensor,
+    deltas: Tensor,
+    anchors: Tensor,
+    counts: Sequence[int],
+    sizes: Sequence[Size],
+    config: RpnConfig,
+) -> list[Tensor]:
+    """`select_proposals` of B images at once: one suppression, one copy to the host and one back.
+
+    objectness: [B, A]. deltas: [B, A, 4]. counts: number of anchors of each level, in the order of `anchors`.
+    """
+    parts = objectness.split(list(counts), dim=1)
+    best = [part.topk(min(config.candidates_per_level, part.shape[1]), dim=1).indices for part in parts]
+    picked = torch.cat([rows + sum(counts[:level]) for level, rows in enumerate(best)], dim=1)
+    level = torch.cat([torch.full_like(rows, number) for number, rows in enumerate(best)], dim=1)
+    scores = objectness.gather(1, picked)
+    own = deltas.gather(1, picked[..., None].expand(-1, -1, 4))
+    boxes = decode_deltas(own, anchors[picked], UNIT_WEIGHTS, QUERYINST_MAX_LOG_SCALE)
+    boxes = torch.stack([clip_boxes_to_image(*image) for image in zip(boxes, sizes, strict=True)])
+    # boxes without area neither suppress nor are suppressed, so they can be dropped when the host knows them
+    solid = (boxes[..., 2:] > boxes[..., :2]).all(dim=-1).flatten()
+    image = torch.arange(len(sizes), device=boxes.device)[:, None].expand_as(level)
+    groups = (image * len(counts) + level).flatten()
+    keep = grouped_nms(boxes.flatten(0, 1), scores.flatten(), groups, config.nms_iou)
+    kept, has_area, of_image = to_host(keep, solid[keep], image.flatten()[keep])
+    chosen = [kept[has_area & (of_image == i)][: config.proposals] for i in range(len(sizes))]
+    return [boxes.flatten(0, 1)[rows] for rows in to_device(*chosen, device=boxes.device)]
+
+
+@full_precision
 def rpn_losses(
     objectness: Tensor,
     deltas: Tensor,
@@ -119,13 +156,22 @@ def rpn_losses(
     (height, width); anchors centred in the padding take no part. Deltas of positives only.
     """
     centres = (anchors[:, :2] + anchors[:, 2:]) / 2
-    class_terms, box_terms, count = [], [], 0
-    for image, (boxes, (height, width)) in enumerate(zip(truth, sizes, strict=True)):
+    on_device = []
+    for boxes, (height, width) in zip(truth, sizes, strict=True):
         assigned = assign_boxes(
             anchors, boxes, config.positive_iou, config.negative_iou, config.low_quality_iou
         )
-        assigned[(centres[:, 0] >= width) | (centres[:, 1] >= height)] = IGNORED
-        positives, negatives = sample_balanced(assigned, config.samples, config.positive_fraction)
+        outside = (centres[:, 0] >= width) | (centres[:, 1] >= height)
+        on_device.append(assigned.masked_fill(outside, IGNORED))
+    # numbers of objects fit into 32 bits, and half as much has to be copied
+    samples = [
+        sample_balanced(assigned.long(), config.samples, config.positive_fraction)
+        for assigned in to_host(*(assigned.int() for assigned in on_device))
+    ]
+    placed = to_device(*(part for sample in samples for part in sample), device=anchors.device)
+    class_terms, box_terms, count = [], [], 0
+    for image, (boxes, assigned) in enumerate(zip(truth, on_device, strict=True)):
+        positives, negatives = placed[2 * image : 2 * image + 2]
         rows = torch.cat((positives, negatives))
         target = torch.zeros(len(rows), device=rows.device)
         target[: len(positives)] = 1

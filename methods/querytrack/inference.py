@@ -16,6 +16,7 @@ from torchvision.ops import clip_boxes_to_image
 from methods.layers.images import normalise_and_pad, resize_frame
 from methods.layers.paste import paste_masks
 from methods.layers.query_stage import StageOutput
+from methods.layers.transfer import constant, to_device, to_host
 from methods.querytrack.config import QueryTrackConfig
 from methods.tracking.bank import RawDetections
 from methods.tracking.lazy_masks import LazyMasks
@@ -66,30 +67,33 @@ def detect_frame(network: Network, frame: Tensor, config: QueryTrackConfig) -> R
     size = (int(resized.shape[-2]), int(resized.shape[-1]))
     images = normalise_and_pad([resized])
     pyramid = network.pyramid(images)
-    last = network.refine(pyramid, torch.tensor([size], device=images.device))[-1]
+    last = network.refine(pyramid, constant(size, images.device, torch.int64)[None])[-1]
 
-    scores = last.class_logits[0].sigmoid()
-    queries, labels = select_candidates(
+    # a query is a row, so that the selection on the host is cheap and its outcome known there
+    (scores,) = to_host(last.class_logits[0].sigmoid())
+    selected = select_candidates(
         scores, config.detections_per_frame, config.score_threshold, config.query_once
     )
+    queries, labels = to_device(*selected, device=images.device)
     image, stage = torch.zeros_like(queries), config.stages - 1
     attended, boxes = last.attended[0, queries], last.boxes[0, queries]
     embeddings = network.embeddings(stage, pyramid, image, attended, boxes)
 
-    to_original = boxes.new_tensor([original[1] / size[1], original[0] / size[0]] * 2)
+    to_original = constant([original[1] / size[1], original[0] / size[0]] * 2, boxes.device, boxes.dtype)
     placed = boxes * to_original
 
     @torch.no_grad()
     def draw(rows: np.ndarray) -> list[Rle | None]:
-        chosen = torch.from_numpy(rows).to(boxes.device)
+        (chosen,) = to_device(torch.from_numpy(rows), device=boxes.device)
         logits = network.masks(stage, pyramid, image[chosen], attended[chosen], boxes[chosen])
-        own = logits[torch.arange(len(chosen)), labels[chosen]]
+        own = logits[torch.arange(len(chosen), device=boxes.device), labels[chosen]]
         return encode_or_none(paste_masks(own, placed[chosen], original).cpu().numpy())
 
+    corners, vectors = to_host(clip_boxes_to_image(placed, original), embeddings)
     return RawDetections(
-        scores=scores[queries, labels].double().cpu().numpy(),
-        labels=labels.cpu().numpy(),
-        boxes=clip_boxes_to_image(placed, original).double().cpu().numpy(),
-        embeddings=embeddings.double().cpu().numpy(),
+        scores=scores[selected].double().numpy(),
+        labels=selected[1].numpy(),
+        boxes=corners.double().numpy(),
+        embeddings=vectors.double().numpy(),
         segmentations=LazyMasks(len(labels), draw),
     )

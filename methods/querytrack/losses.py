@@ -7,13 +7,17 @@ Source: QueryTrack, Sec 2; weights and normalisers of QueryInst's public code (s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
+from methods.layers.full_precision import full_precision
 from methods.layers.losses import dice_squared, focal, giou
 from methods.layers.mask_targets import crop_mask_targets
+from methods.layers.transfer import to_device, to_host
 from methods.querytrack.config import LossWeights
-from methods.querytrack.targets import UNMATCHED, Targets
+from methods.querytrack.targets import UNMATCHED, StageMatch, Targets, matched_pairs
 from methods.querytrack.track_loss import contrastive_focal_loss
 
 
@@ -22,18 +26,23 @@ def matched_entries(queries: Tensor) -> Tensor:
     return (queries != UNMATCHED).nonzero().squeeze(1)
 
 
+@full_precision
 def detection_losses(
-    class_logits: Tensor, boxes: Tensor, queries: Tensor, targets: Targets
+    class_logits: Tensor, boxes: Tensor, queries: Tensor | StageMatch, targets: Targets
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(focal, L1 normalised by the un-padded size and summed over coordinates, GIoU); unweighted scalars.
 
     class_logits: [I, N, C]; every query without a target is background. boxes: [I, N, 4] px. queries: [G].
+    They may come with their entries.
     """
     normaliser = targets.normaliser
-    entries = matched_entries(queries)
+    if isinstance(queries, StageMatch):
+        entries, queries = queries.entries, queries.queries
+    else:
+        entries = matched_entries(queries)
     image, query = targets.image[entries], queries[entries]
     wanted = torch.zeros_like(class_logits)
-    wanted[image, query, targets.labels[entries]] = 1.0
+    wanted[image, query, targets.labels[entries]] = wanted.new_ones(())  # a number would be uploaded
     predicted, true = boxes[image, query], targets.boxes[entries]
     scale = targets.sizes.flip(-1).repeat(1, 2)[image].to(boxes.dtype)
     l1 = ((predicted - true) / scale).abs().sum()
@@ -44,6 +53,7 @@ def detection_losses(
     )
 
 
+@full_precision
 def mask_loss(logits: Tensor, boxes: Tensor, entries: Tensor, targets: Targets) -> Tensor:
     """Dice of matched queries against the true masks cut at the *predicted* boxes; unweighted scalar.
 
@@ -57,16 +67,28 @@ def mask_loss(logits: Tensor, boxes: Tensor, entries: Tensor, targets: Targets) 
     return dice_squared(own, wanted).sum() / targets.normaliser
 
 
-def track_loss(embeddings: Tensor, entries: Tensor, targets: Targets, weights: LossWeights) -> Tensor:
+@full_precision
+def track_loss(
+    embeddings: Tensor,
+    entries: Tensor,
+    targets: Targets,
+    weights: LossWeights,
+    pairs: Sequence[tuple[Tensor, Tensor]] | None = None,
+) -> Tensor:
     """Eq 7 for key frames (even images) against the reference frame of their own pair; unweighted scalar.
 
-    embeddings: [K, D] of the matched queries of both frames. entries: [K] int64 into the targets. Mean over
-    the matched instances of all key frames, 0 where there are none.
+    embeddings: [K, D] of the matched queries of both frames. entries: [K] int64 into the targets. pairs: as
+    in `StageMatch`, None asks the device for them. Mean over the matched instances of all key frames, 0
+    where there are none.
     """
-    image, objects = targets.image[entries], targets.objects[entries]
+    objects = targets.objects[entries]
+    if pairs is None:
+        (image,) = to_host(targets.image[entries])
+        flat = [place for pair in matched_pairs(image) for place in pair]
+        places = to_device(*flat, device=entries.device)
+        pairs = list(zip(places[::2], places[1::2], strict=True))
     terms = []
-    for key in image[image % 2 == 0].unique().tolist():
-        own, other = image == key, image == key + 1
+    for own, other in pairs:
         terms.append(
             contrastive_focal_loss(
                 embeddings[own],

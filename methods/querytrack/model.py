@@ -6,6 +6,7 @@ Source: Yang et al., Tracking Instances as Queries; specification 2.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +19,12 @@ from methods.layers.images import normalise_and_pad
 from methods.layers.proposals import grid_proposals, image_proposals
 from methods.layers.query_stage import QueryStage, QueryStageConfig, StageOutput
 from methods.layers.roi import pyramid_roi_align
+from methods.layers.transfer import to_host
 from methods.querytrack.association import associate, summarise
 from methods.querytrack.config import QueryTrackConfig
 from methods.querytrack.inference import detect_frame
-from methods.querytrack.losses import detection_losses, mask_loss, matched_entries, track_loss
-from methods.querytrack.targets import Targets, flatten_targets, match_queries
+from methods.querytrack.losses import detection_losses, mask_loss, track_loss
+from methods.querytrack.targets import StageMatch, Targets, flatten_targets, match_queries, stage_matches
 from methods.querytrack.track_head import TrackHead
 from methods.tracking.bank import RawDetections
 from vis_bench.errors import MethodError
@@ -144,32 +146,41 @@ class QueryTrack(nn.Module):
         count = None if normalisers is None else normalisers["targets"][0]
         targets = flatten_targets(clips, (images.shape[-2], images.shape[-1]), count)
         outputs = self.refine(pyramid, targets.sizes)
-        weights = self.config.weights
-        queries = match_queries(
-            torch.stack([output.class_logits for output in outputs]),
-            torch.stack([output.boxes for output in outputs]),
-            targets,
-            weights,
-        )
+        matches = self._match(outputs, targets)
         names = ("class", "l1", "giou", "dice", "track")
         terms = {f"loss_{name}": images.new_zeros(()) for name in names}
         for stage, output in enumerate(outputs):
-            for name, value in self._stage_losses(stage, pyramid, output, queries[stage], targets).items():
+            for name, value in self._stage_losses(stage, pyramid, output, matches[stage], targets).items():
                 terms[name] = terms[name] + value
         return terms
+
+    @torch.no_grad()
+    def _match(self, outputs: Sequence[StageOutput], targets: Targets) -> list[StageMatch]:
+        """The matches of all stages, made on the host from one copy and brought back by one."""
+        logits, boxes, image, labels, places, sizes = to_host(
+            torch.stack([output.class_logits for output in outputs]),
+            torch.stack([output.boxes for output in outputs]),
+            targets.image,
+            targets.labels,
+            targets.boxes,
+            targets.sizes,
+        )
+        copies = replace(targets, image=image, labels=labels, boxes=places, sizes=sizes)
+        queries = match_queries(logits, boxes, copies, self.config.weights)
+        return stage_matches(queries, image, targets.image.device)
 
     def _stage_losses(
         self,
         stage: int,
         pyramid: Mapping[str, Tensor],
         output: StageOutput,
-        queries: Tensor,
+        match: StageMatch,
         targets: Targets,
     ) -> dict[str, Tensor]:
         config, weights = self.config, self.config.weights
-        classes, l1, giou = detection_losses(output.class_logits, output.boxes, queries, targets)
-        entries = matched_entries(queries)
-        image, query = targets.image[entries], queries[entries]
+        classes, l1, giou = detection_losses(output.class_logits, output.boxes, match, targets)
+        entries = match.entries
+        image, query = targets.image[entries], match.queries[entries]
         attended, boxes = output.attended[image, query], output.boxes[image, query].detach()
         logits = self.masks(stage, pyramid, image, attended, boxes)
         terms = {
@@ -185,7 +196,9 @@ class QueryTrack(nn.Module):
                 else _with_truth(boxes, image, targets.boxes[entries])
             )
             embeddings = self.embeddings(stage, pyramid, image, attended, track_boxes)
-            terms["loss_track"] = weights.track * track_loss(embeddings, entries, targets, weights)
+            terms["loss_track"] = weights.track * track_loss(
+                embeddings, entries, targets, weights, match.pairs
+            )
         return terms
 
     @torch.no_grad()

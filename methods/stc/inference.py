@@ -11,11 +11,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import batched_nms, clip_boxes_to_image
+from torchvision.ops import clip_boxes_to_image
 
 from methods.layers.condmask import aligned_upsample, dynamic_mask_logits
 from methods.layers.fcos import decode_boxes
 from methods.layers.images import masks_to_original, normalise_and_pad, resize_frame
+from methods.layers.suppression import grouped_nms
+from methods.layers.transfer import constant, to_device, to_host
 from methods.stc.config import StcConfig
 from methods.stc.outputs import StcOutputs
 from methods.tracking.bank import RawDetections
@@ -40,13 +42,14 @@ def select_candidates(
     passed = confidence if config.threshold_on == "class" else product
     points, labels = (passed > config.score_threshold).nonzero(as_tuple=True)
     scores = product[points, labels].sqrt()
-    kept = []
-    for level in range(len(config.levels)):
-        rows = (levels[points] == level).nonzero()[:, 0]
-        best = scores[rows].argsort(descending=True, stable=True)[: config.candidates_per_level]
-        kept.append(rows[best])
-    keep = torch.cat(kept)
-    return points[keep], labels[keep], scores[keep]
+    # by level, and best first within a level
+    order = scores.argsort(descending=True, stable=True)
+    of_level, by_level = levels[points[order]].sort(stable=True)
+    order = order[by_level]
+    if len(order) > config.candidates_per_level:
+        rank = torch.arange(len(order), device=order.device) - torch.searchsorted(of_level, of_level)
+        order = order[(rank < config.candidates_per_level).nonzero()[:, 0]]
+    return points[order], labels[order], scores[order]
 
 
 def read_embeddings(embedding: Tensor, centres: Tensor, reading: str, stride: int = MASK_STRIDE) -> Tensor:
@@ -61,7 +64,7 @@ def read_embeddings(embedding: Tensor, centres: Tensor, reading: str, stride: in
         x = (centres[:, 0] / stride).floor().long().clamp(0, columns - 1)
         y = (centres[:, 1] / stride).floor().long().clamp(0, rows - 1)
         return embedding[:, y, x].T
-    size = centres.new_tensor([columns, rows]) * stride
+    size = constant([columns, rows], centres.device, centres.dtype) * stride
     grid = (2 * centres / size - 1)[None, :, None]
     sampled = F.grid_sample(
         embedding[None], grid.to(embedding.dtype), padding_mode="border", align_corners=False
@@ -90,15 +93,16 @@ def detect_frame(network: Callable[[Tensor], StcOutputs], frame: Tensor, config:
     )
     boxes = decode_boxes(out.grid.points[points], out.ltrb[0, points])
     boxes = clip_boxes_to_image(boxes, (height, width))
-    keep = batched_nms(boxes, scores, labels, config.nms_iou)[: config.detections_per_frame]
+    keep = grouped_nms(boxes, scores, labels, config.nms_iou)[: config.detections_per_frame]
     points, labels, scores, boxes = points[keep], labels[keep], scores[keep], boxes[keep]
 
-    scales = out.grid.points.new_tensor(config.coordinate_scales)
+    scales = constant(config.coordinate_scales, points.device, out.grid.points.dtype)
     padded = (images.shape[-2], images.shape[-1])
 
     @torch.no_grad()
     def draw(rows: np.ndarray) -> list[Rle | None]:
-        chosen = points[torch.from_numpy(rows).to(points.device)]
+        (wanted,) = to_device(torch.from_numpy(rows), device=points.device)
+        chosen = points[wanted]
         logits = dynamic_mask_logits(
             out.mask_feature,
             out.kernels[0, chosen],
@@ -115,11 +119,12 @@ def detect_frame(network: Callable[[Tensor], StcOutputs], frame: Tensor, config:
         return encode_or_none(masks.cpu().numpy())
 
     embeddings = read_embeddings(out.embedding[0], box_centres(boxes), config.loss.anchor_reading)
-    to_original = boxes.new_tensor([original[1] / width, original[0] / height] * 2)
+    to_original = constant([original[1] / width, original[0] / height] * 2, boxes.device, boxes.dtype)
+    confidences, classes, places, vectors = to_host(scores, labels, boxes * to_original, embeddings)
     return RawDetections(
-        scores=scores.double().cpu().numpy(),
-        labels=labels.cpu().numpy(),
-        boxes=(boxes * to_original).double().cpu().numpy(),
-        embeddings=embeddings.double().cpu().numpy(),
+        scores=confidences.double().numpy(),
+        labels=classes.numpy(),
+        boxes=places.double().numpy(),
+        embeddings=vectors.double().numpy(),
         segmentations=LazyMasks(len(points), draw),
     )

@@ -25,9 +25,22 @@ from methods.layers.fcos import (
     mask_centroids,
     object_at_points,
 )
+from methods.layers.full_precision import full_precision
 from methods.layers.identity_loss import identity_loss
 from methods.layers.losses import dice_squared, focal, giou
+from methods.layers.transfer import constant, to_host
 from methods.stc.config import LossConfig, StcConfig
+from methods.stc.draws import (
+    Anchors,
+    Contrast,
+    PointPairs,
+    PositivePoints,
+    draw_anchors,
+    draw_contrasts,
+    draw_pairs,
+    draw_positives,
+    place_draws,
+)
 from methods.stc.inference import MASK_STRIDE, box_centres, read_embeddings
 from methods.stc.outputs import StcOutputs
 from vis_bench.method import Clip
@@ -64,30 +77,22 @@ def frame_targets(
     """
     boxes, masks = clip.boxes[frame], clip.masks[frame]
     height, width = masks.shape[-2:]
-    rows, assigned = _assigned(clip, frame, grid, config)
+    usable, assigned = _assigned(clip, frame, grid, config)
     cells = level_points(*map_size, MASK_STRIDE, boxes.device)
-    of_cells = _renumber(object_at_points(cells, boxes[rows]), rows)
-    of_cells[(cells[:, 0] >= width) | (cells[:, 1] >= height)] = -2
+    padding = (cells[:, 0] >= width) | (cells[:, 1] >= height)
+    of_cells = object_at_points(cells, boxes, usable).masked_fill(padding, -2)
     small = stride4_masks(masks)
     twice = (2 * map_size[0], 2 * map_size[1])
     small = F.pad(small, (0, twice[1] - small.shape[-1], 0, twice[0] - small.shape[-2]))
-    return FrameTargets(_renumber(assigned, rows), of_cells, clip.labels, boxes, small)
+    return FrameTargets(assigned, of_cells, clip.labels, boxes, small)
 
 
 def _assigned(clip: Clip, frame: int, grid: Grid, config: StcConfig) -> tuple[Tensor, Tensor]:
-    """Rows [n] of the objects that take part, and for each point its object among them or -1."""
-    boxes = clip.boxes[frame]
+    """Objects [N] bool that take part, and for each point [L] its object or -1."""
+    boxes, centres = clip.boxes[frame], mask_centroids(clip.masks[frame])
     usable = clip.visible[frame] & (boxes[:, 2:] - boxes[:, :2] >= 1).all(1)
-    rows = usable.nonzero()[:, 0]
-    centroids = mask_centroids(clip.masks[frame][rows])
-    return rows, assign_points(grid, boxes[rows], centroids, level_ranges(config), config.centre_radius)
-
-
-def _renumber(index: Tensor, rows: Tensor) -> Tensor:
-    """Positions in `rows` -> values of `rows`; negative entries stay."""
-    if rows.numel() == 0:
-        return index
-    return torch.where(index >= 0, rows[index.clamp(min=0)], index)
+    ranges = level_ranges(config)
+    return usable, assign_points(grid, boxes, centres, ranges, config.centre_radius, usable)
 
 
 def stc_normalisers(
@@ -102,14 +107,15 @@ def stc_normalisers(
     positives, centre = [0.0, 0.0], [0.0, 0.0]
     for clip in clips:
         for frame in (0, 1):
-            rows, assigned = _assigned(clip, frame, grid, config)
+            assigned = _assigned(clip, frame, grid, config)[1]
             point = (assigned >= 0).nonzero()[:, 0]
-            ltrb = encode_boxes(grid.points[point], clip.boxes[frame][rows][assigned[point]])
+            ltrb = encode_boxes(grid.points[point], clip.boxes[frame][assigned[point]])
             positives[frame] += len(point)
             centre[frame] += float(centreness(ltrb).sum())
     return {"positives": positives, "centreness": centre}
 
 
+@full_precision
 def stc_losses(
     out: StcOutputs,
     clips: Sequence[Clip],
@@ -123,25 +129,50 @@ def stc_losses(
     """
     map_size = (out.embedding.shape[-2], out.embedding.shape[-1])
     targets = [[frame_targets(clip, frame, out.grid, map_size, config) for frame in (0, 1)] for clip in clips]
+    positives, anchors, same = draw_points(targets, config.loss, out.ltrb.device)
     terms: dict[str, Tensor] = {}
     for frame in (0, 1):
         images = torch.arange(frame, 2 * len(clips), 2, device=out.ltrb.device)
-        of_frame = [pair[frame] for pair in targets]
-        counts = None
+        own, shared = [pair[frame] for pair in targets], None
         if normalisers is not None:
-            counts = normalisers["positives"][frame], normalisers["centreness"][frame]
-        for name, value in detection_losses(out, images, of_frame, config, counts).items():
+            shared = normalisers["positives"][frame], normalisers["centreness"][frame]
+        for name, value in detection_losses(out, images, own, config, positives[frame], shared).items():
             terms[name] = terms.get(name, 0) + 0.5 * value
     pairs = range(len(clips))
     loss = config.loss
-    tracking = torch.stack([_tracking(out, 2 * i, targets[i], loss) for i in pairs]).mean()
+    tracking = torch.stack([_tracking(out, 2 * i, targets[i], anchors[i], loss) for i in pairs]).mean()
     terms["tracking"] = loss.tracking_weight * tracking
     if loss.consistency:
-        kernels = [(out.kernels[2 * i], out.kernels[2 * i + 1]) for i in pairs]
-        points = [(key.points, reference.points) for key, reference in targets]
-        values = [consistency_loss(*kernels[i], *points[i], loss.consistency_reduce) for i in pairs]
+        values = [
+            _kernel_distance(out.kernels[2 * i], out.kernels[2 * i + 1], same[i], loss.consistency_reduce)
+            for i in pairs
+        ]
         terms["consistency"] = loss.consistency_weight * torch.stack(values).mean()
     return terms
+
+
+def draw_points(
+    targets: Sequence[Sequence[FrameTargets]], config: LossConfig, device: torch.device
+) -> tuple[list[PositivePoints], list[list[Anchors]], list[PointPairs]]:
+    """What the losses of pairs of frames are computed at: one copy to the host, one back.
+
+    targets: of key and reference frame of each pair. Returns the positive points of all key and of all
+    reference frames, per pair the anchors of each direction, and per pair the points of equal objects.
+    """
+    on_host = to_host(*(part for pair in targets for frame in pair for part in (frame.points, frame.cells)))
+    points, cells = on_host[::2], on_host[1::2]
+    counts = [len(pair[0].labels) for pair in targets]
+    draws: list = [draw_positives(points[frame::2], counts, config.mask_positives) for frame in (0, 1)]
+    directions = ((0, 1), (1, 0)) if config.bidirectional else ((0, 1),)
+    for i in range(len(targets)):
+        for key, other in directions:
+            mine, theirs = 2 * i + key, 2 * i + other
+            draws.append(draw_anchors(points[mine], points[theirs], cells[theirs], config))
+    if config.consistency:
+        draws += [draw_pairs(points[2 * i], points[2 * i + 1]) for i in range(len(targets))]
+    placed = place_draws(draws, device)
+    step, last = len(directions), 2 + len(directions) * len(targets)
+    return placed[:2], [placed[i : i + step] for i in range(2, last, step)], placed[last:]
 
 
 def detection_losses(
@@ -149,26 +180,29 @@ def detection_losses(
     images: Tensor,
     targets: Sequence[FrameTargets],
     config: StcConfig,
+    drawn: PositivePoints | None = None,
     shared: tuple[float, float] | None = None,
 ) -> dict[str, Tensor]:
     """Focal, centre-ness-weighted GIoU, centre-ness and dice of the images with numbers `images` [b] int64.
 
     Normalisers: number of positive points; the GIoU by the sum of its weights; dice is the mean over at most
-    half of `mask_positives` random positive points. shared: points and sum of weights to divide by in place
-    of those of these images; the mean of the masks stays theirs. Without a positive point all but focal is 0.
+    half of `mask_positives` random positive points. Without a positive point all but focal are 0. drawn: the
+    positive points of these frames, None draws them. shared: points and sum of weights to divide by in place
+    of those of these images; the mean of the masks stays theirs.
     Source: CondInst public code (specification 3.2).
     """
-    points = torch.stack([target.points for target in targets])
-    image, point = (points >= 0).nonzero(as_tuple=True)
+    if drawn is None:
+        points, counts = [target.points for target in targets], [len(target.labels) for target in targets]
+        positive = draw_positives(to_host(*points), counts, config.loss.mask_positives)
+        (drawn,) = place_draws([positive], images.device)
+    image, point, row, chosen = drawn.image, drawn.point, drawn.row, drawn.masked
     # one table of all objects of these frames, so that each positive point finds its own
-    counts = torch.tensor([0] + [len(target.labels) for target in targets], device=images.device)
-    row = counts.cumsum(0)[image] + points[image, point]
     labels = torch.cat([target.labels for target in targets])[row]
     boxes = torch.cat([target.boxes for target in targets])[row]
     positives = max(1, len(row) if shared is None else shared[0])
 
     class_targets = torch.zeros_like(out.class_logits[images])
-    class_targets[image, point, labels] = 1
+    class_targets[image, point, labels] = class_targets.new_ones(())  # a number would be uploaded
     at = out.grid.points[point]
     true_ltrb = encode_boxes(at, boxes)
     weight = centreness(true_ltrb)
@@ -177,8 +211,7 @@ def detection_losses(
     total = weight.sum() if shared is None else shared[1]
     centre = F.binary_cross_entropy_with_logits(out.centre_logits[source, point], weight, reduction="sum")
 
-    chosen = torch.randperm(len(row), device=row.device)[: config.loss.mask_positives // 2]
-    scales = out.grid.points.new_tensor(config.coordinate_scales)
+    scales = constant(config.coordinate_scales, out.grid.points.device, out.grid.points.dtype)
     logits = dynamic_mask_logits(
         out.mask_feature,
         out.kernels[source[chosen], point[chosen]],
@@ -225,17 +258,22 @@ def contrastive_loss(
     [D, h, w]. cells: [h * w] object of each reference cell, -1 background, -2 padding. Returns a scalar, 0
     (with gradient) without such anchors.
     """
+    of_anchors, of_cells = to_host(objects, cells)
+    contrasts = place_draws(draw_contrasts(of_anchors, of_cells, config), anchors.device)
+    return _contrast(anchors, reference, contrasts, config)
+
+
+def _contrast(
+    anchors: Tensor, reference: Tensor, contrasts: Sequence[Contrast], config: LossConfig
+) -> Tensor:
+    """`contrastive_loss` of drawn cells."""
     flat = reference.flatten(1).T
-    values = []
-    for number in objects.unique():
-        positive = (cells == number).nonzero()[:, 0]
-        if positive.numel() == 0:
-            continue
-        lowest = -1 if config.negatives_from == "map" else 0
-        other = ((cells >= lowest) & (cells != number)).nonzero()[:, 0]
-        drawn = other[torch.randperm(len(other), device=other.device)[: config.negatives]]
-        queries = anchors[objects == number]
-        values.append(contrastive_terms(queries, flat[positive], flat[drawn], config.contra_pos_reduce))
+    values = [
+        contrastive_terms(
+            anchors[drawn.anchors], flat[drawn.positives], flat[drawn.negatives], config.contra_pos_reduce
+        )
+        for drawn in contrasts
+    ]
     if not values:
         return anchors[:0].sum() + flat[:0].sum()
     return torch.cat(values).mean()
@@ -250,40 +288,46 @@ def consistency_loss(
     positive point of the key frame is paired with one random positive point of the same object in the
     reference frame. reduce: over the K entries. 0 without pairs; gradients flow into both frames.
     """
-    mine = (key_points >= 0).nonzero()[:, 0]
-    theirs = (reference_points >= 0).nonzero()[:, 0]
-    same = key_points[mine][:, None] == reference_points[theirs][None]
-    both = same.any(1)
-    mine, same = mine[both], same[both]
-    if len(mine) == 0:
+    (pairs,) = place_draws([draw_pairs(*to_host(key_points, reference_points))], key.device)
+    return _kernel_distance(key, reference, pairs, reduce)
+
+
+def _kernel_distance(key: Tensor, reference: Tensor, pairs: PointPairs, reduce: str) -> Tensor:
+    """`consistency_loss` of drawn pairs."""
+    if len(pairs.key) == 0:
         return key[:0].sum() + reference[:0].sum()
-    partner = theirs[torch.multinomial(same.to(key.dtype), 1)[:, 0]]
-    squared = (key[mine] - reference[partner]).square()
+    squared = (key[pairs.key] - reference[pairs.reference]).square()
     return squared.mean() if reduce == "mean" else squared.sum(1).mean()
 
 
-def _tracking(out: StcOutputs, key: int, targets: Sequence[FrameTargets], config: LossConfig) -> Tensor:
+def _tracking(
+    out: StcOutputs,
+    key: int,
+    targets: Sequence[FrameTargets],
+    anchors: Sequence[Anchors],
+    config: LossConfig,
+) -> Tensor:
     """Eq 5 for the pair of images (key, key + 1): both directions averaged, or key to reference only."""
-    forward = _one_way(out, key, key + 1, targets[0], targets[1], config)
+    forward = _one_way(out, key, key + 1, targets[0], targets[1], anchors[0], config)
     if not config.bidirectional:
         return forward
-    return 0.5 * (forward + _one_way(out, key + 1, key, targets[1], targets[0], config))
+    return 0.5 * (forward + _one_way(out, key + 1, key, targets[1], targets[0], anchors[1], config))
 
 
 def _one_way(
-    out: StcOutputs, key: int, reference: int, mine: FrameTargets, other: FrameTargets, config: LossConfig
+    out: StcOutputs,
+    key: int,
+    reference: int,
+    mine: FrameTargets,
+    other: FrameTargets,
+    drawn: Anchors,
+    config: LossConfig,
 ) -> Tensor:
-    point = (mine.points >= 0).nonzero()[:, 0]
-    if config.tracking == "contrastive":
-        # an object that the reference frame does not show has no positives
-        point = point[torch.isin(mine.points[point], other.cells)]
-    point = point[torch.randperm(len(point), device=point.device)[: config.anchors]]
+    point = drawn.point
     boxes = decode_boxes(out.grid.points[point], out.ltrb[key, point].detach())
     anchors = read_embeddings(out.embedding[key], box_centres(boxes), config.anchor_reading)
-    objects = mine.points[point]
     if config.tracking == "contrastive":
-        return contrastive_loss(anchors, objects, out.embedding[reference], other.cells, config)
-    present = other.points[other.points >= 0].unique()
-    centres = box_centres(other.boxes[present])
+        return _contrast(anchors, out.embedding[reference], drawn.contrasts, config)
+    centres = box_centres(other.boxes[drawn.present])
     memory = read_embeddings(out.embedding[reference], centres, config.anchor_reading)
-    return identity_loss(anchors, objects, memory, present)
+    return identity_loss(anchors, mine.points[point], memory, drawn.present)

@@ -55,6 +55,16 @@ class _Ellipse:
         return np.diff(np.concatenate([[0], edges, [HEIGHT * WIDTH]])).astype(int).tolist()
 
 
+def random_ellipse(rng: np.random.Generator, scale: float = 1.0) -> _Ellipse:
+    """An ellipse somewhere in the image, of 150 to 560 pixels half width, times `scale`."""
+    return _Ellipse(
+        rng.uniform((200, 150), (WIDTH - 200, HEIGHT - 150)),
+        rng.uniform(-6, 6, 2),
+        scale * float(rng.uniform(150, 560)),
+        float(rng.uniform(1, 3)),
+    )
+
+
 def write_official_size(
     folder: Path, videos: int = 421, predictions: int = 8, categories: int = CATEGORIES, seed: int = 0
 ) -> Corpus:
@@ -72,16 +82,11 @@ def write_official_size(
         present = rng.choice(np.arange(1, categories + 1), size=min(3, categories), replace=False)
         objects = int(rng.integers(1, 5))
         for k in range(predictions):
-            ellipse = _Ellipse(
-                rng.uniform((200, 150), (WIDTH - 200, HEIGHT - 150)),
-                rng.uniform(-6, 6, 2),
-                float(rng.uniform(150, 560)),
-                float(rng.uniform(1, 3)),
-            )
+            ellipse = random_ellipse(rng)
             category = int(rng.choice(present))
             if k < objects:
                 drawn = [ellipse.runs(t, rng) for t in range(frames)]
-                annotations.append(_annotation(len(annotations) + 1, video, category, drawn))
+                annotations.append(truth_annotation(len(annotations) + 1, video, category, drawn))
             shifted = _Ellipse(
                 ellipse.centre + rng.normal(0, 8, 2),
                 ellipse.velocity,
@@ -110,7 +115,7 @@ def _encode(runs: list[int] | None) -> dict[str, object] | None:
     return {"size": [HEIGHT, WIDTH], "counts": mask["counts"].decode("ascii")}
 
 
-def _annotation(number: int, video: int, category: int, runs: list[list[int] | None]) -> dict:
+def truth_annotation(number: int, video: int, category: int, runs: list[list[int] | None]) -> dict:
     """One object. Masks are compressed: ragged edges have more runs than real truth, too many to list."""
     binary = [None if one is None else _encode(one) for one in runs]
     masks = [None if m is None else {**m, "counts": str(m["counts"]).encode()} for m in binary]

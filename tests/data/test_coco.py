@@ -2,13 +2,16 @@
 
 import gzip
 import json
+import pickle
 
 import numpy as np
 import pytest
 from coco_files import annotation, outline, payload, rectangle, write_coco
 
+from vis_bench.data import stored
 from vis_bench.data.catalog import class_names
 from vis_bench.data.coco import open_coco, shared_categories
+from vis_bench.data.store.lazy import StoredTracks
 from vis_bench.errors import DataError
 from vis_bench.masks.rle import decode
 from vis_bench.types import Category
@@ -149,3 +152,24 @@ def test_an_object_without_a_pixel_is_left_out(tmp_path):
     opened = open_coco(write_coco(tmp_path / "coco", content), TARGET)
     assert [track.id for track in opened.tracks] == [2]
     assert [video.id for video in opened.videos] == [7]
+
+
+def test_from_a_store_it_is_the_same_and_small(tmp_path, monkeypatch):
+    path = write_coco(tmp_path / "coco")
+    plain = open_coco(path, TARGET)
+    assert isinstance(plain.tracks, tuple)
+    monkeypatch.setenv("VIS_BENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(stored, "WORTH_BYTES", 0)
+    for _ in range(2):
+        found = open_coco(path, TARGET)
+        assert isinstance(found.tracks, StoredTracks)
+        assert found == plain
+        assert repr(tuple(found.tracks)) == repr(plain.tracks)
+        assert len(pickle.dumps(found)) < 1500
+    # other classes are another store: its tracks are others
+    other = open_coco(path, (Category(2, "person"),))
+    assert other.tracks != plain.tracks
+    assert len(list((tmp_path / "cache").rglob("*.store"))) == 2
+    (tmp_path / "file").write_text("a file where the folder should be")
+    monkeypatch.setenv("VIS_BENCH_CACHE", str(tmp_path / "file"))
+    assert isinstance(open_coco(path, TARGET).tracks, tuple)

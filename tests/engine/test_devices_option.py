@@ -65,6 +65,14 @@ def test_devices_that_there_are_not(there, given, text, monkeypatch) -> None:
         choose_devices(*given)
 
 
+def test_workers_share_the_cores_of_a_machine(monkeypatch) -> None:
+    monkeypatch.setattr(devices, "cuda_count", lambda: 4)
+    monkeypatch.setattr(os, "cpu_count", lambda: 24)
+    ways = (("cpu", 1), ("cuda", 1), ("cuda", 2))
+    assert [devices.default_workers(choose_devices(*given)) for given in ways] == [0, 6, 6]
+    assert devices.default_workers(choose_devices("cuda:0", 1)) == 8
+
+
 @pytest.fixture
 def run(vis_bench, squares, protocol, tmp_path):
     def call(out: str, *options: object, method: Path = TOY):

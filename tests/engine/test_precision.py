@@ -1,10 +1,13 @@
 """One meaning of the words of --precision: which flags are set inside, and that nothing is left behind."""
 
+from typing import get_args
+
 import pytest
 import torch
 
 from vis_bench.engine.process.precision import PRECISIONS, precision, require_precision
 from vis_bench.errors import UsageError
+from vis_bench.records.speed import Precision
 
 
 def flags():
@@ -66,3 +69,7 @@ def test_a_card_without_tf32_is_refused(capability, has, monkeypatch):
         return
     with pytest.raises(UsageError, match=r"cuda:1 has no TF32"):
         require_precision("tf32", "cuda:1")
+
+
+def test_records_of_speed_know_the_same_words():
+    assert get_args(Precision) == PRECISIONS

@@ -158,6 +158,13 @@ def imported_files(*starts: str) -> set[str]:
 NO_NUMBERS = {
     *("cache.py", "errors.py", "files.py", "setup/config.py", "setup/plugins.py", "setup/protocol.py"),
     *("types.py", "records/run.py", "data/frame_predictions.py", "data/records.py", "data/splits.py"),
+    # the loader hands over the clips of the sampler; which file has which hash is looked up
+    *(
+        "engine/process/children.py",
+        "engine/process/time_left.py",
+        "engine/training/loader.py",
+        "data/store/known.py",
+    ),
     *("engine/process/environment.py", "engine/frame_store.py", "engine/process/progress.py"),
     *("engine/training/interrupts.py", "engine/training/log.py"),
 }

@@ -104,7 +104,7 @@ def test_fewer_frames_need_the_word_short(speed):
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("--scenario", "streaming"), ("--precision", "fp16"), ("--curve", "objcts")]
+    ("option", "value"), [("--scenario", "streaming"), ("--precision", "bf61"), ("--curve", "objcts")]
 )
 def test_unknown_words_are_refused(speed, option, value):
     code, _, err = speed("SLEEPER", option, value)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vis_bench.engine.speed.assemble import _gpu_notes, _load_notes, _queue_notes
+from vis_bench.engine.speed.assemble import _load_notes, _queue_notes
 from vis_bench.engine.speed.jobs import earlier_rates, expected_seconds, speed_jobs, with_result
 from vis_bench.engine.speed.measure import forecast
 from vis_bench.engine.speed.plan import SpeedSettings, plan_speed, protocols_for
@@ -62,8 +62,6 @@ class Circumstances:
 
     end_to_end_seconds: float = 10.0
     queue_seconds: float | None = 0.0
-    gpu_before: dict | None = None
-    gpu_after: dict | None = None
 
 
 def test_other_programs_are_named():
@@ -74,11 +72,12 @@ def test_other_programs_are_named():
     assert "no processor for 25% of the time" in note
 
 
-def test_what_nvml_saw_is_named():
-    # 0x1 idle and 0x2 set by the application are harmless, 0x4 is the power cap
-    quiet = {"throttle_reasons": 0x3, "other_processes": 0}
-    assert _gpu_notes([Circumstances(gpu_before=quiet, gpu_after=quiet)]) == []
-    capped = {"throttle_reasons": 0x5, "other_processes": 2}
-    notes = _gpu_notes([Circumstances(gpu_before=quiet, gpu_after=capped)])
-    assert notes == ["the GPU lowered its clocks (NVML reasons 0x4)", "2 other processes on the GPU"]
-    assert _gpu_notes([Circumstances(gpu_before={"unknown": "no NVML"})]) == ["GPU: no NVML"]
+def test_time_ends_a_repeat_in_the_estimate_too(squares, tmp_path):
+    limited = {"seconds": 5.0, "warm_up_seconds": 2.0}
+    protocols = protocols_for(["stream"], device_kind="cpu", frames=20, repeats=1, short=True, **limited)
+    settings = SpeedSettings(str(squares), "val", protocols, tmp_path / "speed")
+    jobs = speed_jobs(*plan_speed([f"{TOYS}:SLEEPER"], settings))
+    slow, fast = {"sleeper@tiny": (60.0, 60)}, {"sleeper@tiny": (0.6, 60)}
+    # three passes of 5 s after 2 s, and 2 * 8 + 4 * 8 frames of stages and audits at a second each
+    assert expected_seconds(jobs, slow)[0] == pytest.approx(17 + 48)
+    assert expected_seconds(jobs, fast)[0] == pytest.approx((60 + 48) / 100)

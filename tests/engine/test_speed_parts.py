@@ -22,6 +22,7 @@ from vis_bench.engine.speed.material import (
     videos_with_objects,
 )
 from vis_bench.engine.speed.memory import memory_facts, reset_peak
+from vis_bench.engine.speed.prepare import effort_of
 from vis_bench.engine.speed.probe import Place, drive
 from vis_bench.engine.speed.scenario import _percentiles, time_repeat, tracks_digest, video_key
 from vis_bench.engine.speed.stages import stage_breakdown, summed
@@ -256,11 +257,24 @@ def test_peak_memory_is_that_since_the_reset():
 def test_every_value_of_the_protocol_is_in_its_hash():
     changes = {
         "scenario": "offline", "device_kind": "cuda", "precision": "bf16", "compile": True, "threads": 2,
-        "frames": 25, "repeats": 2, "short": False, "rules": "speed-0",
+        "frames": 25, "repeats": 2, "short": False, "rules": "speed-0", "seconds": 5.0,
+        "warm_up_seconds": 2.0, "warm_up_frames": 20, "pinned": True, "end_to_end_only": True,
     }  # fmt: skip
     assert set(changes) == set(SpeedProtocol.model_fields)
     hashes = {PROTOCOL.model_copy(update={name: value}).content_hash() for name, value in changes.items()}
     assert len(hashes | {PROTOCOL.content_hash()}) == len(changes) + 1
+
+
+def test_protocols_of_cpus_keep_the_hashes_of_their_records():
+    # as committed records name them, before there were fields for GPUs
+    default = SpeedProtocol(scenario="stream", device_kind="cpu")
+    assert default.content_hash() == "9c1521ea179226a0b283c71587cbd1091903b837d6420af09c0c650a1069e7e4"
+    short = SpeedProtocol(scenario="offline", device_kind="cpu", short=True, frames=20, precision="bf16")
+    assert short.content_hash() == "dc30d9746cbcf5199c5fa85009df3e9ec21fae8da6e1376491a01a913c547ab6"
+    for kind in (False, True):
+        effort = effort_of("cpu", kind)
+        assert set(effort) == {"frames"}
+    assert SpeedProtocol(scenario="stream", device_kind="cpu", **effort_of("cpu", False)) == default
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no file locks")

@@ -11,7 +11,7 @@ import torch
 def alone_and_together(monkeypatch, module, model, clips: list) -> Iterator[tuple[int, tuple, tuple]]:
     """`(b, arguments for clip b alone, arguments for the batch)` of the last `module.prediction_losses`."""
     calls = []
-    monkeypatch.setattr(module, "prediction_losses", lambda *a: calls.append(a) or {})
+    monkeypatch.setattr(module, "prediction_losses", lambda *a, **k: calls.append(a) or {})
     with torch.no_grad():
         model.losses(clips)
         together = calls[-1]

@@ -141,8 +141,8 @@ def test_every_prediction_is_supervised_and_the_first_without_cross_terms(monkey
     calls = []
     original = model_module.prediction_losses
 
-    def counting(*arguments):
-        calls.append(original(*arguments))
+    def counting(*arguments, **keywords):
+        calls.append(original(*arguments, **keywords))
         return calls[-1]
 
     monkeypatch.setattr(model_module, "prediction_losses", counting)

@@ -39,7 +39,7 @@ def root(
     """Compare the paradigms of video instance segmentation under one protocol.
 
     Exit codes: 0 ok, 1 gate failed, 2 usage, 3 data missing or invalid, 4 some method failed,
-    5 not comparable, 6 inconclusive, 70 unexpected error, 130 interrupted.
+    5 not comparable, 6 inconclusive, 70 unexpected error, 130 interrupted, 143 ended by SIGTERM.
     """
 
 

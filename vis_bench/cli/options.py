@@ -17,7 +17,7 @@ DataRoot = Annotated[
     typer.Option("--data-root", help="Folder that holds the datasets.  [default: $VIS_BENCH_DATA]"),
 ]
 Dataset = Annotated[str | None, typer.Option("--dataset", "-d", help="Dataset by name or path.")]
-Device = Annotated[str, typer.Option(help="cpu or cuda[:n].")]
+Device = Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu or cuda[:n].")]
 IouType = Annotated[str, typer.Option(help="segm: `segmentations`; bbox: `bboxes` (x, y, width, height).")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes that share the videos.")]
 JsonFile = Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vis_bench.cli.options import Changes, DataRoot, put_json, say
+from vis_bench.cli.options import Changes, DataRoot, Device, put_json, say
 
 if TYPE_CHECKING:
     from vis_bench.engine.plan import OpenedData
@@ -40,7 +40,7 @@ def run(
     json_: Annotated[
         str | None, typer.Option("--json", metavar="PATH", help="Write the records here (- = stdout).")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu or cuda[:n].")] = "auto",
+    device: Device = "auto",
     devices: Annotated[
         str, typer.Option(metavar="N|LIST", help="Devices of one run: how many (2), or which (0,1).")
     ] = "1",
@@ -111,6 +111,8 @@ def run(
         def starting(self, sweep: Sweep) -> None:
             require_writable(self.folder(sweep))
             require_target(json_)
+            for text in _warnings(sweep):
+                say(f"vis-bench: warning: {text}")
 
         def finished(self, sweep: Sweep, outcomes: Sequence[engine.Outcome]) -> None:
             for outcome in outcomes:
@@ -203,6 +205,15 @@ def _print_plan(sweep: Sweep) -> None:
         say(f"{state:<10} {run.label}")
 
 
+def _warnings(sweep: Sweep) -> list[str]:
+    """One for each paper configuration that would train on a CPU."""
+    from vis_bench.engine.paper_forecast import cpu_warning
+
+    firsts = {(run.method, run.config_name): run for run in reversed(sweep.runs)}
+    found = [cpu_warning(run, sweep.data) for run in reversed(firsts.values())]
+    return [text for text in found if text is not None]
+
+
 def _devices_text(sweep: Sweep) -> str:
     """`the CPU`, `cuda:0`, or `2 x 4 CUDA devices`."""
     devices, slots = sweep.settings.devices, len(sweep.slots)
@@ -218,6 +229,7 @@ def _devices_text(sweep: Sweep) -> str:
 def _print_forecast(sweep: Sweep) -> None:
     """Time, disk and the smallest difference that can be found, from the runs that lie in the same folder."""
     from vis_bench.engine.forecast import detectable_difference, earlier_records, expected_cost
+    from vis_bench.engine.paper_forecast import paper_forecast
     from vis_bench.engine.process.progress import duration
 
     settings, runs, data, side_by_side = sweep.settings, sweep.runs, sweep.data, sweep.jobs
@@ -229,8 +241,12 @@ def _print_forecast(sweep: Sweep) -> None:
             f"about {duration(cost.seconds)}, {side_by_side} side by side; "
             f"disk about {cost.disk_bytes / 1e6:.0f} MB (both from earlier runs below {settings.out})",
         )
-    if cost.unknown:
-        _say_after("unknown", f"no earlier run to tell time and disk of: {', '.join(cost.unknown)}")
+    estimated = paper_forecast(runs, data, cost.unknown, side_by_side)
+    for word, text in estimated.texts:
+        _say_after(word, text)
+    unknown = [label for label in cost.unknown if label not in estimated.covered]
+    if unknown:
+        _say_after("unknown", f"no earlier run to tell time and disk of: {', '.join(unknown)}")
     found = detectable_difference(runs, data, earlier)
     if found is None:
         _say_after(

@@ -18,7 +18,8 @@ from vis_bench.data.layouts import (
 )
 from vis_bench.data.official import OFFICIAL, plain
 from vis_bench.data.splits import HELD_OUT_FRACTION, development_split, threshold_of
-from vis_bench.data.ytvis import read_dataset, read_video_names
+from vis_bench.data.stored import open_annotations
+from vis_bench.data.ytvis import read_video_names
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.types import Dataset
 
@@ -93,8 +94,10 @@ def open_dataset(
     split: default_split when None. Official datasets have `devval` and `train` (held out from the official
     training set by a rule, see splits), `train-full` (all of it), `valid` (also `val`; no truth) and `test`
     (no truth). data_root: folder of the official datasets, the environment variable VIS_BENCH_DATA when None;
-    it may also be one dataset's own folder. cache_root: where the shapes are kept, VIS_BENCH_CACHE or
-    ~/.cache/vis-bench when None. A path needs no data root; its frames are looked for beside the annotations.
+    it may also be one dataset's own folder. cache_root: where the shapes and packed annotations are kept,
+    VIS_BENCH_CACHE or ~/.cache/vis-bench when None. A path needs no data root; its frames are looked for
+    beside the annotations. Large annotation files are packed into the cache once; later the data set is there
+    at once, its videos and tracks are read when they are looked at.
 
     Raises UsageError (exit code 2) for an unknown name or split, DataError (3) for missing or malformed data.
 
@@ -104,13 +107,13 @@ def open_dataset(
     vis_bench.errors.UsageError: shapes has no split 'tset'. Known: train, val, test.
     """
     name = str(name_or_path)
+    cache = None if cache_root is None else Path(cache_root)
     if name in OFFICIAL:
         root = None if data_root is None else Path(data_root)
-        return _open_official(name, split or default_split(name), root)
+        return _open_official(name, split or default_split(name), root, cache)
     if name in _SHAPES_SPLITS:
-        cache = None if cache_root is None else Path(cache_root)
         return _open_shapes(name, split or default_split(name), cache)
-    return _open_path(_existing_path(name), split)
+    return _open_path(_existing_path(name), split, cache)
 
 
 def describe_datasets(data_root: Path | None = None) -> list[tuple[str, str, str]]:
@@ -141,7 +144,7 @@ def _data_root(data_root: Path | None) -> Path | None:
     return Path(given).expanduser() if given else None
 
 
-def _open_official(name: str, split: str, data_root: Path | None) -> Dataset:
+def _open_official(name: str, split: str, data_root: Path | None, cache_root: Path | None) -> Dataset:
     dataset = OFFICIAL[name]
     if split not in _OFFICIAL_SPLITS:
         raise UsageError(f"{name} has no split {split!r}.{did_you_mean(split, _OFFICIAL_SPLITS)}")
@@ -158,21 +161,28 @@ def _open_official(name: str, split: str, data_root: Path | None) -> Dataset:
             f"Point --data-root or the environment variable {DATA_ROOT_VARIABLE} at <data root>."
         )
     label = {"train": "train-full", "valid": "valid", "test": "test"}[file_split]
-    full = read_dataset(path, None, name, label)
+    full = open_annotations(path, None, name, label, cache_root)
     _check_classes(full, path)
     first_frame = full.videos[0].file_names[0] if full.videos else None
     full = replace(full, image_root=official_image_root(dataset, root, file_split, first_frame))
     if split not in ("train", "devval"):
         return full
-    return development_split(full, split, _threshold_of_2019(root) if name == "ytvis21" else None)
+    return development_split(full, split, _threshold_of_2019(root, cache_root) if name == "ytvis21" else None)
 
 
-def _threshold_of_2019(root: Path) -> str | None:
+def _threshold_of_2019(root: Path, cache_root: Path | None) -> str | None:
     """The cut of ytvis19, so that a video of both years stays on one side; None without the 2019 file."""
     path = official_annotations(OFFICIAL["ytvis19"], root, "train")
     if path is None:
         return None
-    return threshold_of(read_video_names(path), HELD_OUT_FRACTION["ytvis19"])
+    try:
+        names = [
+            video.name for video in open_annotations(path, None, "ytvis19", "train-full", cache_root).videos
+        ]
+    except DataError:
+        # a broken mask of the other year is no reason to stop, only its list of videos counts
+        names = read_video_names(path)
+    return threshold_of(names, HELD_OUT_FRACTION["ytvis19"])
 
 
 def _check_classes(dataset: Dataset, path: Path) -> None:
@@ -196,7 +206,8 @@ def _open_shapes(name: str, split: str, cache_root: Path | None) -> Dataset:
     from vis_bench.data.shapes import ensure_shapes
 
     folder = ensure_shapes(name, split, default_cache_root() if cache_root is None else cache_root)
-    return read_dataset(folder / f"instances_{split}.json", folder / "JPEGImages", name, split)
+    annotations = folder / f"instances_{split}.json"
+    return open_annotations(annotations, folder / "JPEGImages", name, split, cache_root)
 
 
 def _existing_path(name_or_path: str) -> Path:
@@ -221,7 +232,7 @@ def _splits_of_folder(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _open_path(path: Path, split: str | None) -> Dataset:
+def _open_path(path: Path, split: str | None, cache_root: Path | None) -> Dataset:
     if path.is_file():
         annotations = path
         chosen = split_of_file(path)
@@ -241,6 +252,6 @@ def _open_path(path: Path, split: str | None) -> Dataset:
     if name in known_datasets():
         # A folder named `ovis` is not the catalogued dataset: its `train` is another set of videos.
         name = f"path:{name}"
-    dataset = read_dataset(annotations, None, name, chosen)
+    dataset = open_annotations(annotations, None, name, chosen, cache_root)
     first_frame = dataset.videos[0].file_names[0] if dataset.videos else None
     return replace(dataset, image_root=image_root_beside(annotations, chosen, first_frame))

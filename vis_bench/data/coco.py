@@ -25,6 +25,7 @@ from vis_bench.data.records import (
 )
 from vis_bench.data.segmentations import SegmentationBatch
 from vis_bench.data.splits import split_hash
+from vis_bench.data.stored import packed_copy
 from vis_bench.data.ytvis import check_file_name, check_size
 from vis_bench.errors import DataError
 from vis_bench.masks.rle import tight_box
@@ -94,7 +95,7 @@ def open_coco(path: Path, categories: Sequence[Category], image_root: Path | Non
         tracks = _read_objects(require_list(record, "annotations", where), images, found, shared, where)
     used = {track.video_id for track in tracks if not track.is_crowd}
     videos = tuple(image for image in images.values() if image.id in used)
-    return Dataset(
+    dataset = Dataset(
         name="coco",
         split=split,
         videos=videos,
@@ -104,6 +105,8 @@ def open_coco(path: Path, categories: Sequence[Category], image_root: Path | Non
         annotation_hash=annotation_hash,
         split_hash=split_hash(video.name for video in videos),
     )
+    classes = "\n".join(f"{category.id} {category.name}" for category in categories)
+    return packed_copy(dataset, annotations, f"coco\n{annotation_hash}\n{classes}")
 
 
 def _annotation_file(path: Path) -> Path:

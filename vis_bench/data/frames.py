@@ -26,7 +26,8 @@ def load_frame(image_root: Path, file_name: str, size: tuple[int, int] | None = 
         with Image.open(path) as image:
             if image.mode in _UNSUPPORTED_MODES:
                 raise DataError(f"{path}: has pixels of mode {image.mode}. Convert the frames to 8 bits.")
-            frame = np.asarray(image.convert("RGB"))
+            # converting copies, also where nothing is to be done
+            frame = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except FileNotFoundError:
         raise DataError(_missing(image_root, file_name)) from None
     except UnidentifiedImageError:

@@ -25,7 +25,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from vis_bench.errors import DataError
-from vis_bench.types import Dataset
+from vis_bench.types import Dataset, TracksOnDemand, VideosOnDemand
 
 HELD_OUT_FRACTION = {
     "ytvis19": Fraction(400, 2238),
@@ -53,13 +53,20 @@ def held_out_names(names: Sequence[str], fraction: Fraction) -> frozenset[str]:
 
 def keep_videos(dataset: Dataset, split: str, ids: frozenset[int]) -> Dataset:
     """The videos with these ids, and their truth, as a split of their own. Order of the file is kept."""
-    videos = tuple(video for video in dataset.videos if video.id in ids)
-    tracks = dataset.tracks
+    videos, tracks = dataset.videos, dataset.tracks
+    if isinstance(videos, VideosOnDemand):
+        videos = videos.only(ids)
+    else:
+        videos = tuple(video for video in videos if video.id in ids)
+    if isinstance(tracks, TracksOnDemand):
+        tracks = tracks.only(ids)
+    elif tracks is not None:
+        tracks = tuple(track for track in tracks if track.video_id in ids)
     return replace(
         dataset,
         split=split,
         videos=videos,
-        tracks=None if tracks is None else tuple(track for track in tracks if track.video_id in ids),
+        tracks=tracks,
         split_hash=split_hash(video.name for video in videos),
     )
 

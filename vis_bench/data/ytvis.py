@@ -5,7 +5,8 @@
     annotation  {id, video_id, category_id, iscrowd, segmentations: [RLE | polygons | null, ..],
                  bboxes: [[x, y, width, height] | null, ..], areas: [pixels | null, ..]}
 
-The three lists of an annotation have one entry per frame of its video. Fields not named here are ignored.
+The three lists of an annotation have one entry per frame of its video. Fields of an annotation that are not
+named here are kept as they are (`TruthTrack.extra`); all others are ignored.
 Source: YouTube-VIS challenge page (format description); specification 0.2 (data facts).
 """
 
@@ -34,6 +35,7 @@ from vis_bench.files import read_json, write_json
 from vis_bench.masks.rle import tight_box
 from vis_bench.types import Category, Dataset, Rle, TruthTrack, Video
 
+_FIELDS = frozenset({"id", "video_id", "category_id", "iscrowd", "segmentations", "bboxes", "areas"})
 # What a JPEG can hold; keeps every pixel count far inside 64 bits.
 _LONGEST_SIDE_PIXELS = 65_535
 
@@ -68,12 +70,12 @@ def parse_dataset(
             "`annotations`. A list is a results file: score it with `vis-bench eval`."
         )
     record = require_object(payload, where)
-    videos = _read_videos(require_list(record, "videos", where), where)
-    categories = _read_categories(require_list(record, "categories", where), where)
+    videos = read_videos(require_list(record, "videos", where), where)
+    categories = read_categories(require_list(record, "categories", where), where)
     tracks = None
     truth = record.get("annotations")
     if truth is not None and not (truth == [] and hides_truth(name, split)):
-        tracks = _read_tracks(require_list(record, "annotations", where), videos, categories, where)
+        tracks = read_tracks(require_list(record, "annotations", where), videos, categories, where)
     return Dataset(
         name=name,
         split=split,
@@ -93,7 +95,7 @@ def read_video_names(annotations: Path) -> list[str]:
     """
     where = str(annotations)
     record = require_object(read_json(annotations), where)
-    return [video.name for video in _read_videos(require_list(record, "videos", where), where)]
+    return [video.name for video in read_videos(require_list(record, "videos", where), where)]
 
 
 def write_annotations(path: Path, dataset: Dataset) -> None:
@@ -137,7 +139,8 @@ def _track_record(track: TruthTrack) -> dict[str, Any]:
     }
 
 
-def _read_videos(records: list[Any], file: str) -> tuple[Video, ...]:
+def read_videos(records: list[Any], file: str) -> tuple[Video, ...]:
+    """Validate the list `videos`. Raises DataError as read_dataset."""
     if not records:
         raise DataError(f"{file}: `videos` is empty. A data set needs at least one video.")
     videos: dict[int, Video] = {}
@@ -185,7 +188,8 @@ def check_file_name(name: object, where: str) -> None:
         )
 
 
-def _read_categories(records: list[Any], file: str) -> tuple[Category, ...]:
+def read_categories(records: list[Any], file: str) -> tuple[Category, ...]:
+    """Validate the list `categories`, ordered by id. Raises DataError as read_dataset."""
     if not records:
         raise DataError(f"{file}: `categories` is empty. List every class with `id` and `name`.")
     categories: dict[int, Category] = {}
@@ -207,9 +211,10 @@ def _read_categories(records: list[Any], file: str) -> tuple[Category, ...]:
     return tuple(categories[key] for key in sorted(categories))
 
 
-def _read_tracks(
+def read_tracks(
     records: list[Any], videos: tuple[Video, ...], categories: tuple[Category, ...], file: str
 ) -> tuple[TruthTrack, ...]:
+    """Validate the list `annotations`. Raises DataError as read_dataset."""
     video_by_id = {video.id: video for video in videos}
     category_ids = {category.id for category in categories}
 
@@ -271,6 +276,7 @@ def _track(
         segmentations=tuple(segmentations),
         boxes=boxes,
         areas=areas,
+        extra={key: value for key, value in record.items() if key not in _FIELDS},
     )
 
 

@@ -306,6 +306,7 @@ def _train_job(run: RunSpec, data: OpenedData) -> TrainJob:
         extra=data.extra,
         in_order=settings.deterministic or settings.device == "cpu",
         scale_gradients=run.precision == "fp16",
+        workers=settings.workers or 0,
     )
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vis_bench.engine.order import Order
 from vis_bench.engine.plan import OpenedData, RunSpec, open_data
@@ -14,9 +14,6 @@ from vis_bench.engine.process.children import end_with_parent, process_context
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.progress import Progress
 from vis_bench.records.run import Record
-
-if TYPE_CHECKING:
-    pass
 
 
 def execute(run: RunSpec, data: OpenedData, progress: Progress, together: Any = None) -> Record:

@@ -10,7 +10,7 @@ from typing import Any
 from vis_bench.data import catalog
 from vis_bench.engine.plan import OpenedData, RunSpec, open_data, plan_runs, with_fresh
 from vis_bench.engine.process.busy import machine_shared
-from vis_bench.engine.process.devices import choose_devices, leads
+from vis_bench.engine.process.devices import choose_devices, default_workers, leads
 from vis_bench.engine.process.environment import require_torch
 from vis_bench.engine.process.precision import require_precision
 from vis_bench.engine.sweep import Outcome, default_jobs, run_sweep
@@ -159,7 +159,7 @@ def run(
         overrides=tuple(_assignments(overrides)),
         keep_frames=keep_frames,
         devices=chosen_devices.slots[0],
-        workers=workers,
+        workers=default_workers(chosen_devices) if workers is None else workers,
         precision=precision,
         deterministic=deterministic,
     )

@@ -19,15 +19,28 @@ OUR_METHODS = "methods"
 
 # what decides which masks are read: the compiled kernels and all that chooses between them and the plain path
 _MASKS = (*(f"masks/{name}.py" for name in ("rle", "kernels", "boxes")), "masks/kernels.c")
-_READING = ("coco", "extra", "frames", "official", "predictions", "segmentations", "ytvis")
+_READING = (
+    *(
+        "coco",
+        "extra",
+        "frames",
+        "json_stream",
+        "official",
+        "predictions",
+        "segmentations",
+        "stored",
+        "ytvis",
+    ),
+    *(f"store/{name}" for name in ("build", "lazy", "packed")),
+)
 _LOOP = ("auxiliary", "group", "loop", "optimizer", "shards", "state", "stepping", "sums", "weights")
-_CLIPS = ("augment", "draws", "mixed_clips", "pseudo_clips", "sampler")
+_CLIPS = ("augment", "draws", "mixed_clips", "pixels", "pseudo_clips", "sampler")
 # what decides the weights and the tracks besides the method; plans, reports and messages do not
 TRAINING_SOURCES = (
     "method.py",
     "setup/seeds.py",
     *_MASKS,
-    *(f"masks/{name}.py" for name in ("rle_check", "rle_quick")),
+    *(f"masks/{name}.py" for name in ("rle_check", "rle_quick", "sampled")),
     *(f"data/{name}.py" for name in _READING),
     *(f"engine/{name}.py" for name in ("execute", "track")),
     *(f"engine/training/{name}.py" for name in _LOOP),

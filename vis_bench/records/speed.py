@@ -18,10 +18,12 @@ CURVE_SUFFIX = ".curve.json"
 RULES = "speed-1"
 """Changes when the way of measuring changes, so that older numbers share no table with newer ones."""
 FRAMES_MIN = 500
+CUDA_FRAMES = 2000
+"""Frames after which a repeat on a GPU ends, if its seconds have not passed before."""
 P99_FRAMES_MIN = 1000
 
 Scenario = Literal["stream", "offline"]
-Precision = Literal["fp32", "tf32", "bf16"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 CurveKind = Literal["length", "objects"]
 
 
@@ -32,8 +34,14 @@ class _Strict(BaseModel):
 class SpeedProtocol(_Strict):
     """Everything besides method, weights, data and machine that can change a number.
 
-    precision: fp32 (no TF32), tf32, or bf16 (autocast; TF32 for the rest on CUDA). compile: the backbone
-    through torch.compile. frames: at least so many are timed in every repeat; short: fewer than 500.
+    precision: fp32 (no TF32), tf32, bf16 or fp16 (autocast, no TF32). compile: the backbone through
+    torch.compile. frames: at least so many are timed in every repeat; short: fewer than a full measurement.
+
+    The rest came later; at its default, which is how CPUs are measured, it is no part of the hash. seconds: a
+    repeat also ends with the video with which its end-to-end pass has taken so long. warm_up_seconds,
+    warm_up_frames: one video is shown until its time is stable, at least so long and so many frames; 0: every
+    input shape once. pinned: frames lie in page-locked memory. end_to_end_only: without the passes `model
+    only` and `with decoding`, whose seconds are 0.
     """
 
     rules: str = RULES
@@ -45,10 +53,42 @@ class SpeedProtocol(_Strict):
     frames: int = FRAMES_MIN
     repeats: int = 3
     short: bool = False
+    seconds: float | None = None
+    warm_up_seconds: float = 0.0
+    warm_up_frames: int = 0
+    pinned: bool = False
+    end_to_end_only: bool = False
+
+    def values(self) -> dict[str, Any]:
+        """Plain values, ready for JSON; without what came later and stands at its default."""
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in self.model_dump(mode="json").items()
+            if name not in _ADDED_LATER or value != fields[name].default
+        }
 
     def content_hash(self) -> str:
         """SHA-256 of all of it."""
-        return config_hash(self.model_dump(mode="json"))
+        return config_hash(self.values())
+
+
+_ADDED_LATER = frozenset({"seconds", "warm_up_seconds", "warm_up_frames", "pinned", "end_to_end_only"})
+"""Fields whose default means what was done before they existed, so that older records keep their hash."""
+
+
+class WarmUp(_Strict):
+    """Before a repeat, one video again and again. seconds, frames, rounds: spent on it.
+
+    stable: whether the time per frame had come to rest; last_change: by how much it still changed (0.02 is
+    2 %). None without rounds enough to tell.
+    """
+
+    seconds: float
+    frames: int
+    rounds: int
+    stable: bool | None
+    last_change: float | None
 
 
 class Percentiles(_Strict):
@@ -66,7 +106,9 @@ class Repeat(_Strict):
     that returns whole tracks, in the scenario `offline`, and with one video only. harness_seconds: end to end
     less method, decoding and copies to the device. cpu_seconds: of all threads of the process during the
     end-to-end pass; on a CPU that other processes use too it says more than the wall time. queue_seconds: of
-    that pass, ready but without a processor because of other programs; None where that is not known.
+    that pass, ready but without a processor because of other programs; None where that is not known. frames:
+    of one pass; None where every repeat has those of the record. memory: `peak_bytes` of the device that
+    computes, on CUDA also `host_peak_bytes`. gpu_samples: NVML during the end-to-end pass.
     """
 
     end_to_end_seconds: float
@@ -81,6 +123,9 @@ class Repeat(_Strict):
     memory: dict[str, Any]
     gpu_before: dict[str, Any] = Field(default_factory=dict)
     gpu_after: dict[str, Any] = Field(default_factory=dict)
+    frames: int | None = None
+    warm_up: WarmUp | None = None
+    gpu_samples: dict[str, Any] = Field(default_factory=dict)
 
 
 class Audit(_Strict):
@@ -107,9 +152,9 @@ class Stages(_Strict):
 class SpeedRecord(_Strict):
     """One method x data x speed protocol on one machine.
 
-    weights: `random`, or where they come from. frames, videos: of one pass (videos: distinct).
-    tracks_per_frame: masks or boxes that the timed run put out per frame; with random weights it may be 0,
-    and then all that is done for objects was not measured.
+    weights: `random`, or where they come from. frames, videos: of one pass (videos: distinct), of the
+    shortest repeat where time ends them. tracks_per_frame: masks or boxes that the timed run put out per
+    frame; with random weights it may be 0, and then all that is done for objects was not measured.
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -34,6 +34,7 @@ class Case:
     method: str
     values: dict[str, Any]
     every_iterations: int = 3
+    workers: int = 0
 
 
 def write_videos(folder: Path) -> Path:
@@ -99,7 +100,9 @@ def train_job(case: Case, dataset: Dataset) -> tuple[Any, TrainJob]:
     seed_everything(0)
     model = build_method(spec, config, len(dataset.categories))
     later = tuple(getattr(config, "later_training", ()))
-    return model, TrainJob(config.train, dataset, protocol, 0, "cpu", later_training=later)
+    return model, TrainJob(
+        config.train, dataset, protocol, 0, "cpu", later_training=later, workers=case.workers
+    )
 
 
 def _rank(case: Case, videos: Path, out: Path, rank: int, size: int, stop_after: int | None) -> None:

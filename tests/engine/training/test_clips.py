@@ -25,15 +25,19 @@ from PIL import Image  # noqa: E402
 from vis_bench.data.ytvis import read_dataset  # noqa: E402
 from vis_bench.engine.training.clips.augment import (  # noqa: E402
     ClipTransform,
-    apply_transform,
     draw_transform,
+    move_frame,
+    output_size,
     resized,
     tight_boxes,
 )
 from vis_bench.engine.training.clips.draws import Draws  # noqa: E402
+from vis_bench.engine.training.clips.pixels import transformed_objects  # noqa: E402
 from vis_bench.engine.training.clips.sampler import ClipSampler, choose_frames  # noqa: E402
 from vis_bench.errors import DataError  # noqa: E402
+from vis_bench.masks.rle import encode  # noqa: E402
 from vis_bench.method import Augmentation, ClipSampling  # noqa: E402
+from vis_bench.types import TruthTrack  # noqa: E402
 
 PLAIN = Augmentation(flip=0.0)
 
@@ -60,6 +64,15 @@ def dataset(tmp_path):
 
 def sampler(dataset, frames=2, augmentation=PLAIN, order_seed=3, augmentation_seed=4, **sampling):
     return ClipSampler(dataset, ClipSampling(frames, **sampling), augmentation, order_seed, augmentation_seed)
+
+
+def moved(transform, frames, masks):
+    """Frames [1, 3, H, W] and masks [1, 1, H, W] bool as a clip shows them, and the boxes [1, 1, 4]."""
+    out = torch.empty((3, *output_size(transform)), dtype=torch.uint8)
+    move_frame(transform, frames[0], out)
+    track = TruthTrack(1, 1, 1, False, (encode(masks[0, 0].numpy()),), (None,), (None,))
+    found = transformed_objects([track], 1, tuple(masks.shape[-2:]), transform)
+    return out[None], found.masks, found.boxes
 
 
 def assert_equal_clips(first, second):
@@ -91,10 +104,9 @@ def test_a_squares_box_after_resize_flip_and_crop_by_hand():
     cropped = ClipTransform((24, 40), flip=True, crop=(6, 20, 10, 8))
     expected = {doubled: [10, 4, 18, 10], flipped: [22, 4, 30, 10], cropped: [2, 0, 8, 4]}
     for transform, box in expected.items():
-        moved_frames, moved_masks = apply_transform(transform, frames, masks)
-        boxes, visible = tight_boxes(moved_masks)
+        moved_frames, moved_masks, boxes = moved(transform, frames, masks)
         assert boxes[0, 0].tolist() == box
-        assert visible.all()
+        assert tight_boxes(moved_masks)[0][0, 0].tolist() == box
         # The picture of the square moves with its mask: bright inside it, dark away from its edge.
         inside = moved_masks[0, 0]
         assert (moved_frames[0, 0][inside] > 127).all()
@@ -106,7 +118,7 @@ def test_halving_keeps_masks_aligned_with_frames():
     masks = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
     masks[..., 2:6, 4:8] = True
     frames = masks.to(torch.uint8).expand(1, 3, 8, 8) * 200
-    moved_frames, moved_masks = apply_transform(ClipTransform((4, 4), flip=False, crop=None), frames, masks)
+    moved_frames, moved_masks, _ = moved(ClipTransform((4, 4), flip=False, crop=None), frames, masks)
     assert tight_boxes(moved_masks)[0][0, 0].tolist() == [2, 1, 4, 3]
     assert ((moved_frames[0, 0] > 100) == moved_masks[0, 0]).all()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,14 @@ def losses(out: Path) -> list[tuple[int, dict[str, float]]]:
     return [(line["iteration"], line["losses"]) for line in map(json.loads, lines)]
 
 
-def check(case: Case, videos: Path, tmp_path: Path, ways: list[tuple[int, int | None, int]]) -> None:
-    """ways: (devices, iterations after which it is killed or None, devices that go on)."""
+def check(
+    case: Case, videos: Path, tmp_path: Path, ways: list[tuple[int, int | None, int]], workers: int = 0
+) -> None:
+    """ways: (devices, iterations after which it is killed or None, devices that go on). workers: of these."""
     whole = tmp_path / "whole"
     train_on(case, videos, whole, 1)
     expected = trained_bytes(whole)
+    case = replace(case, workers=workers)
     for number, (first, killed_after, second) in enumerate(ways):
         out = tmp_path / str(number)
         if killed_after is not None:
@@ -62,8 +66,13 @@ def test_the_number_of_devices_changes_no_byte(case: Case, videos: Path, tmp_pat
     check(case, videos, tmp_path, [(1, None, 2), (1, None, 3), (2, 5, 3), (3, 7, 1)])
 
 
+@pytest.mark.long
+def test_workers_change_no_byte(videos: Path, tmp_path: Path) -> None:
+    check(CASES[0], videos, tmp_path, [(1, None, 1), (1, None, 2)], workers=2)
+
+
 @pytest.mark.slow
 def test_two_devices_give_the_bytes_of_one(videos: Path, tmp_path: Path) -> None:
     """A short one of the above for every run of the tests: batch norms, an average, an auxiliary head."""
     short = {**SMALL, "train.iterations": 4}
-    check(Case("mask2former_vis", short, 2), videos, tmp_path, [(2, 3, 2)])
+    check(Case("mask2former_vis", short, 2), videos, tmp_path, [(2, 3, 2)], workers=2)

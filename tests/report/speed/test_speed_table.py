@@ -103,6 +103,59 @@ def test_no_line_is_wider_than_a_terminal(length):
         assert len(line) <= 80, line
 
 
+def on_gpu(frames, seconds, watts, **changes):
+    """One repeat of `frames` in `seconds`, under the limits of a GPU."""
+    protocol = SpeedProtocol(
+        scenario="stream", device_kind="cuda", frames=2000, seconds=60.0, warm_up_seconds=10.0
+    )
+    memory = {"kind": "CUDA allocated", "peak_bytes": 2_000_000_000, "host_peak_bytes": 3_000_000_000}
+    samples = {"samples": 3, "power_watts": [100.0, watts, 700.0]}
+    timed = [
+        repeat(one).model_copy(update={"frames": number, "memory": memory, "gpu_samples": samples})
+        for number, one in zip(frames, seconds, strict=True)
+    ]
+    return record(
+        hardware={**GPU, "power_limit_watts": 700.0, "mig": "off"}, protocol=protocol, frames=min(frames),
+        protocol_hash=protocol.content_hash(), repeats=tuple(timed), **changes,
+    )  # fmt: skip
+
+
+def cells_of(text, head_word):
+    lines = text.splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("method") and head_word in line)
+    return dict(zip(lines[place].split(), lines[place + 2].split(), strict=True))
+
+
+def test_a_repeat_that_time_ended_counts_its_own_frames():
+    text = speed_table([on_gpu((600, 1200, 900), (60.0, 60.0, 60.0), 350.0)])
+    # 10, 20 and 15 frames per second; half of 10 is 33.3 % of 15
+    cells = cells_of(text, "FPS")
+    assert (cells["FPS"], cells["±%"], cells["MB"]) == ("15.0", "33.3", "2000")
+    assert "2000 frames or 60 s x 3" in " ".join(text.split())
+    assert "Some GPU at 700 W" in text
+
+
+def test_power_and_memory_of_the_host_are_columns_of_gpus_only():
+    gpu = on_gpu((600,), (60.0,), 350.4)
+    text = speed_table([gpu]).replace("host MB", "host_MB").replace("params M", "params")
+    cells = cells_of(text.replace("trained M", "trained").replace("CPU ms", "CPU_ms"), "GMACs")
+    assert (cells["host_MB"], cells["W"]) == ("3000", "350")
+    assert "page-locked" in text
+    for text in (speed_table([record()]), speed_markdown([record()])):
+        assert "host MB" not in text
+        assert "page-locked" not in text
+    new = {"host MB", "W", "seconds", "warm_up_seconds", "warm_up_frames", "pinned", "end_to_end_only"}
+    assert not new & set(next(csv.reader(io.StringIO(speed_csv([record()])))))
+    assert {"host MB", "W", "seconds"} <= set(next(csv.reader(io.StringIO(speed_csv([gpu])))))
+
+
+def test_a_lower_power_limit_is_another_machine():
+    gpu = on_gpu((600,), (60.0,), 350.0)
+    lower = gpu.model_copy(update={"hardware": {**gpu.hardware, "power_limit_watts": 500.0}})
+    part = gpu.model_copy(update={"hardware": {**gpu.hardware, "mig": "on"}})
+    assert len(blocks([gpu, lower, part, gpu])) == 3
+
+
 def test_a_failed_audit_is_said_everywhere():
     wrong = record(audits=(Audit(name="same", ok=False, detail="2 of 3 videos differ"),))
     for text in (speed_table([wrong]), speed_markdown([wrong])):

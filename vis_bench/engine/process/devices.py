@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from vis_bench.errors import UsageError
 
+MOST_WORKERS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Devices:
@@ -77,6 +79,15 @@ def choose_devices(device: str, devices: int | str = 1) -> Devices:
     if missing:
         raise UsageError(f"--device cuda:{missing[0]}: this machine has {there} CUDA devices.")
     return Devices(kind, tuple(tuple(f"cuda:{one}" for one in slot) for slot in slots))
+
+
+def default_workers(devices: Devices) -> int:
+    """Processes that read clips, for each device: none on a CPU, whose cores compute; on GPUs a share of the
+    cores, at most 8."""
+    if devices.kind == "cpu":
+        return 0
+    share = (os.cpu_count() or 1) // (len(devices.slots) * devices.per_run)
+    return max(1, min(MOST_WORKERS, share))
 
 
 def _numbers(devices: int | str) -> int | list[int]:

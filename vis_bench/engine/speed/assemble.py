@@ -11,7 +11,7 @@ import vis_bench
 from vis_bench.engine.plan import identity
 from vis_bench.engine.process.environment import git_state, package_versions
 from vis_bench.engine.speed.audit import same_predictions
-from vis_bench.engine.speed.material import timed_videos
+from vis_bench.engine.speed.gpu_notes import gpu_notes
 from vis_bench.engine.speed.plan import SpeedPlan
 from vis_bench.files import read_json
 from vis_bench.records.speed import (
@@ -34,8 +34,6 @@ from vis_bench.types import Dataset
 
 _BUSY_LOAD = 0.5
 _QUEUE_MAX = 0.05
-# NVML's bits for an idle GPU and for clocks that the user or the application has set
-_HARMLESS_THROTTLING = 0x1 | 0x2
 
 
 def _facts(plan: SpeedPlan, dataset: Dataset) -> dict[str, Any]:
@@ -61,81 +59,105 @@ def assembled(
     wrong: Mapping[str, Any] | None,
 ) -> SpeedRecord:
     """The record of one method and scenario, written beside its results. wrong: the result that failed."""
-    facts = {
+    if wrong is not None:
+        record = SpeedRecord(
+            **_speed_facts(plan, protocol, dataset),
+            status="failed",
+            error=wrong["error"],
+            error_code=wrong.get("error_code"),
+        )
+    else:
+        timed = [read_json(plan.timing(protocol, repeat)[1]) for repeat in range(protocol.repeats)]
+        record = record_of(plan, protocol, dataset, timed, read_json(plan.inspection()[1]))
+    write_speed(plan.directory / f"{protocol.scenario}{SUFFIX}", record)
+    return record
+
+
+def _speed_facts(plan: SpeedPlan, protocol: SpeedProtocol, dataset: Dataset) -> dict[str, Any]:
+    return {
         **_facts(plan, dataset),
         "paradigm": plan.spec.info.paradigm,
         "config_values": to_dict(plan.config),
         "protocol": protocol,
         "protocol_hash": protocol.content_hash(),
     }
-    target = plan.directory / f"{protocol.scenario}{SUFFIX}"
-    if wrong is not None:
-        record = SpeedRecord(
-            **facts, status="failed", error=wrong["error"], error_code=wrong.get("error_code")
-        )
-        write_speed(target, record)
-        return record
-    timed = [read_json(plan.timing(protocol, repeat)[1]) for repeat in range(protocol.repeats)]
-    seen = read_json(plan.inspection()[1])
-    videos = timed_videos(dataset, protocol.frames, protocol.short)
-    frames, different = sum(video.length for video in videos), len({video.id for video in videos})
-    audits = (
-        same_predictions([result["digests"] for result in timed], seen["scored"]),
-        Audit.model_validate(seen["repeated"]),
-    )
+
+
+def record_of(
+    plan: SpeedPlan,
+    protocol: SpeedProtocol,
+    dataset: Dataset,
+    timed: Sequence[Mapping[str, Any]],
+    seen: Mapping[str, Any] | None,
+) -> SpeedRecord:
+    """The record that the results of its processes make.
+
+    timed: of each repeat, see `time_repeat`. seen: stages, audits and sizes; None where nobody looked, which
+    the notes say.
+    """
     repeats = tuple(Repeat.model_validate(result["repeat"]) for result in timed)
-    tracks_per_frame = timed[0]["tracks_per_frame"]
-    record = SpeedRecord(
-        **facts,
+    looked: dict[str, Any] = {}
+    if seen is not None:
+        looked = {
+            "stages": Stages.model_validate(seen["stages"]) if seen["stages"] else None,
+            "audits": (
+                same_predictions([result["digests"] for result in timed], seen["scored"]),
+                Audit.model_validate(seen["repeated"]),
+            ),
+            "parameters": seen["parameters"],
+            "macs_per_frame": seen.get("macs_per_frame"),
+            "macs_frame": seen.get("macs_frame"),
+            "macs_zero_operations": tuple(seen.get("macs_zero_operations", ())),
+        }
+    return SpeedRecord(
+        **_speed_facts(plan, protocol, dataset),
+        **looked,
         status="done",
-        frames=frames,
-        videos=different,
+        frames=min(result["frames"] for result in timed),
+        videos=min(result["videos"] for result in timed),
         repeats=repeats,
-        tracks_per_frame=tracks_per_frame,
-        stages=Stages.model_validate(seen["stages"]) if seen["stages"] else None,
-        audits=audits,
-        parameters=seen["parameters"],
-        macs_per_frame=seen.get("macs_per_frame"),
-        macs_frame=seen.get("macs_frame"),
-        macs_zero_operations=tuple(seen.get("macs_zero_operations", ())),
+        tracks_per_frame=timed[0]["tracks_per_frame"],
         hardware=timed[0]["hardware"],
-        notes=tuple(_notes(plan, protocol, frames, different, tracks_per_frame, repeats, seen, timed)),
+        notes=tuple(_notes(plan, protocol, repeats, seen, timed)),
     )
-    write_speed(target, record)
-    return record
 
 
 def _notes(
     plan: SpeedPlan,
     protocol: SpeedProtocol,
-    frames: int,
-    videos: int,
-    tracks_per_frame: float,
     repeats: Sequence[Repeat],
-    seen: dict[str, Any],
+    seen: Mapping[str, Any] | None,
     timed: Sequence[Mapping[str, Any]],
 ) -> list[str]:
     """What a reader has to know."""
-    notes = [*_load_notes(timed), *_queue_notes(repeats), *_gpu_notes(repeats)]
-    if protocol.short:
+    frames, videos = (min(result[name] for result in timed) for name in ("frames", "videos"))
+    notes = [*_load_notes(timed), *_queue_notes(repeats), *gpu_notes(repeats)]
+    if protocol.short and protocol.seconds is not None:
+        notes.append(f"short: a repeat of {protocol.seconds:g} s, {frames} frames")
+    elif protocol.short:
         notes.append(f"short: {frames} frames instead of at least {FRAMES_MIN}")
+    if protocol.end_to_end_only:
+        notes.append("end to end only: no pass for the model alone, none with decoding")
     if videos == 1:
         notes.append("one video only: no percentiles, they would say nothing about other videos")
     whole = not plan.spec.info.online and any(repeat.look_ahead_frames for repeat in repeats)
     if protocol.scenario == "stream" and whole and all(repeat.latency_ms is None for repeat in repeats):
         notes.append("returns whole tracks after the last frame: no latency per frame")
     if plan.weights is None:
-        found = f"{tracks_per_frame:.1f} objects put out per frame"
+        found = f"{timed[0]['tracks_per_frame']:.1f} objects put out per frame"
         notes.append(f"random weights: {found}; trained weights do other work for objects")
     if plan.spec.info.online and any(repeat.look_ahead_frames for repeat in repeats):
         ahead = max(repeat.look_ahead_frames for repeat in repeats)
         notes.append(f"declared online, but reads {ahead} frames ahead")
-    if seen["stages"] is None:
+    if seen is None:
+        notes.append("not audited, no stages: the measurement was not looked into")
+    elif seen["stages"] is None:
         notes.append("no stages: hooks inside a compiled backbone would make it another one")
-    if "macs_note" in seen:
+    if seen is not None and "macs_note" in seen:
         notes.append(seen["macs_note"])
     if not all(repeat.memory.get("since_reset", True) for repeat in repeats):
-        notes.append("peak memory is that of the whole process, building the model included")
+        host = "host's " if protocol.device_kind == "cuda" else ""
+        notes.append(f"peak memory is that of the {host}whole process, building the model included")
     if frames < P99_FRAMES_MIN and protocol.scenario == "stream":
         notes.append(f"no p99: it takes {P99_FRAMES_MIN} frames")
     return notes
@@ -183,18 +205,3 @@ def _queue_notes(repeats: Sequence[Repeat]) -> list[str]:
         f"no processor for {statistics.median(shares):.0%} of the time, because other programs ran: CPU ms "
         "says more than FPS"
     ]
-
-
-def _gpu_notes(repeats: Sequence[Repeat]) -> list[str]:
-    """What NVML saw before and after that may have slowed the device down."""
-    seen = [facts for repeat in repeats for facts in (repeat.gpu_before, repeat.gpu_after) if facts]
-    notes = [f"GPU: {facts['unknown']}" for facts in seen[:1] if "unknown" in facts]
-    reasons = 0
-    for facts in seen:
-        reasons |= facts.get("throttle_reasons", 0) & ~_HARMLESS_THROTTLING
-    if reasons:
-        notes.append(f"the GPU lowered its clocks (NVML reasons {reasons:#x})")
-    others = max((facts.get("other_processes", 0) for facts in seen), default=0)
-    if others:
-        notes.append(f"{others} other processes on the GPU")
-    return notes

@@ -12,7 +12,7 @@ from vis_bench.engine.speed.material import distinct, timed_videos, videos_with_
 from vis_bench.engine.speed.plan import SpeedPlan
 from vis_bench.engine.speed.task import SpeedTask
 from vis_bench.files import read_json
-from vis_bench.records.speed import CurveKind
+from vis_bench.records.speed import CurveKind, SpeedProtocol
 from vis_bench.types import Dataset
 
 _PASSES_TIMED, _PASSES_INSPECTED = 3, 2
@@ -25,7 +25,8 @@ Rates = Mapping[str, tuple[float, int]]
 class Job:
     """One process. target: file of its result. group: once one of a group failed, the others are left out.
 
-    frames: how many it works through, every pass counted; the measure of how long it takes.
+    frames: how many it works through, every pass counted; the measure of how long it takes. most_seconds:
+    when the protocol ends it, about; None where frames alone decide.
     """
 
     plan: SpeedPlan
@@ -34,6 +35,7 @@ class Job:
     group: Path
     what: str
     frames: int
+    most_seconds: float | None = None
 
     @property
     def name(self) -> str:
@@ -50,20 +52,32 @@ def speed_jobs(plans: Sequence[SpeedPlan], dataset: Dataset) -> list[Job]:
     """First repeat of every method and scenario, second repeat, ...; then stages and audits of each."""
     protocols = plans[0].settings.protocols
     videos = timed_videos(dataset, protocols[0].frames, protocols[0].short)
-    frames = _PASSES_TIMED * sum(video.length for video in videos)
+    frames = passes_timed(protocols[0]) * sum(video.length for video in videos)
     jobs = []
     for repeat in range(protocols[0].repeats):
         for plan in plans:
             for protocol in protocols:
                 task, target = plan.timing(protocol, repeat)
                 what = f"{protocol.scenario} {repeat + 1}"
-                jobs.append(Job(plan, task, target, plan.directory, what, frames))
+                jobs.append(Job(plan, task, target, plan.directory, what, frames, _most_seconds(protocol)))
     frames = _PASSES_INSPECTED * sum(video.length for video in distinct(videos))
     frames += audited_frames(dataset, protocols[0].short)
     for plan in plans:
         task, target = plan.inspection()
         jobs.append(Job(plan, task, target, plan.directory, "stages and audits", frames))
     return jobs
+
+
+def passes_timed(protocol: SpeedProtocol) -> int:
+    """How often a repeat tracks its frames."""
+    return 1 if protocol.end_to_end_only else _PASSES_TIMED
+
+
+def _most_seconds(protocol: SpeedProtocol) -> float | None:
+    """Every pass of a repeat takes about as long as the one that is limited."""
+    if protocol.seconds is None:
+        return None
+    return protocol.warm_up_seconds + passes_timed(protocol) * protocol.seconds
 
 
 def curve_jobs(
@@ -112,5 +126,6 @@ def expected_seconds(jobs: Sequence[Job], rates: Rates) -> tuple[float | None, l
     total = 0.0
     for job in waiting:
         seconds, frames = rates.get(job.plan.label, (mean, 1))
-        total += job.frames * seconds / frames
+        expected = job.frames * seconds / frames
+        total += expected if job.most_seconds is None else min(expected, job.most_seconds)
     return total, unknown

@@ -53,10 +53,11 @@ def one_per_shape(videos: Sequence[Video], online: bool) -> list[Video]:
     return list(shapes.values())
 
 
-def in_memory(dataset: Dataset, video: Video, mirrored: bool = False) -> list[Tensor]:
+def in_memory(dataset: Dataset, video: Video, mirrored: bool = False, pinned: bool = False) -> list[Tensor]:
     """Frames of a video, uint8 [3, H, W]; a frame that occurs more than once is held once.
 
-    mirrored: left and right exchanged, for a warm-up that shows nothing of what is timed.
+    mirrored: left and right exchanged, for a warm-up that shows nothing of what is timed. pinned: in
+    page-locked memory, from which a GPU copies by itself; needs CUDA.
     """
     root = image_root_of(dataset)
     size = (video.height, video.width)
@@ -65,6 +66,8 @@ def in_memory(dataset: Dataset, video: Video, mirrored: bool = False) -> list[Te
     }
     if mirrored:
         frames = {name: frame.flip(-1) for name, frame in frames.items()}
+    if pinned:
+        frames = {name: frame.pin_memory() for name, frame in frames.items()}
     return [frames[name] for name in video.file_names]
 
 

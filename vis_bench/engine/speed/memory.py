@@ -11,12 +11,12 @@ _CLEAR = Path("/proc/self/clear_refs")
 
 
 def reset_peak(device: str) -> bool:
-    """Start anew; False where the operating system knows only the peak since the process began."""
+    """Start anew, the host's peak and on CUDA the device's; False where the operating system knows only the
+    host's peak since the process began."""
     if device.startswith("cuda"):
         import torch
 
         torch.cuda.reset_peak_memory_stats(device)
-        return True
     try:
         _CLEAR.write_text("5", encoding="ascii")
     except OSError:
@@ -25,7 +25,8 @@ def reset_peak(device: str) -> bool:
 
 
 def memory_facts(device: str) -> dict[str, Any]:
-    """Bytes: `peak_bytes` (CUDA: allocated) and `kind`; on CUDA also `reserved_bytes`."""
+    """Bytes: `peak_bytes` (CUDA: allocated on the device) and `kind`; on CUDA also `reserved_bytes` on the
+    device, and `host_peak_bytes`, resident memory of the process with its page-locked frames."""
     if device.startswith("cuda"):
         import torch
 
@@ -33,8 +34,14 @@ def memory_facts(device: str) -> dict[str, Any]:
             "kind": "CUDA allocated",
             "peak_bytes": torch.cuda.max_memory_allocated(device),
             "reserved_bytes": torch.cuda.max_memory_reserved(device),
+            "host_peak_bytes": host_peak_bytes(),
         }
-    return {"kind": "process RSS", "peak_bytes": _status("VmHWM") or _high_water()}
+    return {"kind": "process RSS", "peak_bytes": host_peak_bytes()}
+
+
+def host_peak_bytes() -> int | None:
+    """Largest resident memory of this process since the reset; None where it is not known."""
+    return _status("VmHWM") or _high_water()
 
 
 def resident_bytes() -> int | None:

@@ -11,6 +11,7 @@ from typing import Any
 from vis_bench.data import catalog
 from vis_bench.data.frames import require_frames
 from vis_bench.engine.plan import identity
+from vis_bench.engine.process import precision
 from vis_bench.engine.sources import code_hash
 from vis_bench.engine.speed.task import SpeedTask
 from vis_bench.errors import DataError, UsageError
@@ -106,7 +107,7 @@ def plan_speed(methods: Sequence[str], settings: SpeedSettings) -> tuple[list[Sp
         chosen, config = resolve_config(spec, config_name, protocol, ())
         weights, text = _weights(settings, protocol, spec, chosen, config)
         weights_hash = sha256(weights.read_bytes()) if weights else None
-        shared = settings.protocols[0].model_dump(mode="json", exclude={"scenario"})
+        shared = {name: value for name, value in settings.protocols[0].values().items() if name != "scenario"}
         key = config_hash(
             {
                 "config": to_dict(config),
@@ -130,7 +131,8 @@ def plan_speed(methods: Sequence[str], settings: SpeedSettings) -> tuple[list[Sp
 def _measuring_hash() -> str:
     """SHA-256 of the sources that measure, so that results of other ones are not mixed with theirs."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
-    return sha256(b"".join(path.read_bytes() for path in [*sources, Path(speed_records.__file__)]))
+    elsewhere = [Path(speed_records.__file__), Path(precision.__file__)]
+    return sha256(b"".join(path.read_bytes() for path in [*sources, *elsewhere]))
 
 
 def _weights(

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
 
 from vis_bench.data import catalog
+from vis_bench.engine.process.devices import choose_devices
 from vis_bench.engine.process.environment import require_torch
+from vis_bench.engine.process.precision import require_precision
 from vis_bench.engine.speed.jobs import curve_jobs, speed_jobs
 from vis_bench.engine.speed.material import LENGTHS, object_counts
 from vis_bench.engine.speed.measure import forecast, measure_curve, measure_speed
 from vis_bench.engine.speed.plan import SpeedPlan, SpeedSettings, plan_speed, protocols_for
 from vis_bench.errors import UsageError, did_you_mean
-from vis_bench.records.speed import FRAMES_MIN, CurveKind, Precision, Scenario
+from vis_bench.records.speed import CUDA_FRAMES, FRAMES_MIN, CurveKind, Scenario
 from vis_bench.setup.plugins import check_shadowing, expand_methods
 from vis_bench.setup.protocol import load_protocol, protocol_for_dataset
 from vis_bench.types import Dataset
 
 SHORT_FRAMES = 20
+# a GPU's clocks rise and its kernels are chosen while it works, and a minute of it is thousands of frames
+_ON_GPU: Mapping[str, Any] = {"frames": CUDA_FRAMES, "pinned": True}
+_EFFORT: Mapping[tuple[str, bool], Mapping[str, Any]] = {
+    ("cpu", False): {"frames": FRAMES_MIN},
+    ("cpu", True): {"frames": SHORT_FRAMES},
+    ("cuda", False): {**_ON_GPU, "seconds": 60.0, "warm_up_seconds": 10.0, "warm_up_frames": 200},
+    ("cuda", True): {**_ON_GPU, "seconds": 5.0, "warm_up_seconds": 2.0, "warm_up_frames": 20},
+}
+
+
+def effort_of(device_kind: str, short: bool) -> dict[str, Any]:
+    """How long a kind of device is warmed up and timed: values of SpeedProtocol.
+
+    A repeat on a GPU ends after 60 s or 2,000 frames, whichever comes first; with short after 5 s.
+    """
+    return dict(_EFFORT[device_kind, short])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +97,7 @@ def prepare(
     split: str | None = None,
     scenario: str = "both",
     curve: str | None = None,
-    device: str = "cpu",
+    device: str = "auto",
     precision: str = "fp32",
     compile: bool = False,
     threads: int | None = None,
@@ -97,12 +115,12 @@ def prepare(
     """
     check_shadowing()
     scenarios = _scenarios(scenario)
-    _one_of("--precision", precision, get_args(Precision))
-    if precision == "tf32" and not device.startswith("cuda"):
-        raise UsageError("--precision tf32: only CUDA devices have it. Use fp32 or bf16, or --device cuda.")
+    device = choose_devices(device).slots[0][0]
+    require_precision(precision, device)
     if curve is not None:
         _one_of("--curve", curve, get_args(CurveKind))
-    count = _frames(frames, short)
+    effort = effort_of("cuda" if device.startswith("cuda") else "cpu", short)
+    count = _frames(frames, short, effort)
     if weights is not None and runs is not None:
         raise UsageError("Give either --weights FILE or --runs FOLDER.")
     require_torch(device)
@@ -112,7 +130,7 @@ def prepare(
         precision=precision,
         compile=compile,
         threads=threads or load_protocol(protocol_for_dataset(dataset)).threads_per_job,
-        frames=count,
+        **{**effort, "frames": count},
         repeats=1 if curve else repeats,
         short=short,
     )
@@ -142,11 +160,11 @@ def _one_of(option: str, value: str, known: Sequence[str]) -> None:
         raise UsageError(f"{option} {value!r}: must be {', '.join(known)}.{did_you_mean(value, known)}")
 
 
-def _frames(given: int | None, short: bool) -> int:
-    frames = given or (SHORT_FRAMES if short else FRAMES_MIN)
-    if frames < FRAMES_MIN and not short:
+def _frames(given: int | None, short: bool, effort: Mapping[str, Any]) -> int:
+    frames, least = given or effort["frames"], effort["frames"]
+    if frames < least and not short:
         raise UsageError(
-            f"--frames {frames}: a measurement takes at least {FRAMES_MIN} frames. Add --short for a shorter "
+            f"--frames {frames}: a measurement takes at least {least} frames. Add --short for a shorter "
             "one, which is marked as such."
         )
     return frames

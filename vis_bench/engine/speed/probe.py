@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vis_bench.data.frames import load_video_frame
+from vis_bench.engine.process.precision import precision
 from vis_bench.engine.speed.clock import DECODE, METHOD, TO_DEVICE, StageClock, seconds_in_queue, synchroniser
 from vis_bench.engine.track import track_video
 from vis_bench.method import FrameResult, VideoInstance
@@ -22,10 +23,11 @@ Frames = Sequence[Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where methods run. autocast: the type of mixed precision, None for plain arithmetic."""
+    """Where methods run and how they compute. pinned: frames wait in page-locked memory."""
 
     device: str = "cpu"
-    autocast: torch.dtype | None = None
+    precision: str = "fp32"
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Passage:
 class _Feed(Iterator[Tensor]):
     """Frames of one video as the method gets them; `begun` holds when each was asked for."""
 
-    def __init__(self, frames: Iterator[Tensor], clock: StageClock, device: str) -> None:
-        self._frames, self._clock, self._device = frames, clock, device
+    def __init__(self, frames: Iterator[Tensor], clock: StageClock, device: str, pinned: bool) -> None:
+        self._frames, self._clock, self._device, self._pinned = frames, clock, device, pinned
         self.begun: list[float] = []
 
     def __next__(self) -> Tensor:
@@ -62,7 +64,8 @@ class _Feed(Iterator[Tensor]):
             frame = next(self._frames)
         self.begun.append(begun)
         with self._clock.stage(TO_DEVICE):
-            return frame.to(self._device)
+            # from page-locked memory the copy runs beside what the device does
+            return frame.to(self._device, non_blocking=self._pinned)
 
 
 class _Probe:
@@ -115,18 +118,17 @@ def drive(
 ) -> Passage:
     """Run one video.
 
-    frames: uint8 [3, H, W] tensors in memory, None reads and decodes them while the method asks for them.
-    clock: of a pass with stages; None makes one that leaves the device alone. stream: wait for the device
-    after every frame. Raises MethodError as `track_video`.
+    frames: uint8 [3, H, W] tensors in memory, page-locked where the place says so; None reads and decodes
+    them while the method asks for them. clock: of a pass with stages; None makes one that leaves the device
+    alone. stream: wait for the device after every frame. Raises MethodError as `track_video`.
     """
     wait = synchroniser(place.device)
     clock = StageClock() if clock is None else clock
     before = dict(clock.seconds)
     source = decoded(dataset, video) if frames is None else iter(frames)
-    feed = _Feed(source, clock, place.device)
+    feed = _Feed(source, clock, place.device, place.pinned and frames is not None)
     probe = _Probe(method, feed, clock, wait if stream else lambda: None)
-    mixed = place.autocast is not None
-    with torch.autocast(place.device.partition(":")[0], place.autocast, enabled=mixed):
+    with precision(place.precision, place.device):
         wait()
         queue_begin = seconds_in_queue()
         begin, cpu_begin = time.perf_counter(), time.process_time()

@@ -55,13 +55,10 @@ def task_config(task: SpeedTask, spec: MethodSpec) -> Any:
 
 
 def place_of(task: SpeedTask) -> Place:
-    """Device and precision; sets the number of threads and TF32 for the whole process."""
+    """Device and precision; sets the number of threads for the whole process."""
     protocol = task.protocol
     torch.set_num_threads(protocol.threads)
-    tf32 = protocol.precision != "fp32"
-    torch.backends.cuda.matmul.allow_tf32 = tf32
-    torch.backends.cudnn.allow_tf32 = tf32
-    return Place(task.device, torch.bfloat16 if protocol.precision == "bf16" else None)
+    return Place(task.device, protocol.precision, protocol.pinned)
 
 
 def build(task: SpeedTask, dataset: Dataset) -> tuple[MethodSpec, Any]:

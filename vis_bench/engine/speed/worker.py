@@ -10,12 +10,13 @@ from typing import Any
 import torch
 
 from vis_bench.engine.process.environment import hardware
+from vis_bench.engine.process.precision import precision
 from vis_bench.engine.speed.audit import repeated_video
+from vis_bench.engine.speed.gpu import gpu_state
 from vis_bench.engine.speed.material import (
     distinct,
     in_memory,
     of_length,
-    one_per_shape,
     timed_videos,
     videos_with_objects,
 )
@@ -27,10 +28,10 @@ from vis_bench.engine.speed.scenario import (
     time_repeat,
     tracks_digest,
     video_key,
-    warm_up,
 )
 from vis_bench.engine.speed.stages import stage_breakdown
 from vis_bench.engine.speed.task import SpeedTask, build, open_task_data, place_of, task_config
+from vis_bench.engine.speed.warm_up import warm_up
 from vis_bench.engine.track import track_video
 from vis_bench.errors import EXIT_METHOD_FAILED, VisBenchError
 from vis_bench.files import read_json, write_json
@@ -53,7 +54,8 @@ def perform(task: SpeedTask) -> dict[str, Any]:
             result = time_repeat(model, spec.info, dataset, videos, place, task.protocol)
         else:
             result = _inspect(task, spec, model, dataset, distinct(videos), place)
-    return {**result, "hardware": hardware(task.device, torch.get_num_threads())}
+    facts = {**hardware(task.device, torch.get_num_threads()), **gpu_state(task.device)}
+    return {**result, "hardware": facts}
 
 
 def _inspect(
@@ -62,8 +64,7 @@ def _inspect(
     warm_up(model, spec.info, dataset, videos, place)
     audit = repeated_video(model, spec.info, dataset, place, task.protocol.short)
     scored = {}
-    mixed = place.autocast is not None
-    with torch.autocast(place.device.partition(":")[0], place.autocast, enabled=mixed):
+    with precision(place.precision, place.device):
         for video in videos:
             seeded(video)
             outcome = track_video(model, dataset, video, place.device, spec.info.iou_type)
@@ -116,15 +117,14 @@ def _curve_point(
             videos.append(chosen[len(videos) % len(chosen)])
             wanted -= videos[-1].length
     # only the beginning: a whole clip of 1,000 frames twice would set the peak before it is measured
-    for video in one_per_shape(videos, online=True):
-        frames = in_memory(dataset, video, mirrored=True)
-        drive(model, dataset, video, place, spec.info.iou_type, frames)
+    warm_up(model, spec.info, dataset, videos, place, task.protocol, beginnings=True)
     reset = reset_peak(place.device)
     base = resident_bytes()
     seconds, cpu_seconds, found = 0.0, 0.0, 0
     for video in videos:
         seeded(video)
-        passage = drive(model, dataset, video, place, spec.info.iou_type, in_memory(dataset, video))
+        frames = in_memory(dataset, video, pinned=place.pinned)
+        passage = drive(model, dataset, video, place, spec.info.iou_type, frames)
         seconds += passage.wall_seconds
         cpu_seconds += passage.cpu_seconds
         found += appearances(passage.tracks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from vis_bench.engine.training.auxiliary import Auxiliary
 from vis_bench.engine.training.clips.mixed_clips import training_clips
 from vis_bench.engine.training.group import ALONE, Group
 from vis_bench.engine.training.interrupts import Interrupts, listening
+from vis_bench.engine.training.loader import WaitClock, shard_batches
 from vis_bench.engine.training.log import LogEntry, TrainLog
 from vis_bench.engine.training.optimizer import MovingAverage, build_optimizer
 from vis_bench.engine.training.shards import Counts, Shards, mean_counts, shards_of
@@ -44,7 +45,8 @@ class TrainJob:
     device: of this process. extra: images mixed into the videos of `dataset`. later_training: the phases
     after the first, in order; empty for a method that is trained in one. in_order: sum the gradients of the
     shards in one order, so that the number of devices changes no byte; costs memory and time with several.
-    scale_gradients: for fp16, whose small gradients would vanish.
+    workers: processes that make the clips, 0 for this one; any number makes the same. scale_gradients: for
+    fp16, whose small gradients would vanish.
     """
 
     train: TrainConfig
@@ -55,6 +57,7 @@ class TrainJob:
     extra: ExtraImages | None = None
     later_training: tuple[TrainConfig, ...] = ()
     in_order: bool = True
+    workers: int = 0
     scale_gradients: bool = False
 
 
@@ -74,7 +77,7 @@ class _Run:
     """What all phases share. iterations: of all phases. begin: clock at the start less earlier seconds.
 
     saved, logged_seconds, logged_iterations: when the state was kept last, and what the last entry of the log
-    was about. waited: seconds for data since then.
+    was about, with the seconds that clock had then.
     """
 
     directory: Path
@@ -88,7 +91,8 @@ class _Run:
     saved: float
     logged_iterations: int
     logged_seconds: float
-    waited: float = 0.0
+    clock: WaitClock
+    logged_wait: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -154,6 +158,7 @@ def train_method(
             saved=earlier,
             logged_iterations=start,
             logged_seconds=earlier,
+            clock=WaitClock(),
         )
         weights = _train_phases(model, job, phases, resumed, run)
     model.to(memory_format=torch.contiguous_format)
@@ -221,13 +226,16 @@ def _train_phase(
     start = resumed["iteration"] if resumed is not None else phase.first_iteration
     end = phase.first_iteration + train.iterations
     own = phase.shards.of(run.group.rank, run.group.size)
+    numbers = (
+        list(phase.shards.indices(phase.first_clip + within * train.batch_size, shard))
+        for within in range(start - phase.first_iteration, train.iterations)
+        for shard in own
+    )
+    clips: Any = shard_batches(sampler, numbers, job.workers, pin=on_device, clock=run.clock)
     model.train()
-    with nullcontext() if extra is None else extra.listening(model.backbone):
+    with closing(clips), nullcontext() if extra is None else extra.listening(model.backbone):
         for iteration in range(start, end):
-            first = phase.first_clip + (iteration - phase.first_iteration) * train.batch_size
-            waits = time.perf_counter()
-            batches = {k: [sampler.clip(i) for i in phase.shards.indices(first, k)] for k in own}
-            run.waited += time.perf_counter() - waits
+            batches = {shard: next(clips) for shard in own}
             terms, rate = _step(trained, batches, job, phase, iteration, run.group)
             done = iteration + 1
             if iteration % LOG_EVERY_ITERATIONS == 0 or done == end:
@@ -328,10 +336,11 @@ def _write_log(
         seconds,
         means,
         clips_per_second=steps * phase.train.batch_size / max(seconds - run.logged_seconds, 1e-9),
-        waiting_seconds=run.waited,
+        waiting_seconds=run.clock.seconds - run.logged_wait,
         device_memory_bytes=_most_memory(run.device),
     )
-    run.logged_iterations, run.logged_seconds, run.waited = iteration + 1, seconds, 0.0
+    run.logged_iterations, run.logged_seconds = iteration + 1, seconds
+    run.logged_wait = run.clock.seconds
     run.log.write(entry)
 
 

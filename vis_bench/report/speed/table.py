@@ -33,10 +33,15 @@ def over_repeats(record: SpeedRecord, read: Callable[[Repeat], float | None]) ->
     return statistics.median(known) if known and len(known) == len(values) else None
 
 
+def _frames(record: SpeedRecord, repeat: Repeat) -> int:
+    """Frames of one pass; a repeat that time ended has its own number."""
+    return record.frames if repeat.frames is None else repeat.frames
+
+
 def _rate(seconds: Callable[[Repeat], float]) -> Callable[[SpeedRecord], float | None]:
     def read(record: SpeedRecord) -> float | None:
         return over_repeats(
-            record, lambda repeat: record.frames / seconds(repeat) if seconds(repeat) else None
+            record, lambda repeat: _frames(record, repeat) / seconds(repeat) if seconds(repeat) else None
         )
 
     return read
@@ -48,7 +53,7 @@ frames_per_second = _rate(lambda repeat: repeat.end_to_end_seconds)
 
 def spread(record: SpeedRecord) -> float | None:
     """Half the range of the frames per second over the repeats, in per cent of their median."""
-    rates = [record.frames / repeat.end_to_end_seconds for repeat in record.repeats]
+    rates = [_frames(record, repeat) / repeat.end_to_end_seconds for repeat in record.repeats]
     return 100 * (max(rates) - min(rates)) / 2 / statistics.median(rates) if len(rates) > 1 else None
 
 
@@ -64,6 +69,19 @@ def _megabytes(record: SpeedRecord) -> float | None:
     return max((peak for peak in peaks if peak), default=0) / 1e6 or None
 
 
+def _host_megabytes(record: SpeedRecord) -> float | None:
+    peaks = [repeat.memory.get("host_peak_bytes") for repeat in record.repeats]
+    return max((peak for peak in peaks if peak), default=0) / 1e6 or None
+
+
+def _watts(record: SpeedRecord) -> float | None:
+    def middle(repeat: Repeat) -> float | None:
+        power = repeat.gpu_samples.get("power_watts")
+        return None if power is None else power[1]
+
+    return over_repeats(record, middle)
+
+
 def _harness(record: SpeedRecord) -> float | None:
     return over_repeats(record, lambda repeat: 100 * repeat.harness_seconds / repeat.end_to_end_seconds)
 
@@ -71,7 +89,9 @@ def _harness(record: SpeedRecord) -> float | None:
 def _cpu_ms(record: SpeedRecord) -> float | None:
     return over_repeats(
         record,
-        lambda repeat: None if repeat.cpu_seconds is None else 1000 * repeat.cpu_seconds / record.frames,
+        lambda repeat: (
+            None if repeat.cpu_seconds is None else 1000 * repeat.cpu_seconds / _frames(record, repeat)
+        ),
     )
 
 
@@ -98,6 +118,11 @@ SIZE_COLUMNS = (
     SpeedColumn("harness%", _harness, ".1f"),
     SpeedColumn("CPU ms", _cpu_ms, ".1f"),
 )
+GPU_COLUMNS = (
+    SpeedColumn("host MB", _host_megabytes, ".0f"),
+    SpeedColumn("W", _watts, ".0f"),
+)
+"""Of records from GPUs only; those of CPUs have nothing to put there."""
 _STAGE_HEADS = {
     "decode": "dec", "preprocess": "pre", "host to device": "h2d", "backbone": "bb", "heads": "head",
     "associate": "asc", "postprocess": "post", "device to host": "d2h", "RLE": "RLE", "harness": "harn",
@@ -113,6 +138,10 @@ SIZE_LEGEND = (
     "GMACs: multiply-adds of one frame of 640x360 as `methods show` counts them. objects: masks put out per "
     "frame. harness%: share of the end-to-end time that is neither method, decoding nor copying. CPU ms: "
     "processor time per frame, end to end, all threads."
+)
+GPU_LEGEND = (
+    "host MB: peak memory of the process on the host, page-locked frames included. W: power of the whole "
+    "card during the end-to-end pass, median."
 )
 STAGE_LEGEND = (
     "Share of the wall time in per cent, in a pass of its own with decoding: decode, preprocess, host to "
@@ -138,21 +167,40 @@ def blocks(records: Sequence[SpeedRecord]) -> list[list[SpeedRecord]]:
 def _block_key(record: SpeedRecord) -> tuple[Any, ...]:
     facts = record.hardware
     data = (record.data.annotation_hash, record.data.split_hash, record.data.videos)
-    return record.protocol_hash, data, facts.get("gpu"), facts.get("cpu"), facts.get("cores")
+    machine = tuple(facts.get(name) for name in ("gpu", "power_limit_watts", "mig", "cpu", "cores"))
+    return record.protocol_hash, data, *machine
 
 
 def heading(protocol: SpeedProtocol, hardware: dict[str, Any], data: str, amount: str | None = None) -> str:
     """What all rows of a block share. amount: what was timed, None for frames times repeats."""
     machine = hardware.get("gpu") or f"CPU {hardware.get('cpu', 'unknown')}"
+    if hardware.get("power_limit_watts"):
+        machine += f" at {hardware['power_limit_watts']:.0f} W"
     parts = [
         f"{protocol.scenario} on {data}",
         machine,
         f"{protocol.threads} thread{'s' if protocol.threads > 1 else ''}",
         protocol.precision + (", compiled backbone" if protocol.compile else ""),
-        amount or f"{protocol.frames} frames x {protocol.repeats}",
+        amount or _amount(protocol),
         f"protocol {protocol.content_hash()[:8]}",
     ]
     return one_line("; ".join(parts)) + ("; SHORT: not a full measurement" if protocol.short else "")
+
+
+def _amount(protocol: SpeedProtocol) -> str:
+    limit = "" if protocol.seconds is None else f" or {protocol.seconds:g} s"
+    return f"{protocol.frames} frames{limit} x {protocol.repeats}"
+
+
+def size_columns(block: Sequence[SpeedRecord]) -> tuple[SpeedColumn, ...]:
+    """Columns of the second table; a column of GPUs where one of the rows has it."""
+    return (*SIZE_COLUMNS, *(c for c in GPU_COLUMNS if any(c.read(r) is not None for r in block)))
+
+
+def legends(records: Sequence[SpeedRecord]) -> list[str]:
+    """What the columns mean."""
+    on_gpu = any(column.read(record) is not None for column in GPU_COLUMNS for record in records)
+    return [LEGEND, SIZE_LEGEND, *([GPU_LEGEND] if on_gpu else []), STAGE_LEGEND]
 
 
 def block_heading(block: Sequence[SpeedRecord]) -> str:
@@ -169,13 +217,13 @@ def speed_table(records: Sequence[SpeedRecord]) -> str:
     lines: list[str] = []
     for block in blocks(records):
         lines += wrap(block_heading(block), WIDTH)
-        lines += [*_grid(block, SPEED_COLUMNS), "", *_grid(block, SIZE_COLUMNS), ""]
+        lines += [*_grid(block, SPEED_COLUMNS), "", *_grid(block, size_columns(block)), ""]
         if any(record.stages for record in block):
             lines += [*_stage_lines(block), ""]
         for text in _remarks(block):
             lines += wrap(text, WIDTH, indent="  ")
         lines.append("")
-    for legend in (LEGEND, SIZE_LEGEND, STAGE_LEGEND):
+    for legend in legends(records):
         lines += wrap(legend, WIDTH)
     return "\n".join(lines)
 
@@ -185,7 +233,7 @@ def speed_markdown(records: Sequence[SpeedRecord]) -> str:
     parts = ["# Speed", ""]
     for block in blocks(records):
         parts += [f"## {escape(block_heading(block))}", ""]
-        for columns in (SPEED_COLUMNS, SIZE_COLUMNS):
+        for columns in (SPEED_COLUMNS, size_columns(block)):
             rows = [[escape(r.variant()), *_cells(r, columns)] for r in block]
             parts += [pipe_table(["method", *(escape(c.name) for c in columns)], rows), ""]
         staged = [record for record in block if record.stages]
@@ -194,7 +242,8 @@ def speed_markdown(records: Sequence[SpeedRecord]) -> str:
             parts += [pipe_table(["method", *_STAGE_HEADS, "unaccounted"], rows), ""]
         parts += [f"- {escape(text)}" for text in _remarks(block)]
         parts.append("")
-    parts += [escape(LEGEND), "", escape(SIZE_LEGEND), "", escape(STAGE_LEGEND), ""]
+    for legend in legends(records):
+        parts += [escape(legend), ""]
     return "\n".join(parts)
 
 
@@ -210,13 +259,13 @@ def speed_csv(records: Sequence[SpeedRecord]) -> str:
             "device": record.protocol.device_kind,
             "machine": record.hardware.get("gpu") or record.hardware.get("cpu"),
             "protocol_hash": record.protocol_hash,
-            **record.protocol.model_dump(mode="json"),
+            **record.protocol.values(),
             "status": record.status,
             "weights": record.weights,
             "frames_timed": record.frames,
             "videos": record.videos,
         }
-        row |= {column.name: column.read(record) for column in (*SPEED_COLUMNS, *SIZE_COLUMNS)}
+        row |= {column.name: column.read(record) for column in (*SPEED_COLUMNS, *size_columns(records))}
         if record.stages:
             row |= {f"{stage} s": seconds for stage, seconds in record.stages.seconds.items()}
             row["unaccounted s"] = record.stages.unaccounted_seconds

@@ -7,6 +7,7 @@ draws needed are made from raw bits.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -36,3 +37,11 @@ class Draws:
     def shuffled(self, n: int) -> list[int]:
         """0..n-1 in random order."""
         return np.argsort(self._bits.random_raw(n), kind="stable").tolist() if n else []
+
+
+@functools.lru_cache(maxsize=8)
+def shuffled_once(n: int, *words: int) -> np.ndarray:
+    """`Draws(*words).shuffled(n)` as [n] int64, kept: a clip needs one number of an order of all videos."""
+    order = np.array(Draws(*words).shuffled(n), dtype=np.int64)
+    order.flags.writeable = False
+    return order

@@ -9,16 +9,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from vis_bench.data.extra import PseudoMotion
-from vis_bench.data.frames import image_root_of, load_frame
-from vis_bench.engine.training.clips.augment import apply_transform, draw_transform, tight_boxes
-from vis_bench.engine.training.clips.draws import Draws
-from vis_bench.engine.training.clips.sampler import decode_masks
+from vis_bench.data.frames import image_root_of
+from vis_bench.engine.training.clips.augment import draw_transform, tight_boxes
+from vis_bench.engine.training.clips.draws import Draws, shuffled_once
+from vis_bench.engine.training.clips.pixels import transformed_frames, transformed_objects
 from vis_bench.errors import DataError
 from vis_bench.method import Augmentation, Clip, ClipSampling
 from vis_bench.types import Dataset, Video
@@ -99,12 +98,7 @@ class PseudoClipSampler:
         if dataset.tracks is None or not dataset.videos:
             raise DataError(f"{dataset.name} {dataset.split}: has no images with truth to train on.")
         self._image_root = image_root_of(dataset)
-        self._images = dataset.videos
-        self._tracks = {
-            image_id: tuple(track for track in tracks if not track.is_crowd)
-            for image_id, tracks in dataset.tracks_by_video.items()
-        }
-        self._labels = dict(dataset.label_of_category)
+        self._dataset = dataset
         self._motion = motion
         self._frames = sampling.frames
         self._augmentation = augmentation
@@ -113,34 +107,31 @@ class PseudoClipSampler:
 
     def video(self, index: int) -> Video:
         """The image of clip `index` (>= 0)."""
-        epoch, place = divmod(index, len(self._images))
-        order = Draws(self._order_seed, epoch, _STREAM).shuffled(len(self._images))
-        return self._images[order[place]]
+        images = self._dataset.videos
+        epoch, place = divmod(index, len(images))
+        return images[int(shuffled_once(len(images), self._order_seed, epoch, _STREAM)[place])]
 
     def clip(self, index: int) -> Clip:
         """Clip `index` (>= 0); see Clip for shapes. Raises DataError for an image that cannot be read."""
         image = self.video(index)
         draws = Draws(self._augmentation_seed, index, _STREAM)
         transform = draw_transform(self._augmentation, image.height, image.width, draws)
-        tracks = list(self._tracks[image.id])
-        pixels = load_frame(self._image_root, image.file_names[0], (image.height, image.width))
-        still, still_masks = apply_transform(
-            transform,
-            torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None],
-            decode_masks(tracks, image, [0]),
-        )
+        size = (image.height, image.width)
+        still = transformed_frames(self._image_root, image.file_names, size, transform)[0]
+        tracks = self._dataset.tracks_in_frames(image.id, [0])
+        objects = transformed_objects(tracks, 1, size, transform)
         height, width = still.shape[-2:]
         shown = [
-            show_window(draw_window(self._motion, height, width, draws), still[0], still_masks[0])
+            show_window(draw_window(self._motion, height, width, draws), still, objects.masks[0])
             for _ in range(self._frames)
         ]
         moved = torch.stack([frame_masks for _, frame_masks in shown])
         boxes, visible = tight_boxes(moved)
         kept = visible.any(dim=0)
-        labels = torch.tensor([self._labels[track.category_id] for track in tracks], dtype=torch.int64)
+        labels = [self._dataset.label_of_category[track.category_id] for track in objects.tracks]
         return Clip(
             frames=torch.stack([frame for frame, _ in shown]),
-            labels=labels[kept],
+            labels=torch.tensor(labels, dtype=torch.int64)[kept],
             masks=moved[:, kept],
             boxes=boxes[:, kept],
             visible=visible[:, kept],

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
-from vis_bench.data.frames import image_root_of, load_frame
-from vis_bench.engine.training.clips.augment import apply_transform, draw_transform, tight_boxes
-from vis_bench.engine.training.clips.draws import Draws
+from vis_bench.data.frames import image_root_of
+from vis_bench.engine.training.clips.augment import draw_transform
+from vis_bench.engine.training.clips.draws import Draws, shuffled_once
+from vis_bench.engine.training.clips.pixels import transformed_frames, transformed_objects
 from vis_bench.errors import DataError
-from vis_bench.masks.rle import decode
 from vis_bench.method import Augmentation, Clip, ClipSampling
-from vis_bench.types import Dataset, TruthTrack, Video
+from vis_bench.types import Dataset, Video
 
 
 class ClipSampler:
     """Training clips of a dataset with frames and truth. Picklable; holds no state that changes.
+
+    Pickled it is small where the dataset comes from a packed store, and then a clip reads only what it shows.
 
     Clip `index` is the same whenever and wherever it is asked for, so a resumed run just goes on from its
     next index. The videos follow an endless sequence of shuffled epochs given by order_seed alone: methods
@@ -41,12 +42,7 @@ class ClipSampler:
         if not dataset.videos:
             raise DataError(f"{dataset.name} {dataset.split}: has no videos to train on.")
         self._image_root = image_root_of(dataset)
-        self._videos = dataset.videos
-        self._tracks = {
-            video_id: tuple(track for track in tracks if not track.is_crowd)
-            for video_id, tracks in dataset.tracks_by_video.items()
-        }
-        self._labels = dict(dataset.label_of_category)
+        self._dataset = dataset
         self._sampling = sampling
         self._augmentation = augmentation
         self._order_seed = order_seed
@@ -54,8 +50,9 @@ class ClipSampler:
 
     def video(self, index: int) -> Video:
         """The video of clip `index` (>= 0)."""
-        epoch, place = divmod(index, len(self._videos))
-        return self._videos[Draws(self._order_seed, epoch).shuffled(len(self._videos))[place]]
+        videos = self._dataset.videos
+        epoch, place = divmod(index, len(videos))
+        return videos[int(shuffled_once(len(videos), self._order_seed, epoch)[place])]
 
     def clip(self, index: int) -> Clip:
         """Clip `index` (>= 0); see Clip for shapes. Raises DataError for a frame that cannot be read."""
@@ -63,30 +60,18 @@ class ClipSampler:
         draws = Draws(self._augmentation_seed, index)
         chosen = choose_frames(self._sampling, video.length, draws)
         transform = draw_transform(self._augmentation, video.height, video.width, draws)
-        tracks = [
-            track
-            for track in self._tracks[video.id]
-            if any(track.segmentations[frame] is not None for frame in chosen)
-        ]
-        frames, masks = apply_transform(
-            transform, self._read_frames(video, chosen), decode_masks(tracks, video, chosen)
-        )
-        boxes, visible = tight_boxes(masks)
-        kept = visible.any(dim=0)
-        labels = torch.tensor([self._labels[track.category_id] for track in tracks], dtype=torch.int64)
-        return Clip(
-            frames=frames,
-            labels=labels[kept],
-            masks=masks[:, kept],
-            boxes=boxes[:, kept],
-            visible=visible[:, kept],
-        )
-
-    def _read_frames(self, video: Video, chosen: list[int]) -> torch.Tensor:
         size = (video.height, video.width)
-        loaded = {frame: load_frame(self._image_root, video.file_names[frame], size) for frame in set(chosen)}
-        pixels = torch.from_numpy(np.stack([loaded[frame] for frame in chosen]))
-        return pixels.permute(0, 3, 1, 2).contiguous()
+        names = [video.file_names[frame] for frame in chosen]
+        tracks = self._dataset.tracks_in_frames(video.id, chosen)
+        objects = transformed_objects(tracks, len(chosen), size, transform)
+        labels = [self._dataset.label_of_category[track.category_id] for track in objects.tracks]
+        return Clip(
+            frames=transformed_frames(self._image_root, names, size, transform),
+            labels=torch.tensor(labels, dtype=torch.int64),
+            masks=objects.masks,
+            boxes=objects.boxes,
+            visible=objects.visible,
+        )
 
 
 def choose_frames(sampling: ClipSampling, length: int, draws: Draws) -> list[int]:
@@ -104,14 +89,3 @@ def choose_frames(sampling: ClipSampling, length: int, draws: Draws) -> list[int
     while len(others) < sampling.frames - 1:
         others.append(draws.choice([key, *near]))
     return sorted([key, *others]) if sampling.ordered else [key, *others]
-
-
-def decode_masks(tracks: list[TruthTrack], video: Video, chosen: list[int]) -> torch.Tensor:
-    """Masks [T, N, H, W] bool at the original size."""
-    masks = np.zeros((len(chosen), len(tracks), video.height, video.width), dtype=bool)
-    for t, frame in enumerate(chosen):
-        for n, track in enumerate(tracks):
-            rle = track.segmentations[frame]
-            if rle is not None:
-                masks[t, n] = decode(rle)
-    return torch.from_numpy(masks)

@@ -1,0 +1,1 @@
+"""Annotations packed into one memory-mapped file: opened at once, shared by all processes that read it."""
