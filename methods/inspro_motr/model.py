@@ -23,8 +23,10 @@ from methods.inspro_motr.interaction import QueryInteraction
 from methods.inspro_motr.lifecycle import LiveTracks, Thresholds, advance
 from methods.inspro_motr.sequence import summarise_live_tracks
 from methods.inspro_motr.training_tracks import (
+    FILLER,
     TrackQueries,
     bound_table,
+    free_slots,
     gather_tracks,
     next_tracks,
     no_tracks,
@@ -129,7 +131,7 @@ class InsProMotr(nn.Module):
                 counts=None if targets.counts is None else targets.counts[t : t + 1],
             )
             slots = self.step(frame, tracks, targets.sizes)
-            matched = self._match(slots, tracks, now)
+            matched, tables = self._match(slots, tracks, now)
             found = weighted_losses(
                 [slots.outputs],
                 matched[:, None],
@@ -143,19 +145,21 @@ class InsProMotr(nn.Module):
             for name, value in found.items():
                 terms[name] = terms.get(name, 0.0) + value / frames
             if t + 1 < frames:
-                tracks = self._next(slots, matched[-1], now)
+                tracks = self._next(slots, tables, now)
         return terms
 
-    def _match(self, slots: FrameSlots, tracks: TrackQueries, targets: Targets) -> Tensor:
-        """Slots [S, B, M]: a tracked object keeps its track query, a new one gets a detect query.
+    def _match(
+        self, slots: FrameSlots, tracks: TrackQueries, targets: Targets
+    ) -> tuple[Tensor, Tensor]:
+        """Slots [S, B, M] of the objects of the frame, and tables [B, M] of all that have a slot.
 
-        They are on the host, and the next frame waits for them.
+        A tracked object keeps its track query, also while it is not seen; a new one gets a detect query or a
+        false track. They are on the host, and the next frame waits for them.
         """
         (outputs,), targets = host_copies([slots.outputs], targets)
         logits = torch.stack([output.class_logits for output in outputs])
         boxes = torch.stack([output.boxes for output in outputs])
-        detect = torch.arange(logits.shape[2]) < self.config.queries
-        matched = []
+        matched, tables = [], []
         for b in range(logits.shape[1]):
             match = match_frame(
                 bound_table(tracks.objects[b], targets.labels.shape[1], self.config.queries),
@@ -167,30 +171,32 @@ class InsProMotr(nn.Module):
                 (int(targets.sizes[b, 0]), int(targets.sizes[b, 1])),
                 self.config.weights,
                 share_stages=self.config.stage_matching == "shared",
-                allowed=detect,
+                allowed=free_slots(tracks.objects[b], self.config.queries),
             )
             matched.append(match.slots)
-        return torch.stack(matched, 1)
+            tables.append(match.table)
+        return torch.stack(matched, 1), torch.stack(tables)
 
-    def _next(self, slots: FrameSlots, matched: Tensor, targets: Targets) -> TrackQueries:
-        """The track queries of the next training frame; matched: [B, M] on the host, slots of the last stage.
+    def _next(self, slots: FrameSlots, tables: Tensor, targets: Targets) -> TrackQueries:
+        """The track queries of the next training frame; tables: [B, M] on the host, slots of the last stage.
 
         Which slots live on, and so how many, is decided on the host.
         """
         config, last = self.config, slots.outputs[-1]
         boxes = last.boxes.detach()
-        places, truth, filler = to_host(boxes, targets.boxes[0], slots.filler)
+        places, truth, filler, visible = to_host(boxes, targets.boxes[0], slots.filler, targets.visible[0])
         chosen = [
             next_tracks(
                 places[b],
-                matched[b],
+                tables[b],
+                visible[b],
                 truth[b],
                 filler[b],
                 config.track_iou,
-                torch.rand(matched.shape[1]) < config.drop_probability,
-                torch.rand(matched.shape[1]) < config.false_probability,
+                torch.rand(tables.shape[1]) < config.drop_probability,
+                torch.rand(tables.shape[1]) < config.false_probability,
             )
-            for b in range(matched.shape[0])
+            for b in range(tables.shape[0])
         ]
         picked = to_device(*(part for part, _ in chosen), device=boxes.device)
         if config.clip_training_proposals:
@@ -201,7 +207,7 @@ class InsProMotr(nn.Module):
         whole = constant([0.5, 0.5, 1.0, 1.0], boxes.device, boxes.dtype)[None]
         frame = normalised_to_pixels(whole, targets.sizes)[:, 0]
         kept, _ = gather_tracks(boxes, picked, frame)
-        objects = torch.full(filler.shape, -1, dtype=torch.int64)
+        objects = torch.full(filler.shape, FILLER, dtype=torch.int64)
         for b, (_, numbers) in enumerate(chosen):
             objects[b, : len(numbers)] = numbers
         return TrackQueries(self.interaction(features, entered, filler), kept, filler, objects)

@@ -7,7 +7,7 @@ from torch import nn
 
 from methods.inspro_motr.interaction import QueryInteraction
 from methods.inspro_motr.lifecycle import LiveTracks, Thresholds, advance
-from methods.inspro_motr.training_tracks import bound_table, gather_tracks, next_tracks
+from methods.inspro_motr.training_tracks import FILLER, bound_table, free_slots, gather_tracks, next_tracks
 
 # slots 0 to 2 are detect queries, 3 and 4 track queries
 BOXES = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 6], [50, 50, 60, 60], [20, 20, 30, 30], [21, 20, 31, 30]])
@@ -16,8 +16,8 @@ REAL = torch.zeros(5, dtype=torch.bool)
 NEVER = torch.zeros(4, dtype=torch.bool)
 
 
-def lives_on(slots, filler=REAL, min_iou=0.5, drop=NEVER, false=NEVER):
-    chosen, objects = next_tracks(BOXES, torch.tensor(slots), TARGETS, filler, min_iou, drop, false)
+def lives_on(table, filler=REAL, min_iou=0.5, drop=NEVER, false=NEVER, visible=~NEVER):
+    chosen, objects = next_tracks(BOXES, torch.tensor(table), visible, TARGETS, filler, min_iou, drop, false)
     return list(zip(chosen.tolist(), objects.tolist(), strict=True))
 
 
@@ -53,9 +53,30 @@ def test_false_tracks_are_the_most_similar_slots_without_an_object():
     assert (4, -1) not in lives_on([3, 0, -1, -1], filler=filler, false=only(0))
 
 
+def test_the_slot_of_a_vanished_object_lives_on_whatever_its_box_unless_it_is_dropped():
+    # object 3 is bound to slot 2, far from it; seen it would lose the slot, vanished it keeps it
+    assert lives_on([3, -1, -1, 2]) == [(3, 0)]
+    gone = only(0, 1, 2)
+    assert lives_on([3, -1, -1, 2], visible=gone) == [(3, 0), (2, 3)]
+    assert lives_on([3, -1, -1, 2], visible=gone, drop=only(3)) == [(3, 0)]
+    # nor is it a false track, however like another track it is: slot 4 is the shifted copy of slot 3
+    assert lives_on([3, -1, -1, 4], visible=gone, false=only(0)) == [(3, 0), (4, 3), (0, -1)]
+
+
 def test_tracked_objects_keep_their_slot():
-    objects = torch.tensor([2, -1, 0])
+    objects = torch.tensor([2, -1, 0, FILLER])
     assert bound_table(objects, 4, detect_queries=5).tolist() == [7, -1, 5, -1]
+
+
+def test_new_objects_may_take_detect_queries_and_false_tracks():
+    # one track is bound, one false, one filler: MOTR selects obj_idxes == -1, and its false tracks have -1
+    assert free_slots(torch.tensor([1, -1, FILLER]), detect_queries=2).tolist() == [
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_tracks_of_clips_are_padded_to_the_longest():
