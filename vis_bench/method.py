@@ -63,12 +63,16 @@ class ClipSampling:
 
     frames: frames per clip. window: largest distance in labelled frames from the key frame to any other
     frame of the clip; None means the whole video. ordered: frames sorted in time (else the key frame comes
-    first, the others in random order).
+    first, the others in random order). draw: whether each epoch goes once through the videos, with a random
+    key frame of each, or once through the frames, each of them a key frame. only_with_objects: no frame is
+    drawn that shows nothing; where a video has no other, any of its frames.
     """
 
     frames: int
     window: int | None = None
     ordered: bool = True
+    draw: Literal["videos", "frames"] = field(default="videos", metadata=dict(ADDED_LATER))
+    only_with_objects: bool = field(default=False, metadata=dict(ADDED_LATER))
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,10 @@ class TracksOnDemand(Sequence[TruthTrack]):
     def in_frames(self, video_id: int, frames: Sequence[int]) -> tuple[TruthTrack, ...]:
         """`TruthTrack.in_frames` of the tracks of one video; other frames are not read."""
 
+    @abstractmethod
+    def shown_frames(self) -> Iterable[tuple[int, Sequence[int]]]:
+        """(video id, frames in which the mask has a pixel) of each track that is no crowd; reads no mask."""
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -42,8 +42,15 @@ CHOICES = (
         "-",
         "rpn.low_quality_iou",
         "public code",
-        "The best anchors of an object are positive from IoU 0.3 only. Anchors whose centre lies in the "
-        "padding take no part (ours; public code decides by cell, which is the same).",
+        "The best anchors of an object are positive from IoU 0.3 only.",
+    ),
+    Choice(
+        "-",
+        "rpn.allowed_border_px",
+        "public code",
+        "0: anchors that cross an edge of the frame take no part in the loss and cannot be the best of an "
+        "object (allowed_border = 0). `tiny` trains on every anchor centred in the frame, since most of its "
+        "larger ones cross an edge of so small frames.",
     ),
     Choice(
         "-",
@@ -68,7 +75,9 @@ CHOICES = (
         "-",
         "train.sampling",
         "public code",
-        "The reference frame is uniform over the other labelled frames of the video.",
+        "Every labelled frame that shows an object is the key frame once an epoch, so long videos weigh more; "
+        "the reference frame is uniform over the other such frames of its video. `tiny` draws every video "
+        "equally often, and any frame of it, so that all methods on `shapes` see the same videos.",
     ),
     Choice(
         "-",
@@ -82,7 +91,7 @@ CHOICES = (
         "train.iterations",
         "ours",
         "12 epochs of about 61,800 labelled frames of YouTube-VIS 2019, 8 pairs a step, whatever the "
-        "dataset; every video is drawn equally often.",
+        "dataset.",
     ),
     Choice(
         "-",

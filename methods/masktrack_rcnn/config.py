@@ -11,7 +11,7 @@ from methods.layers.backbone_config import BackboneConfig
 from methods.layers.backbone_variants import RESNET101
 from methods.tracking.association import AssociationRule
 from vis_bench.errors import UsageError
-from vis_bench.method import Augmentation, ClipSampling, TrainConfig
+from vis_bench.method import ADDED_LATER, Augmentation, ClipSampling, TrainConfig
 
 PYRAMID = ("p2", "p3", "p4", "p5")
 
@@ -25,7 +25,8 @@ class RpnConfig:
     which an anchor is positive or negative. low_quality_iou: the best anchors of an object are positive from
     here. samples: anchors per image in the loss. positive_fraction: of them at most. box_beta: of smooth L1.
     candidates_per_level: before suppression at IoU nms_iou within a level. proposals: kept per image. The
-    last three are the same in training and at test time.
+    last three are the same in training and at test time. allowed_border_px: how far an anchor of the loss may
+    reach beyond the frame, None for any distance as long as its centre is not in the padding.
     """
 
     levels: tuple[str, ...] = (*PYRAMID, "p6")
@@ -40,6 +41,7 @@ class RpnConfig:
     candidates_per_level: int = 200
     nms_iou: float = 0.7
     proposals: int = 200
+    allowed_border_px: float | None = field(default=None, metadata=dict(ADDED_LATER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ class MaskTrackConfig:
             raise UsageError(
                 f"masktrack_rcnn: rpn.levels is {self.rpn.levels}; give each once, finest first."
             )
+        if self.rpn.allowed_border_px is not None and self.rpn.allowed_border_px < 0:
+            raise UsageError("masktrack_rcnn: rpn.allowed_border_px must be at least 0, or None.")
         if self.rpn.negative_iou > self.rpn.positive_iou:
             raise UsageError("masktrack_rcnn: rpn.negative_iou must not be above rpn.positive_iou.")
         if self.train.sampling.frames != 2:
@@ -164,9 +168,12 @@ PAPER = MaskTrackConfig(
         warmup_iterations=500,
         warmup_factor=1 / 3,
         grad_clip_norm=35.0,
-        sampling=ClipSampling(frames=2, window=None, ordered=False),
+        sampling=ClipSampling(
+            frames=2, window=None, ordered=False, draw="frames", only_with_objects=True
+        ),
         augmentation=Augmentation(short_sides=(360,), max_long_side=640, flip=0.5),
-    )
+    ),
+    rpn=RpnConfig(allowed_border_px=0.0),
 )
 
 TINY = MaskTrackConfig(
@@ -187,7 +194,8 @@ TINY = MaskTrackConfig(
     ),
     backbone=BackboneConfig(name="small", frozen_stages=0, frozen_norm=False),
     channels=64,
-    # square anchors of 16, 32, 64 and 128 px for objects of about 10 to 60 px
+    # square anchors of 16, 32, 64 and 128 px for objects of about 10 to 60 px; in such small frames most of
+    # the larger ones reach beyond the edge, so they are trained on
     rpn=RpnConfig(levels=PYRAMID, scale=4.0, candidates_per_level=60, proposals=60),
     roi=RoiConfig(
         # a cell of a region is at most two cells of the map wide, so one sample is enough

@@ -141,6 +141,21 @@ def proposals_of_images(
     return [boxes.flatten(0, 1)[rows] for rows in to_device(*chosen, device=boxes.device)]
 
 
+def anchors_outside(anchors: Tensor, size: Size, border_px: float | None) -> Tensor:
+    """Anchors [A, 4] px that are not trained on in a frame of un-padded `size`: [A] bool.
+
+    Those that reach more than `border_px` beyond an edge of the frame; None: those centred in the padding.
+    Source: mmdet 0.6, on which MaskTrack R-CNN is built (`anchor_inside_flags` with allowed_border = 0); its
+    anchors end at the last pixel they cover, ours behind it.
+    """
+    height, width = size
+    if border_px is None:
+        centres = (anchors[:, :2] + anchors[:, 2:]) / 2
+        return (centres[:, 0] >= width) | (centres[:, 1] >= height)
+    beyond = (anchors[:, :2] < -border_px).any(dim=1)
+    return beyond | (anchors[:, 2] > width + border_px) | (anchors[:, 3] > height + border_px)
+
+
 @full_precision
 def rpn_losses(
     objectness: Tensor,
@@ -153,15 +168,16 @@ def rpn_losses(
     """(binary cross-entropy of objectness, smooth L1 of deltas), both over the number of sampled anchors.
 
     objectness: [B, A]. deltas: [B, A, 4]. anchors: [A, 4]. truth: B times [N, 4] px. sizes: B un-padded
-    (height, width); anchors centred in the padding take no part. Deltas of positives only.
+    (height, width); `anchors_outside` take no part. Deltas of positives only.
     """
-    centres = (anchors[:, :2] + anchors[:, 2:]) / 2
     on_device = []
-    for boxes, (height, width) in zip(truth, sizes, strict=True):
+    for boxes, size in zip(truth, sizes, strict=True):
+        outside = anchors_outside(anchors, size, config.allowed_border_px)
+        # nor can one be the best of an object: it is a point, which overlaps nothing
+        inside = anchors.masked_fill(outside[:, None], -1.0)
         assigned = assign_boxes(
-            anchors, boxes, config.positive_iou, config.negative_iou, config.low_quality_iou
+            inside, boxes, config.positive_iou, config.negative_iou, config.low_quality_iou
         )
-        outside = (centres[:, 0] >= width) | (centres[:, 1] >= height)
         on_device.append(assigned.masked_fill(outside, IGNORED))
     # numbers of objects fit into 32 bits, and half as much has to be copied
     samples = [

@@ -38,7 +38,7 @@ class ReferenceSampler:
         epoch, place = divmod(index, len(videos))
         video = videos[Draws(self.order_seed, epoch).shuffled(len(videos))[place]]
         draws = Draws(self.augmentation_seed, index)
-        chosen = choose_frames(self.sampling, video.length, draws)
+        chosen = choose_frames(self.sampling, range(video.length), draws)
         transform = draw_transform(self.augmentation, video.height, video.width, draws)
         tracks = [
             track

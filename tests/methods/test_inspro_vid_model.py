@@ -187,7 +187,7 @@ def test_beta_zero_is_row_c():
 @in_float64()
 def test_a_still_image_becomes_three_equal_frames():
     """DET images: a video of one frame gives a clip that repeats it; its box is the same in all frames."""
-    assert choose_frames(CONFIGS["paper"].train.sampling, 1, Draws(0, 0)) == [0, 0, 0]
+    assert choose_frames(CONFIGS["paper"].train.sampling, range(1), Draws(0, 0)) == [0, 0, 0]
     still = one_square(moving=False)
     assert torch.equal(still.frames[0], still.frames[2])
     model = make()

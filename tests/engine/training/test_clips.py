@@ -234,21 +234,22 @@ def test_an_object_visible_in_one_frame_only_is_kept_and_cropped_away_ones_are_d
 def test_frames_by_hand_draws():
     whole = ClipSampling(frames=3)
     for seed in range(50):
-        chosen = choose_frames(whole, 10, Draws(seed))
+        chosen = choose_frames(whole, range(10), Draws(seed))
         assert chosen == sorted(set(chosen))
         assert len(chosen) == 3
-        near = choose_frames(ClipSampling(frames=3, window=2, ordered=False), 10, Draws(seed))
+        near = choose_frames(ClipSampling(frames=3, window=2, ordered=False), range(10), Draws(seed))
         assert len(set(near)) == 3
         assert all(abs(frame - near[0]) <= 2 for frame in near)
-    keys = [choose_frames(ClipSampling(frames=2, ordered=False), 4, Draws(seed))[0] for seed in range(400)]
+    pair = ClipSampling(frames=2, ordered=False)
+    keys = [choose_frames(pair, range(4), Draws(seed))[0] for seed in range(400)]
     assert all(60 < keys.count(frame) < 140 for frame in range(4))
 
 
 def test_short_videos_repeat_frames_only_when_all_are_used():
     for seed in range(20):
-        assert set(choose_frames(ClipSampling(frames=5), 3, Draws(seed))) == {0, 1, 2}
-        assert choose_frames(ClipSampling(frames=4), 1, Draws(seed)) == [0] * 4
-        chosen = choose_frames(ClipSampling(frames=4, window=1), 9, Draws(seed))
+        assert set(choose_frames(ClipSampling(frames=5), range(3), Draws(seed))) == {0, 1, 2}
+        assert choose_frames(ClipSampling(frames=4), range(1), Draws(seed)) == [0] * 4
+        chosen = choose_frames(ClipSampling(frames=4, window=1), range(9), Draws(seed))
         assert chosen == sorted(chosen)
         assert max(chosen) - min(chosen) <= 2
 

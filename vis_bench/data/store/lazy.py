@@ -113,6 +113,14 @@ class StoredTracks(TracksOnDemand):
         own = rows[self.video_ids()[rows] == video_id]
         return tuple([self.read(row, frames) for row in own.tolist()])
 
+    def shown_frames(self) -> Iterator[tuple[int, Sequence[int]]]:
+        """As TracksOnDemand."""
+        arrays, owners = self._store.arrays, self.video_ids()
+        for row in self.rows().tolist():
+            if not arrays["is_crowd"][row]:
+                first, end = arrays["first_slot"][row : row + 2].tolist()
+                yield int(owners[row]), np.flatnonzero(arrays["pixels"][first:end]).tolist()
+
     def rows(self) -> np.ndarray:
         """[n] int64: which tracks of the store these are."""
         return np.arange(len(self)) if self._rows is None else self._rows

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 
 from vis_bench.data.frames import image_root_of
+from vis_bench.data.shown_frames import shown_frames
 from vis_bench.engine.training.clips.augment import draw_transform
 from vis_bench.engine.training.clips.draws import Draws, shuffled_once
 from vis_bench.engine.training.clips.pixels import transformed_frames, transformed_objects
@@ -19,11 +23,13 @@ class ClipSampler:
     Pickled it is small where the dataset comes from a packed store, and then a clip reads only what it shows.
 
     Clip `index` is the same whenever and wherever it is asked for, so a resumed run just goes on from its
-    next index. The videos follow an endless sequence of shuffled epochs given by order_seed alone: methods
-    with different clip lengths see the same videos in the same order. Frames and augmentation are drawn from
-    (augmentation_seed, index). Crowd objects are left out; a clip may hold no object at all.
+    next index. The videos, or their key frames where `sampling.draw` says so, follow an endless sequence of
+    shuffled epochs given by order_seed alone: methods that draw alike but have different clip lengths see the
+    same in the same order. Other frames and augmentation are drawn from (augmentation_seed, index). Crowd
+    objects are left out; a clip may hold no object at all.
 
-    Raises DataError when the dataset has no videos, no frames or no public truth.
+    Raises DataError when the dataset has no videos, no frames or no public truth, or when only frames with
+    objects are wanted as key frames and none has one.
     """
 
     def __init__(
@@ -47,18 +53,44 @@ class ClipSampler:
         self._augmentation = augmentation
         self._order_seed = order_seed
         self._augmentation_seed = augmentation_seed
+        self._usable = shown_frames(dataset) if sampling.only_with_objects else None
+        # [K, 2] int32, (place of the video, frame) of every key frame, where these are drawn
+        self._keys = self._key_frames() if sampling.draw == "frames" else None
+
+    def _key_frames(self) -> np.ndarray:
+        keys = [
+            (place, frame)
+            for place, video in enumerate(self._dataset.videos)
+            for frame in (range(video.length) if self._usable is None else self._usable[video.id])
+        ]
+        if not keys:
+            raise DataError(
+                f"{self._dataset.name} {self._dataset.split}: no frame shows an object, so there is no key "
+                "frame to train on. Set train.sampling.only_with_objects=false to train on empty frames."
+            )
+        return np.array(keys, dtype=np.int32)
 
     def video(self, index: int) -> Video:
         """The video of clip `index` (>= 0)."""
-        videos = self._dataset.videos
-        epoch, place = divmod(index, len(videos))
-        return videos[int(shuffled_once(len(videos), self._order_seed, epoch)[place])]
+        return self._drawn(index)[0]
+
+    def _drawn(self, index: int) -> tuple[Video, int | None]:
+        """The video of a clip, and its key frame where the order of clips decides it."""
+        if self._keys is None:
+            return self._dataset.videos[self._in_order(index, len(self._dataset.videos))], None
+        video, frame = self._keys[self._in_order(index, len(self._keys))].tolist()
+        return self._dataset.videos[video], frame
+
+    def _in_order(self, index: int, count: int) -> int:
+        epoch, place = divmod(index, count)
+        return int(shuffled_once(count, self._order_seed, epoch)[place])
 
     def clip(self, index: int) -> Clip:
         """Clip `index` (>= 0); see Clip for shapes. Raises DataError for a frame that cannot be read."""
-        video = self.video(index)
+        video, key = self._drawn(index)
         draws = Draws(self._augmentation_seed, index)
-        chosen = choose_frames(self._sampling, video.length, draws)
+        usable = range(video.length) if self._usable is None else self._usable[video.id]
+        chosen = choose_frames(self._sampling, usable or range(video.length), draws, key)
         transform = draw_transform(self._augmentation, video.height, video.width, draws)
         size = (video.height, video.width)
         names = [video.file_names[frame] for frame in chosen]
@@ -74,17 +106,19 @@ class ClipSampler:
         )
 
 
-def choose_frames(sampling: ClipSampling, length: int, draws: Draws) -> list[int]:
-    """Frame numbers of one clip from a video of `length` frames.
+def choose_frames(
+    sampling: ClipSampling, usable: Sequence[int], draws: Draws, key: int | None = None
+) -> list[int]:
+    """Frame numbers of one clip. usable: frames of the video that may be drawn, rising, at least one.
 
-    A key frame is drawn uniformly; the others are drawn without replacement from the frames within
-    `sampling.window` of it (the whole video when None). Where these are too few, every one of them is used
-    and the rest are repeats drawn from them and the key frame. Sorted in time when `sampling.ordered`, else
-    the key frame first and the others in random order.
+    The key frame is drawn uniformly where it is not given; the others are drawn without replacement from the
+    usable frames within `sampling.window` of it (all when None). Where these are too few, every one of them
+    is used and the rest are repeats drawn from them and the key frame. Sorted in time when
+    `sampling.ordered`, else the key frame first and the others in random order.
     """
-    key = draws.below(length)
-    reach = length if sampling.window is None else sampling.window
-    near = [f for f in range(max(0, key - reach), min(length, key + reach + 1)) if f != key]
+    if key is None:
+        key = usable[draws.below(len(usable))]
+    near = [f for f in usable if f != key and (sampling.window is None or abs(f - key) <= sampling.window)]
     others = [near[i] for i in draws.shuffled(len(near))][: sampling.frames - 1]
     while len(others) < sampling.frames - 1:
         others.append(draws.choice([key, *near]))
