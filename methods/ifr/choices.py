@@ -36,7 +36,8 @@ CHOICES: tuple[Choice, ...] = (
         "D10",
         "inference.clip_stride",
         "public code",
-        "Table 4 gives the lengths of clips only; IFC, whose clip tracking it uses, moves by one frame.",
+        "Table 4 gives the lengths of clips only; IFC, whose clip tracking it uses, moves by one frame. The "
+        "last clip is moved back to its full length, as in IFC; that shows at larger strides only.",
     ),
     Choice(
         "D10",

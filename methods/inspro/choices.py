@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from vis_bench.method import Choice
 
+
+def as_inspro(*keys: str) -> tuple[Choice, ...]:
+    """The entries of these keys, for a method that takes the value and its reason over from InsPro."""
+    return tuple(choice for choice in CHOICES if choice.key in keys)
+
+
 CHOICES = (
     Choice(
         "D11",

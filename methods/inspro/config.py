@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from methods.layers.backbone_config import BackboneConfig
 from methods.layers.backbone_variants import RESNET101
 from vis_bench.errors import UsageError, did_you_mean
 from vis_bench.method import Augmentation, ClipSampling, TrainConfig
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,16 @@ class InsProConfig:
         return self.bank_length if self.bank else 1
 
 
+def alike(config: InsProConfig, kind: type[Row], **changes: Any) -> Row:
+    """A configuration of another row built from this network: every field that it shares has the same value.
+
+    changes: its own values. Rows of one table differ in nothing that is not written there.
+    """
+    own = {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    shared = {item.name: getattr(config, item.name) for item in fields(config) if item.name in own}
+    return kind(**(shared | changes))
+
+
 PAPER = InsProConfig(
     train=TrainConfig(
         iterations=32_000,
@@ -176,7 +188,8 @@ _BASELINE: Mapping[str, bool] = MappingProxyType(
 _B = {**_BASELINE, "propagate_query": True, "propagate_proposal": True}
 
 # Rows A to E of Table 2(a), which have neither box deduplication nor a bank. Table 2(b): C, and T1, which has
-# deduplication. Table 2(c): T1 to T36. `no-bank` is T1 by another name; `no-dedup` keeps the bank, unlike
+# deduplication. Table 2(c): T1 to T36. Tables 2(d) and 2(e): the partner of `inspro_tbd` is C, that of
+# `inspro_motr` T1. `no-bank` is T1 by another name; `no-dedup` keeps the bank, unlike
 # any row of the paper.
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {

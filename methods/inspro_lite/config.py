@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
 from methods.inspro import config as inspro
-from methods.inspro.config import InsProConfig
+from methods.inspro.config import InsProConfig, alike
 from vis_bench.errors import UsageError
 from vis_bench.method import TrainConfig
 
@@ -68,14 +68,10 @@ class InsProLiteConfig(InsProConfig):
         )
 
 
-def _lite(config: InsProConfig, **changes: Any) -> InsProLiteConfig:
-    values = {entry.name: getattr(config, entry.name) for entry in fields(config)}
-    return InsProLiteConfig(**(values | changes))
-
-
-PAPER = _lite(inspro.PAPER)
-TINY = _lite(
+PAPER = alike(inspro.PAPER, InsProLiteConfig)
+TINY = alike(
     inspro.TINY,
+    InsProLiteConfig,
     # both phases together cost less than InsPro's 1000 iterations
     train=replace(inspro.TINY.train, iterations=700),
     non_key_training=NonKeyTraining(iterations=200, lr=1e-3, lr_steps=(), warmup_iterations=10),

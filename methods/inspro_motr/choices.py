@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from methods.inspro.choices import as_inspro
 from vis_bench.method import Choice
 
 CHOICES = (
@@ -51,31 +52,23 @@ CHOICES = (
         "As InsPro a mean of class vectors, over the frames from birth to end of a track, since a track does "
         "not exist before.",
     ),
-    Choice("D11", "tracks_per_video", "public code", "Ten (track, class) pairs, as InsPro here."),
     Choice(
         "-",
         "dedup",
         "ours",
-        "On: the row that Table 2(e) compares with (38.4 AP) includes box deduplication.",
+        "On: the row that Table 2(e) compares with (38.4 AP, `inspro@T1`) includes box deduplication.",
     ),
-    Choice("D13", "coordinate_scale", "public code", "As InsPro: CondInst's sizes of interest."),
-    Choice("D14", "mask_stages", "ours", "As InsPro: masks are supervised at all stages."),
-    Choice("D14", "generator", "ours", "As InsPro: one Linear per stage."),
-    Choice(
-        "D15",
+    *as_inspro(
+        "tracks_per_video",
+        "coordinate_scale",
+        "mask_stages",
+        "generator",
         "stage_matching",
-        "public code",
-        "Entering objects are matched at every stage among the detect queries, as MOTR does.",
-    ),
-    Choice("D16", "train.sampling", "ours", "As InsPro: three random frames, sorted in time."),
-    Choice("-", "clip_training_proposals", "public code", "As InsPro: only clipped under inference."),
-    Choice("-", "proposal_init", "public code", "As InsPro: the whole image; `tiny` starts from a grid."),
-    Choice("-", "query_init", "public code", "As InsPro: one draw per query; `tiny` has one for all."),
-    Choice("-", "box_output_gain", "public code", "As InsPro: Xavier; `tiny` starts at 0."),
-    Choice(
-        "-",
+        "train.sampling",
+        "clip_training_proposals",
+        "proposal_init",
+        "query_init",
+        "box_output_gain",
         "train.shard_clips",
-        "paper",
-        "One clip a device, as InsPro; objects of a frame count over all shards (num_boxes).",
     ),
 )

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from methods.inspro.config import InsProConfig, LossWeights
+from methods.inspro import config as inspro
+from methods.inspro.config import InsProConfig, LossWeights, alike
 from methods.layers.backbone_config import BackboneConfig
 from vis_bench.errors import UsageError
-from vis_bench.method import Augmentation, ClipSampling, TrainConfig
+from vis_bench.method import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,64 +107,16 @@ class InsProMotrConfig:
         return InsProConfig(**shared, bank=False)
 
 
-PAPER = InsProMotrConfig(
-    train=TrainConfig(
-        iterations=32_000,
-        batch_size=8,
-        shard_clips=1,
-        optimizer="adamw",
-        lr=2.5e-5,
-        weight_decay=1e-4,
-        schedule="step",
-        lr_steps=(24_000, 28_000),
-        warmup_iterations=1000,
-        warmup_factor=0.01,
-        grad_clip_norm=1.0,
-        sampling=ClipSampling(frames=3, window=None, ordered=True),
-        augmentation=Augmentation(short_sides=tuple(range(288, 513, 32)), flip=0.5),
-    )
+# what a slot of InsPro does is decided from birth to end of a track here
+_OWN: Mapping[str, Any] = MappingProxyType({"presence_threshold": 0.6, "sequence_score": "mean_alive"})
+PAPER = alike(inspro.PAPER, InsProMotrConfig, **_OWN)
+# after so short a training, few class probabilities reach MOTR's 0.7
+TINY = alike(
+    inspro.TINY,
+    InsProMotrConfig,
+    **{**_OWN, "birth_threshold": 0.3, "keep_threshold": 0.2, "presence_threshold": 0.1},
 )
-
-TINY = InsProMotrConfig(
-    train=TrainConfig(
-        iterations=950,
-        batch_size=4,
-        optimizer="adamw",
-        lr=2e-3,
-        # at the rate that the new heads need, the backbone loses what it was pretrained for
-        backbone_lr_factor=0.1,
-        weight_decay=1e-4,
-        schedule="cosine",
-        warmup_iterations=50,
-        grad_clip_norm=1.0,
-        sampling=ClipSampling(frames=3, window=4, ordered=True),
-        augmentation=Augmentation(flip=0.5),
-    ),
-    backbone=BackboneConfig(name="small", frozen_stages=0, frozen_norm=False),
-    queries=12,
-    dim=64,
-    stages=2,
-    pyramid_levels=("res3", "res4", "res5"),
-    heads=4,
-    feedforward=128,
-    dynamic_hidden=16,
-    roi_resolution=5,
-    roi_canonical_size=112.0,
-    box_output_gain=0.0,
-    mask_hidden=32,
-    mask_levels=("p3", "p4", "p5"),
-    proposal_init="grid",
-    query_init="shared",
-    test_short_side=None,
-    # after so short a training, few class probabilities reach MOTR's 0.7
-    birth_threshold=0.3,
-    keep_threshold=0.2,
-    presence_threshold=0.1,
-)
-
-# longer than other quick schedules: both query sets share the objects, and in 250 iterations no class
-# reaches the birth threshold
-QUICK = replace(TINY, train=replace(TINY.train, iterations=450))
+QUICK = replace(TINY, train=inspro.QUICK.train)
 
 CONFIGS: Mapping[str, InsProMotrConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
 

@@ -148,9 +148,7 @@ class InsProMotr(nn.Module):
                 tracks = self._next(slots, tables, now)
         return terms
 
-    def _match(
-        self, slots: FrameSlots, tracks: TrackQueries, targets: Targets
-    ) -> tuple[Tensor, Tensor]:
+    def _match(self, slots: FrameSlots, tracks: TrackQueries, targets: Targets) -> tuple[Tensor, Tensor]:
         """Slots [S, B, M] of the objects of the frame, and tables [B, M] of all that have a slot.
 
         A tracked object keeps its track query, also while it is not seen; a new one gets a detect query or a

@@ -1,7 +1,7 @@
 """Which slots of a training frame become track queries of the next, and how they are laid out.
 
-Source: what MOTR's public code does when it runs (`match_for_single_frame`, `QueryInteractionModule`); a comment
-there marks false tracks with -2, but no line sets it.
+Source: what MOTR's public code does when it runs (`match_for_single_frame`, `QueryInteractionModule`); a
+comment there marks false tracks with -2, but no line sets it.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ def next_tracks(
     these, the slot without an object whose box is most like theirs is added as a false track, each once.
 
     boxes: [N, 4] px of the last stage. table: [M] int64, slot of each object that has one, in this frame or
-    before, else -1. visible: [M] bool, objects in this frame. targets: [M, 4] px. filler: [N] bool, slots that
-    are none. drop, false: [M] bool, drawn per object. Returns slots [k] and objects [k] int64, false tracks
-    last with object -1.
+    before, else -1. visible: [M] bool, objects in this frame. targets: [M, 4] px. filler: [N] bool, slots
+    that are none. drop, false: [M] bool, drawn per object. Returns slots [k] and objects [k] int64, false
+    tracks last with object -1.
     """
     objects = (table != UNASSIGNED).nonzero().squeeze(1)
     own = table[objects]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from methods.inspro.choices import as_inspro
 from vis_bench.method import Choice
 
 CHOICES = (
@@ -33,9 +34,8 @@ CHOICES = (
         "-",
         "nms_iou",
         "ours",
-        "None: a set detector is trained to give each object one query, so MaskTrack R-CNN's non-maximum "
-        "suppression falls away with its detector. `tiny` has 0.6: after so short a training several queries "
-        "cover an object, and each starts an identity of its own in the first frame.",
+        "None: the paper has none, and a set detector is trained to give each object one query, so MaskTrack "
+        "R-CNN's non-maximum suppression falls away with its detector. Variant `nms`: 0.6.",
     ),
     Choice(
         "-",
@@ -63,23 +63,13 @@ CHOICES = (
         "public code",
         "Two layers of 1024 behind 7x7x256 features: the 13.8 M parameters that Table 2(d) adds.",
     ),
-    Choice(
-        "D13",
+    *as_inspro(
         "coordinate_scale",
-        "public code",
-        "As InsPro: CondInst's sizes of interest by the longer side of the box.",
-    ),
-    Choice("D14", "mask_stages", "ours", "As InsPro: masks are supervised at all stages."),
-    Choice("D14", "generator", "ours", "As InsPro: one Linear per stage."),
-    Choice("-", "proposal_init", "public code", "As InsPro: the whole image; `tiny` starts from a grid."),
-    Choice(
-        "-", "query_init", "public code", "As InsPro: one draw per query; `tiny` starts from one for all."
-    ),
-    Choice("-", "box_output_gain", "public code", "As InsPro: Xavier; `tiny` starts at 0."),
-    Choice(
-        "-",
+        "mask_stages",
+        "generator",
+        "proposal_init",
+        "query_init",
+        "box_output_gain",
         "train.shard_clips",
-        "paper",
-        "One clip a device, as InsPro; objects of a frame count over all shards (num_boxes).",
     ),
 )

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from methods.inspro.config import InsProConfig, LossWeights
+from methods.inspro import config as inspro
+from methods.inspro.config import InsProConfig, LossWeights, alike
 from methods.layers.backbone_config import BackboneConfig
 from methods.tracking.association import AssociationRule
 from vis_bench.errors import UsageError
-from vis_bench.method import Augmentation, ClipSampling, TrainConfig
+from vis_bench.method import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,76 +99,27 @@ class InsProTbdConfig:
         )
 
 
-PAPER = InsProTbdConfig(
-    train=TrainConfig(
-        iterations=32_000,
-        batch_size=8,
-        shard_clips=1,
-        optimizer="adamw",
-        lr=2.5e-5,
-        weight_decay=1e-4,
-        schedule="step",
-        lr_steps=(24_000, 28_000),
-        warmup_iterations=1000,
-        warmup_factor=0.01,
-        grad_clip_norm=1.0,
-        sampling=ClipSampling(frames=3, window=None, ordered=True),
-        augmentation=Augmentation(short_sides=tuple(range(288, 513, 32)), flip=0.5),
-    )
-)
-
-TINY = InsProTbdConfig(
-    train=TrainConfig(
-        iterations=1500,
-        batch_size=4,
-        optimizer="adamw",
-        lr=2e-3,
-        # at the rate that the new heads need, the backbone loses what it was pretrained for
-        backbone_lr_factor=0.1,
-        weight_decay=1e-4,
-        schedule="cosine",
-        warmup_iterations=50,
-        grad_clip_norm=1.0,
-        sampling=ClipSampling(frames=2, window=None, ordered=True),
-        augmentation=Augmentation(flip=0.5),
-    ),
-    backbone=BackboneConfig(name="small", frozen_stages=0, frozen_norm=False),
-    queries=12,
-    dim=64,
-    stages=2,
-    pyramid_levels=("res3", "res4", "res5"),
-    heads=4,
-    feedforward=128,
-    dynamic_hidden=16,
-    roi_resolution=5,
-    roi_canonical_size=112.0,
-    box_output_gain=0.0,
-    mask_hidden=32,
-    mask_levels=("p3", "p4", "p5"),
-    proposal_init="grid",
-    query_init="shared",
+PAPER = alike(inspro.PAPER, InsProTbdConfig)
+TINY = alike(
+    inspro.TINY,
+    InsProTbdConfig,
     embedding_hidden=128,
     embedding_width=128,
     # the class of a detection still changes from frame to frame after so short a training; at weight 10 each
     # change would start a new identity
     association=AssociationRule(label_weight=2.0),
-    # nor has it learned to give every object one query: several covered most objects, and each of them
-    # started an identity in the first frame
-    nms_iou=0.6,
-    test_short_side=None,
 )
-
-QUICK = replace(TINY, train=replace(TINY.train, iterations=400))
+QUICK = replace(TINY, train=inspro.QUICK.train)
 
 CONFIGS: Mapping[str, InsProTbdConfig] = MappingProxyType({"paper": PAPER, "tiny": TINY, "quick": QUICK})
 
-# the cues of the association rule, one taken away at a time
+# the cues of the association rule, one taken away at a time; suppression, which the paper does not have
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "no-class-cue": {"association.label_weight": 0.0},
         "no-box-cue": {"association.iou_weight": 0.0},
         "no-score-cue": {"association.score_weight": 0.0},
-        "no-nms": {"nms_iou": None},
+        "nms": {"nms_iou": 0.6},
         "matched-samples": {"identity_samples": "matched"},
     }
 )

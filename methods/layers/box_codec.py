@@ -13,20 +13,21 @@ from torch import Tensor
 from methods.layers.transfer import constant
 
 DELTA_WEIGHTS = (2.0, 2.0, 1.0, 1.0)
-SPARSE_RCNN_MAX_LOG_SCALE = math.log(100_000 / 16)
-QUERYINST_MAX_LOG_SCALE = math.log(1000 / 16)
+# bounds of dw and dh: detectron2, which Sparse R-CNN uses, has an upper one, mmdet both
+SPARSE_RCNN_LOG_SCALES = (-math.inf, math.log(100_000 / 16))
+MMDET_LOG_SCALES = (-math.log(1000 / 16), math.log(1000 / 16))
 
 
 def decode_deltas(
     deltas: Tensor,
     boxes: Tensor,
     weights: tuple[float, float, float, float] = DELTA_WEIGHTS,
-    max_log_scale: float = SPARSE_RCNN_MAX_LOG_SCALE,
+    log_scales: tuple[float, float] = SPARSE_RCNN_LOG_SCALES,
 ) -> Tensor:
     """Move and scale `boxes` by `deltas`; both [..., 4], returns [..., 4]. The result is not clipped.
 
     deltas: (dx, dy, dw, dh); after division by `weights`, dx and dy are fractions of the box size, dw and dh
-    natural logarithms of the scale, bounded above by `max_log_scale`. Weights (2, 2, 1, 1) are the standard
+    natural logarithms of the scale, kept within `log_scales`. Weights (2, 2, 1, 1) are the standard
     deviations (0.5, 0.5, 1, 1) of the delta coders that state those instead.
     Source: Girshick et al., R-CNN, appendix C; weights of Sparse R-CNN's public code (specification 2.1.4).
     """
@@ -35,7 +36,7 @@ def decode_deltas(
     low, high = boxes.split(2, dim=-1)
     size = high - low
     centre = low + 0.5 * size + offset * size
-    half = 0.5 * size * log_scale.clamp(max=max_log_scale).exp()
+    half = 0.5 * size * log_scale.clamp(*log_scales).exp()
     return torch.cat([centre - half, centre + half], dim=-1)
 
 

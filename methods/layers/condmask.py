@@ -16,7 +16,8 @@ from methods.layers.fcos import level_points
 
 def _conv_norm_relu(in_channels: int, out_channels: int) -> nn.Sequential:
     conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
-    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    # a = 1 leaves out the gain of a ReLU: the Xavier filling of Caffe2, as AdelaiDet's mask branch
+    nn.init.kaiming_uniform_(conv.weight, a=1)
     return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
 
 

@@ -167,11 +167,32 @@ def centreness(ltrb: Tensor) -> Tensor:
     return (ratio_x * ratio_y).sqrt()
 
 
+def ltrb_giou(predicted: Tensor, target: Tensor) -> Tensor:
+    """1 - GIoU of distances (l, t, r, b) from the same points, in units of the stride: [n, 4] twice -> [n].
+
+    The IoU in it is (intersection + 1) / (union + 1), the penalty of the hull has no such term: boxes of few
+    cells are pulled less than by GIoU itself, which is not invariant to the unit here. All sides of `target`
+    are above 0. Source: AdelaiDet (CondInst) when it runs; Rezatofighi et al., GIoU.
+    """
+    common, hull = torch.minimum(predicted, target), torch.maximum(predicted, target)
+    intersection, enclosing = _ltrb_area(common), _ltrb_area(hull)
+    union = _ltrb_area(predicted) + _ltrb_area(target) - intersection
+    return 1 - ((intersection + 1) / (union + 1) - (enclosing - union) / enclosing)
+
+
+def _ltrb_area(ltrb: Tensor) -> Tensor:
+    return (ltrb[..., 0] + ltrb[..., 2]) * (ltrb[..., 1] + ltrb[..., 3])
+
+
 def mask_centroids(masks: Tensor) -> Tensor:
-    """Centre of mass of boolean masks [N, H, W] -> [N, 2] float32 (x, y), pixel centres at +0.5."""
+    """Centre of mass of boolean masks [N, H, W] -> [N, 2] float32 (x, y) in pixel indices.
+
+    The middle of a pixel is its index, half a pixel left of and above its place in `Grid` and boxes.
+    Source: AdelaiDet (CondInst) when it runs.
+    """
     weights = masks.to(torch.float32)
-    x = torch.arange(masks.shape[2], device=masks.device, dtype=torch.float32) + 0.5
-    y = torch.arange(masks.shape[1], device=masks.device, dtype=torch.float32) + 0.5
+    x = torch.arange(masks.shape[2], device=masks.device, dtype=torch.float32)
+    y = torch.arange(masks.shape[1], device=masks.device, dtype=torch.float32)
     area = weights.sum((1, 2)).clamp(min=1.0)
     return torch.stack(((weights.sum(1) * x).sum(1) / area, (weights.sum(2) * y).sum(1) / area), dim=1)
 

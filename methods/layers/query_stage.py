@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from methods.layers.box_codec import SPARSE_RCNN_MAX_LOG_SCALE, decode_deltas
+from methods.layers.box_codec import SPARSE_RCNN_LOG_SCALES, decode_deltas
 from methods.layers.dynconv import QUERYINST_DYNAMIC_CONV, DynamicConv
 from methods.layers.roi import pyramid_roi_align
 
@@ -23,7 +23,7 @@ class QueryStageConfig:
 
     dim: query and feature channels. heads: of the self-attention. feedforward, dynamic_hidden: inner widths.
     resolution: side of the RoI in cells. class_layers, box_layers: Linear-LN-ReLU blocks before the outputs.
-    canonical_size: px, box side that reads pyramid level 4. max_log_scale: bound of a box's growth.
+    canonical_size: px, box side that reads pyramid level 4. log_scales: bounds of a box's change of size.
     box_output_gain: factor on the initial weights of the box output; 0 makes the first boxes the input boxes.
     """
 
@@ -35,7 +35,7 @@ class QueryStageConfig:
     class_layers: int = 1
     box_layers: int = 3
     canonical_size: float = 224.0
-    max_log_scale: float = SPARSE_RCNN_MAX_LOG_SCALE
+    log_scales: tuple[float, float] = SPARSE_RCNN_LOG_SCALES
     box_output_gain: float = 1.0
 
 
@@ -137,7 +137,7 @@ class QueryStage(nn.Module):
         )
         object_features, attended = self.interact(queries, roi, padding)
         class_logits, deltas = self.predict(object_features)
-        refined = decode_deltas(deltas, boxes, max_log_scale=self.config.max_log_scale)
+        refined = decode_deltas(deltas, boxes, log_scales=self.config.log_scales)
         return StageOutput(class_logits, refined, object_features, attended)
 
 

@@ -100,8 +100,11 @@ class WindowAttention(nn.Module):
 
     forward: [B, H, W, C] -> the same shape. Maps are padded right and bottom with zeros to multiples of
     the window; as in the public code, padding takes part as keys. shift: cells by which the windows are
-    displaced.
+    displaced. no_weight_decay: parameters that the optimiser leaves alone, as the public code of Swin and
+    Mask2Former has it; a position is no weight that should shrink.
     """
+
+    no_weight_decay = ("relative_position_bias_table",)
 
     def __init__(self, dim: int, window: list[int], shift: list[int], heads: int, **_: float) -> None:
         super().__init__()

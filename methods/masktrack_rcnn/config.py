@@ -168,9 +168,7 @@ PAPER = MaskTrackConfig(
         warmup_iterations=500,
         warmup_factor=1 / 3,
         grad_clip_norm=35.0,
-        sampling=ClipSampling(
-            frames=2, window=None, ordered=False, draw="frames", only_with_objects=True
-        ),
+        sampling=ClipSampling(frames=2, window=None, ordered=False, draw="frames", only_with_objects=True),
         augmentation=Augmentation(short_sides=(360,), max_long_side=640, flip=0.5),
     ),
     rpn=RpnConfig(allowed_border_px=0.0),

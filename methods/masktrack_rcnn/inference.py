@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import clip_boxes_to_image
 
-from methods.layers.box_codec import QUERYINST_MAX_LOG_SCALE, decode_deltas
+from methods.layers.box_codec import MMDET_LOG_SCALES, decode_deltas
 from methods.layers.suppression import grouped_nms
 from methods.masktrack_rcnn.config import MaskTrackConfig
 from methods.masktrack_rcnn.losses import delta_weights
@@ -39,9 +39,7 @@ def select_detections(
     """
     probability = logits.softmax(dim=1)[:, 1:]
     row, label = (probability > config.score_threshold).nonzero(as_tuple=True)
-    boxes = decode_deltas(
-        deltas[row, label + 1], proposals[row], delta_weights(config.roi), QUERYINST_MAX_LOG_SCALE
-    )
+    boxes = decode_deltas(deltas[row, label + 1], proposals[row], delta_weights(config.roi), MMDET_LOG_SCALES)
     boxes = clip_boxes_to_image(boxes, size)
     solid = (boxes[:, 2:] > boxes[:, :2]).all(dim=1).nonzero()[:, 0]
     boxes, label, scores = boxes[solid], label[solid], probability[row, label][solid]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import clip_boxes_to_image
 
-from methods.layers.box_codec import QUERYINST_MAX_LOG_SCALE, decode_deltas, encode_deltas
+from methods.layers.box_codec import MMDET_LOG_SCALES, decode_deltas, encode_deltas
 from methods.layers.fpn import level_stride
 from methods.layers.full_precision import full_precision
 from methods.layers.suppression import grouped_nms
@@ -129,7 +129,7 @@ def proposals_of_images(
     level = torch.cat([torch.full_like(rows, number) for number, rows in enumerate(best)], dim=1)
     scores = objectness.gather(1, picked)
     own = deltas.gather(1, picked[..., None].expand(-1, -1, 4))
-    boxes = decode_deltas(own, anchors[picked], UNIT_WEIGHTS, QUERYINST_MAX_LOG_SCALE)
+    boxes = decode_deltas(own, anchors[picked], UNIT_WEIGHTS, MMDET_LOG_SCALES)
     boxes = torch.stack([clip_boxes_to_image(*image) for image in zip(boxes, sizes, strict=True)])
     # boxes without area neither suppress nor are suppressed, so they can be dropped when the host knows them
     solid = (boxes[..., 2:] > boxes[..., :2]).all(dim=-1).flatten()

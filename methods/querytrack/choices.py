@@ -90,6 +90,12 @@ CHOICES = (
         "public code",
         "BatchNorm, trained, over the boxes of all matched queries (QueryInst). GroupNorm is an option.",
     ),
+    Choice(
+        "-",
+        "backbone.frozen_norm",
+        "ours",
+        "QueryInst keeps the statistics of BatchNorm and trains its scale and shift; here these are fixed.",
+    ),
     Choice("-", "weights.dice", "public code", "The mask loss is dice alone with weight 8 (QueryInst)."),
     Choice(
         "-",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.layers.backbone import build_backbone
-from methods.layers.box_codec import QUERYINST_MAX_LOG_SCALE, normalised_to_pixels
+from methods.layers.box_codec import MMDET_LOG_SCALES, normalised_to_pixels
 from methods.layers.dynamic_mask_head import DynamicMaskHead
 from methods.layers.fpn import Fpn
 from methods.layers.images import normalise_and_pad
@@ -51,7 +51,7 @@ class QueryTrack(nn.Module):
             dynamic_hidden=config.dynamic_hidden,
             resolution=config.box_resolution,
             canonical_size=config.roi_canonical_size,
-            max_log_scale=QUERYINST_MAX_LOG_SCALE,
+            log_scales=MMDET_LOG_SCALES,
             box_output_gain=config.box_output_gain,
         )
         self.stages = nn.ModuleList(QueryStage(num_classes, stage) for _ in range(config.stages))

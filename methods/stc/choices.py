@@ -106,7 +106,9 @@ CHOICES = (
         "-",
         "train.sampling",
         "ours",
-        "Reference frame from the temporal neighbourhood: at most 10 labelled frames away.",
+        "Reference frame from the temporal neighbourhood: at most 10 labelled frames away. Every frame is "
+        "the key frame once an epoch, as in CrossVIS, so long videos weigh more; `tiny` draws every video "
+        "equally often, so that all methods on `shapes` see the same videos.",
     ),
     Choice(
         "-",
@@ -119,8 +121,7 @@ CHOICES = (
         "train.iterations",
         "public code",
         "12 epochs (paper) are the 1x schedule of CrossVIS, on which STC is built: 23,000 steps of 16 pairs, "
-        "rate down at 15,000 and 21,000; 23,000 x 32 frames are 11.9 times the 61,800 labelled ones. Every "
-        "video is drawn equally often.",
+        "rate down at 15,000 and 21,000; 23,000 x 32 frames are 11.9 times the 61,800 labelled ones.",
     ),
     Choice(
         "-",

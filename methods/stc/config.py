@@ -136,7 +136,7 @@ PAPER = StcConfig(
         lr_steps=(15_000, 21_000),
         warmup_iterations=1000,
         warmup_factor=0.001,
-        sampling=ClipSampling(frames=2, window=10, ordered=False),
+        sampling=ClipSampling(frames=2, window=10, ordered=False, draw="frames"),
         augmentation=Augmentation(short_sides=(360,), max_long_side=640, flip=0.5),
     )
 )

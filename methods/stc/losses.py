@@ -21,13 +21,14 @@ from methods.layers.fcos import (
     decode_boxes,
     encode_boxes,
     level_points,
+    ltrb_giou,
     make_grid,
     mask_centroids,
     object_at_points,
 )
 from methods.layers.full_precision import full_precision
 from methods.layers.identity_loss import identity_loss
-from methods.layers.losses import dice_squared, focal, giou
+from methods.layers.losses import dice_squared, focal
 from methods.layers.transfer import constant, to_host
 from methods.stc.config import LossConfig, StcConfig
 from methods.stc.draws import (
@@ -207,7 +208,8 @@ def detection_losses(
     true_ltrb = encode_boxes(at, boxes)
     weight = centreness(true_ltrb)
     source = images[image]
-    predicted = decode_boxes(at, out.ltrb[source, point])
+    stride = out.grid.strides[point, None]
+    distance = ltrb_giou(out.ltrb[source, point] / stride, true_ltrb / stride)
     total = weight.sum() if shared is None else shared[1]
     centre = F.binary_cross_entropy_with_logits(out.centre_logits[source, point], weight, reduction="sum")
 
@@ -226,7 +228,7 @@ def detection_losses(
     dice = dice_squared(aligned_upsample(logits, 2), masks)
     return {
         "class": focal(out.class_logits[images], class_targets).sum() / positives,
-        "box": (giou(predicted, boxes) * weight).sum() / _at_least(total),
+        "box": (distance * weight).sum() / _at_least(total),
         "centreness": centre / positives,
         # a sum over nothing keeps the graph, a mean of nothing would be NaN
         "dice": dice.sum() / max(1, len(chosen)),

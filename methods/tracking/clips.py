@@ -6,6 +6,7 @@ Source: IFC public code (specification 4.4); IFR Appendix A.1.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -59,21 +60,21 @@ def no_tracks(classes: int, device: torch.device | str = "cpu") -> Tracks:
 def windows(frames: Iterator[Frame], length: int, stride: int = 1) -> Iterator[tuple[int, tuple[Frame, ...]]]:
     """Overlapping clips of a sequence: (index of the first frame, frames), as soon as the last one is read.
 
-    Clips start `stride` frames apart, 1 <= stride < length, else ValueError. The last clip may be shorter.
+    Clips start `stride` frames apart, 1 <= stride < length, else ValueError. The last clip is moved back so
+    that it ends with the sequence and has its full length; a shorter sequence is one clip.
     """
     if not 1 <= stride < length:
         raise ValueError(f"clips of {length} frames, {stride} frames apart, do not overlap")
-    held: list[Frame] = []
-    first, unseen = 0, False
+    held: deque[Frame] = deque(maxlen=length)
+    count, covered, due = 0, 0, length
     for frame in frames:
-        if len(held) == length:
-            held, first = held[stride:], first + stride
         held.append(frame)
-        unseen = len(held) < length
-        if not unseen:
-            yield first, tuple(held)
-    if unseen:
-        yield first, tuple(held)
+        count += 1
+        if count == due:
+            yield count - length, tuple(held)
+            covered, due = count, due + stride
+    if count > covered:
+        yield max(0, count - length), tuple(held)
 
 
 def soft_iou(first: Tensor, second: Tensor) -> Tensor:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import statistics
 from types import MappingProxyType
 
 import numpy as np
 import torch
+from scipy import ndimage
 from torch import nn
 from torch.nn import functional
 
@@ -36,8 +38,14 @@ INFO = MethodInfo("good", "Good", "tracking by detection", True, "none", "Apache
 TWO_PHASES = MappingProxyType({"tiny": Config(TRAIN, (TRAIN,))})
 
 
+PER_CLASS = 10
+
+
 class Good(nn.Module):
-    """Classifies pixels by their colour; the tracks are the classes."""
+    """Classifies pixels by their colour; the objects of a class are its parts that hang together.
+
+    It knows that a dark rim ends an object. Parts are numbered from the top in every frame.
+    """
 
     info = INFO
     configs = MappingProxyType({"tiny": Config(TRAIN)})
@@ -72,13 +80,20 @@ class Good(nn.Module):
 
     def detections(self, frame):
         found = []
+        bright = frame.amax(0).numpy() > 60
         for label, probability in enumerate(self.logits(frame[None])[0].sigmoid().numpy()):
-            mask = probability > 0.5
-            if mask.any():
+            for number, mask in enumerate(self.parts((probability > 0.5) & bright)):
                 scores = np.zeros(self.output.out_channels, np.float32)
                 scores[label] = probability[mask].mean()
-                found.append(FrameDetection(label, scores, encode(mask)))
+                found.append(FrameDetection(PER_CLASS * label + number, scores, encode(mask)))
         return tuple(found)
+
+    def parts(self, mask):
+        """The largest connected parts of a mask, without specks."""
+        parts, count = ndimage.label(mask)
+        sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+        largest = np.sort(np.argsort(-sizes, kind="stable")[:PER_CLASS])
+        return [parts == number + 1 for number in largest if sizes[number] >= 20]
 
     def track(self, video, frames):
         for index, frame in enumerate(frames):
@@ -86,12 +101,13 @@ class Good(nn.Module):
 
     def summarise(self, video, results):
         tracks = []
-        for label in range(self.output.out_channels):
+        for identity in range(PER_CLASS * self.output.out_channels):
+            label = identity // PER_CLASS
             by_frame = {
                 result.index: detection
                 for result in results
                 for detection in result.detections
-                if detection.identity == label
+                if detection.identity == identity
             }
             if by_frame:
                 score = max(float(detection.class_scores[label]) for detection in by_frame.values())
@@ -367,18 +383,30 @@ class HiddenState(Good):
         )
 
 
+# a fault of detection
+
+
+class OneMaskForBoth(Good):
+    """Keeps every other promise, and gives one mask to all that looks alike."""
+
+    def parts(self, mask):
+        return [mask] if mask.any() else []
+
+
 # a method with an association rule of its own, and faults of its declaration
 
 
 def associate(config, frames, num_classes):
-    """Identities are numbered in the order in which their classes appear."""
+    """Identities are numbered in the order in which the first, second, ... of their classes appear."""
     identities = {}
     for index, found in enumerate(frames):
-        detections = []
+        detections, seen = [], collections.Counter()
         for label, score, mask in zip(found.labels, found.scores, found.segmentations, strict=True):
             scores = np.zeros(num_classes, np.float32)
             scores[label] = score
-            detections.append(FrameDetection(identities.setdefault(label, len(identities)), scores, mask))
+            identity = identities.setdefault((label, seen[label]), len(identities))
+            seen[label] += 1
+            detections.append(FrameDetection(identity, scores, mask))
         yield FrameResult(index, tuple(detections), found)
 
 
@@ -412,7 +440,7 @@ class ByRule(Good):
         corners = [(x, y, x + w, y + h) for x, y, w, h in (tight_box(one.segmentation) for one in found)]
         return RawDetections(
             scores=np.array([float(one.class_scores.max()) for one in found]),
-            labels=np.array([one.identity for one in found], np.int64),
+            labels=np.array([one.identity // PER_CLASS for one in found], np.int64),
             boxes=np.array(corners, np.float64).reshape(len(found), 4),
             embeddings=np.zeros((len(found), 0)),
             segmentations=tuple(one.segmentation for one in found),

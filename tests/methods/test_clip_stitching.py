@@ -47,8 +47,9 @@ def test_soft_iou_of_empty_masks_is_zero() -> None:
     [
         (4, 2, 1, [(0, "ab"), (1, "bc"), (2, "cd")]),
         (6, 4, 2, [(0, "abcd"), (2, "cdef")]),
-        (5, 4, 2, [(0, "abcd"), (2, "cde")]),  # the last clip is shorter
-        (3, 5, 1, [(0, "abc")]),  # so is that of a short video
+        (5, 4, 2, [(0, "abcd"), (1, "bcde")]),  # IFC moves the last clip back to its full length
+        (6, 4, 3, [(0, "abcd"), (2, "cdef")]),
+        (3, 5, 1, [(0, "abc")]),  # a short video is one clip
         (5, 5, 1, [(0, "abcde")]),
         (0, 2, 1, []),
     ],

@@ -18,6 +18,7 @@ from methods.layers.fcos import (
     encode_boxes,
     flatten_levels,
     level_points,
+    ltrb_giou,
     make_grid,
     mask_centroids,
     object_at_points,
@@ -62,8 +63,25 @@ def test_mask_centroid_by_hand() -> None:
     masks[1, 0:2, 0] = True
     masks[1, 0, 1] = True  # three pixels of an L
     centroids = mask_centroids(masks)
-    assert centroids[0].tolist() == [3.0, 1.5]
-    assert centroids[1].tolist() == pytest.approx([(0.5 + 0.5 + 1.5) / 3, (0.5 + 1.5 + 0.5) / 3])
+    # indices, as AdelaiDet has them: neither is half a pixel added
+    assert centroids[0].tolist() == [2.5, 1.0]
+    assert centroids[1].tolist() == pytest.approx([(0 + 0 + 1) / 3, (0 + 1 + 0) / 3])
+    assert mask_centroids(torch.zeros(1, 4, 6, dtype=torch.bool)).tolist() == [[0.0, 0.0]]
+
+
+def test_box_loss_by_hand_counts_one_cell_more_in_intersection_and_union() -> None:
+    # areas 4 x 2 = 8 and 2 x 4 = 8 from one point in the middle, common 2 x 2 = 4, hull 4 x 4 = 16
+    predicted, target = torch.tensor([[2.0, 1, 2, 1]]), torch.tensor([[1.0, 2, 1, 2]])
+    union = 8 + 8 - 4
+    expected = 1 - ((4 + 1) / (union + 1) - (16 - union) / 16)
+    assert ltrb_giou(predicted, target).item() == pytest.approx(expected)
+    # GIoU itself is 1 - (1/3 - 1/4), the same in any unit; this one is not
+    doubled = 1 - ((16 + 1) / (4 * union + 1) - (16 - union) / 16)
+    assert ltrb_giou(2 * predicted, 2 * target).item() == pytest.approx(doubled)
+    assert doubled != pytest.approx(expected)
+    assert ltrb_giou(target, target).item() == pytest.approx(0)
+    # a box of no size costs less than 1 plus the penalty: 1 - (1 / 9 - 0)
+    assert ltrb_giou(torch.zeros(1, 4), target).item() == pytest.approx(1 - (1 / 9 - (8 - 8) / 8))
 
 
 def test_centre_region_surrounds_the_mask_centroid_not_the_box_centre() -> None:

@@ -11,8 +11,8 @@ from torchvision.models.detection._utils import BoxCoder
 from torchvision.ops import roi_align
 
 from methods.layers.box_codec import (
-    QUERYINST_MAX_LOG_SCALE,
-    SPARSE_RCNN_MAX_LOG_SCALE,
+    MMDET_LOG_SCALES,
+    SPARSE_RCNN_LOG_SCALES,
     clip_boxes,
     decode_deltas,
     normalised_to_pixels,
@@ -36,9 +36,18 @@ def test_decode_bounds_growth_and_does_not_clip_to_the_frame():
     # the exponential of 8.7 makes one rounding of its argument 8.7 times as large
     wanted = pytest.approx(0.5 + 0.5 * 100_000 / 16, rel=HUNDRED_ROUNDINGS)
     assert decode_deltas(deltas, box)[0, 2] == wanted
-    bounded = decode_deltas(deltas, box, max_log_scale=QUERYINST_MAX_LOG_SCALE)[0, 2]
+    bounded = decode_deltas(deltas, box, log_scales=MMDET_LOG_SCALES)[0, 2]
     assert bounded == pytest.approx(31.75, rel=HUNDRED_ROUNDINGS)
     assert decode_deltas(deltas, box)[0, 0] < 0
+
+
+def test_mmdet_bounds_shrinking_too_and_detectron2_does_not():
+    # 1000 px wide: by mmdet at least 1000 x 16 / 1000 = 16 px, centred at 500
+    box, deltas = torch.tensor([[0.0, 0, 1000, 10]]), torch.tensor([[0.0, 0, -100, 0]])
+    found = decode_deltas(deltas, box, log_scales=MMDET_LOG_SCALES)[0]
+    assert (found[2] - found[0]).item() == pytest.approx(16, rel=HUNDRED_ROUNDINGS)
+    free = decode_deltas(deltas, box)[0]
+    assert (free[2] - free[0]).item() == 0
 
 
 @in_float64()
@@ -47,7 +56,7 @@ def test_decode_equals_torchvision():
     boxes = torch.rand(50, 2).mul(100).repeat(1, 2)
     boxes[:, 2:] += torch.rand(50, 2) * 80 + 1
     deltas = torch.randn(50, 4) * 2
-    coder = BoxCoder((2.0, 2.0, 1.0, 1.0), bbox_xform_clip=SPARSE_RCNN_MAX_LOG_SCALE)
+    coder = BoxCoder((2.0, 2.0, 1.0, 1.0), bbox_xform_clip=SPARSE_RCNN_LOG_SCALES[1])
     assert_close_to_largest(decode_deltas(deltas, boxes), coder.decode_single(deltas, boxes), terms=100)
 
 

@@ -14,7 +14,7 @@ from torchvision.models.detection._utils import BoxCoder
 from methods.layers.box_codec import decode_deltas, encode_deltas
 from methods.masktrack_rcnn.assignment import IGNORED, NEGATIVE, assign_boxes, sample_balanced
 from methods.masktrack_rcnn.config import CONFIGS, RpnConfig
-from methods.masktrack_rcnn.rpn import Rpn, anchor_grid, rpn_losses, select_proposals
+from methods.masktrack_rcnn.rpn import Rpn, anchor_grid, anchors_outside, rpn_losses, select_proposals
 
 ONE_LEVEL = RpnConfig(levels=("p2",))
 
@@ -194,6 +194,44 @@ def test_losses_are_normalised_over_the_batch_and_frames_without_objects_teach_b
         (3 * math.log(2) + math.log1p(math.e)) / 4, rel=HUNDRED_ROUNDINGS
     )
     assert box_loss.item() == pytest.approx((1 - 1 / 18) / 4, rel=HUNDRED_ROUNDINGS)
+
+
+def test_anchors_that_cross_an_edge_take_no_part_and_are_no_objects_best() -> None:
+    # the first two lie inside, the others reach one pixel beyond each edge of 50 x 40 in turn
+    anchors = torch.tensor(
+        [
+            [0.0, 0, 10, 10],
+            [40, 30, 50, 40],
+            [-1, 10, 9, 20],
+            [10, -1, 20, 9],
+            [41, 10, 51, 20],
+            [10, 31, 20, 41],
+        ]
+    )
+    outside = anchors_outside(anchors, (40, 50), 0.0)
+    assert outside.tolist() == [False] * 2 + [True] * 4
+    assert not anchors_outside(anchors, (40, 50), 1.0).any()
+    config = replace(ONE_LEVEL, allowed_border_px=0.0)
+    # the object is the third anchor itself; without a border the first one, at IoU 81 / 119, is its best
+    truth = [torch.tensor([[-1.0, 1, 9, 11]])]
+    anchors = torch.tensor([[0.0, 0, 10, 10], [40, 30, 50, 40], [-1, 1, 9, 11]])
+    for used, positive in ((config, 0), (ONE_LEVEL, 2)):
+        deltas = torch.zeros(1, 3, 4, requires_grad=True)
+        rpn_losses(torch.zeros(1, 3), deltas, anchors, truth, [(40, 50)], used)[1].backward()
+        assert deltas.grad is not None
+        moved = deltas.grad[0].abs().sum(1) > 0
+        # the anchor that equals its object has no box loss left
+        assert moved.tolist() == [positive == 0, False, False]
+
+
+def test_anchors_of_the_paper_in_a_frame_of_640_x_360_are_those_of_the_public_code() -> None:
+    """Counted with mmdet 0.6's anchors, which are rounded and end at the last pixel."""
+    config, counts = CONFIGS["paper"].rpn, []
+    for level in range(2, 7):
+        stride = 2**level
+        anchors = anchor_grid((384 // stride, 640 // stride), stride, config.scale, config.ratios)
+        counts.append(int((~anchors_outside(anchors, (360, 640), config.allowed_border_px)).sum()))
+    assert counts == [36_908, 7_758, 1_330, 76, 0]
 
 
 def test_anchors_in_the_padding_take_no_part() -> None:

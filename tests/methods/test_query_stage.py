@@ -8,7 +8,7 @@ import torch
 from closeness import STORED_IN_FLOAT32, WHOLE_NETWORK, assert_close_to_largest, in_float64
 from safetensors.torch import load_file
 
-from methods.layers.box_codec import QUERYINST_MAX_LOG_SCALE, decode_deltas
+from methods.layers.box_codec import MMDET_LOG_SCALES, decode_deltas
 from methods.layers.dynconv import QUERYINST_DYNAMIC_CONV, DynamicConv
 from methods.layers.query_stage import QueryStage, QueryStageConfig, stage_from_queryinst
 
@@ -42,9 +42,7 @@ def check_stage(weights, reference):
         (deltas, "bbox_delta"),
     ):
         assert_close_to_largest(ours.float(), reference[name], terms=STORED_IN_FLOAT32)
-    boxes = decode_deltas(
-        exact["bbox_delta"].flatten(0, 1), exact["boxes_in"], max_log_scale=QUERYINST_MAX_LOG_SCALE
-    )
+    boxes = decode_deltas(exact["bbox_delta"].flatten(0, 1), exact["boxes_in"], log_scales=MMDET_LOG_SCALES)
     assert_close_to_largest(boxes.float(), reference["boxes_decoded"], terms=STORED_IN_FLOAT32)
 
 

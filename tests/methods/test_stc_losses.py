@@ -140,12 +140,12 @@ def test_targets_of_a_frame() -> None:
 
 
 def test_positives_surround_the_mask_centroid_and_not_the_box_centre() -> None:
-    """An L of 116 pixels: 96 with mean (2, 12) and 20 with mean (14, 23.5)."""
+    """An L of 116 pixels: 96 with mean index (1.5, 11.5) and 20 with mean index (13.5, 23)."""
     clip = make_clip([[(0, 0, 24, 24)]])
     clip.masks[0, 0, :23, 4:24] = False
     targets = frame_targets(clip, 0, grid(), MAP, CONFIG)
     positive = grid().points[targets.points >= 0].tolist()
-    # centroid (4.07, 13.98) +- 12 inside the box; around the box centre (12, 12) x = 20 would be positive
+    # centroid (3.57, 13.48) +- 12 inside the box; around the box centre (12, 12) x = 20 would be positive
     assert positive == [[4.0, 4.0], [12.0, 4.0], [4.0, 12.0], [12.0, 12.0], [4.0, 20.0], [12.0, 20.0]]
     assert CONFIG.centre_radius == 1.5
 
@@ -197,13 +197,15 @@ def test_box_loss_is_weighted_by_centreness() -> None:
     numerator, denominator = 0.0, 0.0
     for i in (targets[0].points >= 0).nonzero()[:, 0].tolist():
         x, y = out.grid.points[i].tolist()
-        left, top, right, bottom = out.ltrb[0, i].tolist()
-        true = (x, y, 32 - x, 40 - y)
+        # in strides, where one cell is added to intersection and union
+        stride = out.grid.strides[i].item()
+        left, top, right, bottom = (side / stride for side in out.ltrb[0, i].tolist())
+        true = (x / stride, y / stride, (32 - x) / stride, (40 - y) / stride)
         width = min(right, true[2]) + min(left, true[0])
         height = min(bottom, true[3]) + min(top, true[1])
-        union = (left + right) * (top + bottom) + 32 * 40 - width * height
+        union = (left + right) * (top + bottom) + 32 * 40 / stride**2 - width * height
         hull = (max(right, true[2]) + max(left, true[0])) * (max(bottom, true[3]) + max(top, true[1]))
-        value = 1 - (width * height / union - (hull - union) / hull)
+        value = 1 - ((width * height + 1) / (union + 1) - (hull - union) / hull)
         weight = math.sqrt(min(x, 32 - x) / max(x, 32 - x) * min(y, 40 - y) / max(y, 40 - y))
         numerator, denominator = numerator + weight * value, denominator + weight
     got = detection_losses(out, torch.tensor([0]), targets, CONFIG)["box"]

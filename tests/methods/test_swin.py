@@ -11,7 +11,9 @@ from methods.layers.backbone_config import BackboneConfig
 from methods.layers.pixel_decoder import PixelDecoder
 from methods.layers.pretraining import imagenet_weights
 from methods.mask2former_vis.checkpoint import own_name as mask2former_name
+from vis_bench.engine.training.optimizer import parameter_groups
 from vis_bench.errors import MethodError, UsageError
+from vis_bench.method import TrainConfig
 
 
 def config(name="swin_t", **changes):
@@ -147,6 +149,18 @@ def test_drop_path_rises_to_its_rate():
         body = build_backbone(config("swin_t", drop_path=0.22)).body
     rates = [block.stochastic_depth.p for i in (1, 3, 5, 7) for block in body[i]]
     assert rates == pytest.approx([0.02 * i for i in range(12)])
+
+
+def test_position_biases_do_not_decay():
+    train = TrainConfig(1, 1, "adamw", 0.1, weight_decay=0.05, norm_weight_decay=0.0)
+    with torch.device("meta"):
+        model = build_backbone(config())
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    decay = {names[id(p)]: g["weight_decay"] for g in parameter_groups(model, train) for p in g["params"]}
+    tables = [name for name in decay if name.endswith("relative_position_bias_table")]
+    assert len(tables) == 12
+    assert all(decay[name] == 0 for name in tables)
+    assert decay["body.1.0.attn.qkv.weight"] == 0.05
 
 
 def test_freezing():

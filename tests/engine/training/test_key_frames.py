@@ -38,9 +38,7 @@ def dataset(tmp_path):
         )
         for i, masks in SHOWN.items()
     ]
-    tracks.append(
-        annotation(20, 2, 1, iscrowd=1, segmentations=[MASK] * 2, bboxes=[None] * 2, areas=[1] * 2)
-    )
+    tracks.append(annotation(20, 2, 1, iscrowd=1, segmentations=[MASK] * 2, bboxes=[None] * 2, areas=[1] * 2))
     value = payload(videos=videos, annotations=tracks)
     write_frames(tmp_path / "JPEGImages", videos)
     return read_dataset(write_json(tmp_path / "gt.json", value), tmp_path / "JPEGImages", "mine", "train")

@@ -56,6 +56,21 @@ def test_groups_by_backbone_and_kind():
     assert groups == {(0.25, 0.1): 4, (0.25, 0.0): 4, (1.0, 0.1): 6, (1.0, 0.0): 6}
 
 
+def test_a_module_can_name_parameters_that_do_not_decay():
+    class Attention(nn.Module):
+        no_weight_decay = ("positions",)
+
+        def __init__(self):
+            super().__init__()
+            self.positions, self.values = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(5))
+
+    model = nn.Sequential(Attention(), nn.LayerNorm(7))
+    groups = parameter_groups(model, config(weight_decay=0.1, norm_weight_decay=0.05))
+    found = {group["weight_decay"]: sum(p.numel() for p in group["params"]) for group in groups}
+    # layer norm: weight and bias
+    assert found == {0.1: 5, 0.05: 14, 0.0: 3}
+
+
 def test_optimizers():
     assert isinstance(build_optimizer(Small(), config()), torch.optim.SGD)
     assert isinstance(build_optimizer(Small(), config(optimizer="adamw")), torch.optim.AdamW)

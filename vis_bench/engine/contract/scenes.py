@@ -56,6 +56,37 @@ def draw_scene(seed: int, frames: int, objects: int, size: tuple[int, int] = SIZ
     return Scene(pixels, masks, np.arange(objects) % 2)
 
 
+def draw_look_alikes(seed: int, frames: int) -> Scene:
+    """Two objects of one kind, colour and size that touch, anywhere in the picture; all frames are equal.
+
+    Touching means that no pixel lies between them where they are nearest. A dark rim of one pixel belongs to
+    each, so that where one ends can be seen.
+    """
+    random = np.random.default_rng([seed, 2])
+    height, width = SIZE
+    radius = 0.15 * height
+    kind, colour = int(random.integers(2)), _COLOURS[int(random.integers(len(_COLOURS)))]
+    angle = random.uniform(0, 2 * np.pi)
+    # half the way from one centre to the other, for discs and for rectangles of 2 by 1.4 radii
+    x, y = np.cos(angle), np.sin(angle)
+    reach = radius if kind else min(radius / max(abs(x), 1e-9), 0.7 * radius / max(abs(y), 1e-9))
+    step = np.array([x, y]) * (reach - 0.25)
+    margin = np.abs(step) + radius + 1
+    middle = random.uniform(margin, np.array([width, height]) - margin)
+    rows, columns = np.mgrid[:height, :width]
+    picture = random.integers(90, 120, (height, width, 3), dtype=np.uint8)
+    masks = np.zeros((2, height, width), dtype=bool)
+    for n, centre in enumerate((middle - step, middle + step)):
+        dx, dy = columns - centre[0], rows - centre[1]
+        size = np.hypot(dx, dy) / radius if kind else np.maximum(np.abs(dx), np.abs(dy) / 0.7) / radius
+        mask, inner = size <= 1, size <= 1 - 1 / radius
+        picture[mask], picture[inner] = (30, 30, 30), colour
+        masks[:n, mask] = False
+        masks[n] = mask
+    labels = np.full(2, kind)
+    return Scene(np.repeat(picture[None], frames, 0), np.repeat(masks[None], frames, 0), labels)
+
+
 def blank_scene(frames: int, size: tuple[int, int] = SIZE) -> Scene:
     """Black frames without an object."""
     height, width = size

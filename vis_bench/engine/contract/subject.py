@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,33 +108,39 @@ def fit(subject: Subject, steps: int = STEPS) -> Fit:
     for number, phase in enumerate(subject.phases):
         if number > 0:
             model.enter_phase(number)
-        clip = subject.clip(seed=1, objects=2, frames=phase.sampling.frames)
+        clips = [subject.clip(seed=1, objects=2, frames=phase.sampling.frames)]
         wanted |= {name: None for name, p in model.named_parameters() if p.requires_grad}
-        found = take_steps(model, [clip], phase, steps if number == 0 else WARMUP_STEPS, reached)
+        amount = steps if number == 0 else WARMUP_STEPS
+        found = take_steps(model, [clips] * amount, phase, reached)
         totals = totals or found
     return Fit(model, tuple(totals), tuple(name for name in wanted if name not in reached))
 
 
 def take_steps(
-    model: Any, clips: Sequence[Clip], phase: TrainConfig, steps: int, reached: set[str] | None = None
+    model: Any,
+    batches: Iterable[Sequence[Clip]],
+    phase: TrainConfig,
+    reached: set[str] | None = None,
 ) -> list[float]:
-    """Optimiser steps on the same clips with the phase's own optimiser; returns the total of each.
+    """An optimiser step on each of the batches with the phase's own optimiser; returns the total of each.
 
     reached: takes up the names of the parameters that got a gradient. Raises FloatingPointError as soon as a
     total is not finite.
     """
+    batches = list(batches)
+    steps = len(batches)
     train = dataclasses.replace(
         phase, iterations=steps, warmup_iterations=min(WARMUP_STEPS, phase.warmup_iterations), lr_steps=()
     )
     model.train()
     optimizer = build_optimizer(model, train)
     totals = []
-    for step in range(steps):
+    for step, clips in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(train, step) * group["lr_factor"]
         total = total_of(seeded_losses(model, clips, step))
         if not math.isfinite(total.item()):
-            raise FloatingPointError(f"the loss is {total.item()} at step {step} of {steps} on one clip")
+            raise FloatingPointError(f"the loss is {total.item()} at step {step} of {steps}")
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         if reached is not None:

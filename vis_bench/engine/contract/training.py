@@ -94,7 +94,7 @@ def seed(subject: Subject) -> Outcome:
     for name, value in states[0].items():
         if name not in states[1] or not torch.equal(value, states[1][name]):
             return broken(f"two builds from one seed differ in {name}")
-    runs = [take_steps(model, clips, subject.phases[0], SEED_STEPS) for model in models]
+    runs = [take_steps(model, [clips] * SEED_STEPS, subject.phases[0]) for model in models]
     for step, (one, other) in enumerate(zip(*runs, strict=True)):
         if one != other:
             return broken(f"two trainings from one seed differ at step {step}: loss {one!r} and {other!r}")
@@ -149,7 +149,7 @@ def phases(subject: Subject) -> Outcome:
             return broken(f"phase {number} has no parameter to train")
         before = {name: value.clone() for name, value in model.state_dict().items()}
         clip = subject.clip(seed=1, objects=2, frames=phase.sampling.frames)
-        take_steps(model, [clip], phase, SEED_STEPS)
+        take_steps(model, [[clip]] * SEED_STEPS, phase)
         changed = [name for name in _frozen(model) if not torch.equal(before[name], model.state_dict()[name])]
         if changed:
             return broken(f"phase {number} froze {changed[0]}, but training changes it")

@@ -15,13 +15,19 @@ _NORMS_AND_EMBEDDINGS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.Group
 def parameter_groups(model: nn.Module, train: TrainConfig) -> list[dict]:
     """Parameters grouped by learning-rate factor (under `backbone.` or not) and weight decay.
 
-    Parameters of normalisation and embedding layers get `norm_weight_decay` where it is set.
+    Parameters of normalisation and embedding layers get `norm_weight_decay` where it is set. Parameters whose
+    names a module lists in an attribute `no_weight_decay`, a tuple of text, get none.
     """
     special = {
         id(parameter)
         for module in model.modules()
         if isinstance(module, _NORMS_AND_EMBEDDINGS)
         for parameter in module.parameters(recurse=False)
+    }
+    undecayed = {
+        id(getattr(module, name))
+        for module in model.modules()
+        for name in getattr(module, "no_weight_decay", ())
     }
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -31,6 +37,8 @@ def parameter_groups(model: nn.Module, train: TrainConfig) -> list[dict]:
         decay = train.weight_decay
         if id(parameter) in special and train.norm_weight_decay is not None:
             decay = train.norm_weight_decay
+        if id(parameter) in undecayed:
+            decay = 0.0
         groups.setdefault((factor, decay), []).append(parameter)
     return [
         {"params": parameters, "lr_factor": factor, "weight_decay": decay}
