@@ -35,7 +35,7 @@ ARROWS = {
     "engine.training": "data engine.process engine.training.clips records setup",
     "engine": "data data.shapes engine.process engine.training engine.training.clips masks records scoring "
     "setup study",
-    "engine.contract": "data engine engine.training engine.training.clips scoring setup",
+    "engine.contract": "data engine engine.training engine.training.clips masks scoring setup",
     "engine.speed": "data engine engine.process engine.training masks records setup",
     "report.tables": "records setup",
     "report.terminal": "metrics records report.tables study",

@@ -76,8 +76,8 @@ CHOICES = (
         "train.sampling",
         "public code",
         "Every labelled frame that shows an object is the key frame once an epoch, so long videos weigh "
-        "more; the reference frame is uniform over the other such frames of its video. `tiny` draws every video "
-        "equally often, and any frame of it, so that all methods on `shapes` see the same videos.",
+        "more; the reference frame is uniform over the other such frames of its video. `tiny` draws every "
+        "video equally often, and any frame of it, so that all methods on `shapes` see the same videos.",
     ),
     Choice(
         "-",
