@@ -14,6 +14,7 @@ from vis_bench.data import stored
 from vis_bench.data.catalog import open_dataset
 from vis_bench.data.splits import development_split, first_videos, keep_videos
 from vis_bench.data.store import packed
+from vis_bench.data.shown_frames import shown_frames
 from vis_bench.data.store.lazy import StoredTracks, StoredVideos, opened
 from vis_bench.data.stored import open_annotations
 from vis_bench.data.ytvis import read_dataset
@@ -80,6 +81,8 @@ def assert_same(plain, found):
     assert [t.extra for t in plain.tracks or ()] == [t.extra for t in found.tracks or ()]
     assert dict(plain.tracks_by_video) == dict(found.tracks_by_video)
     assert list(plain.tracks_by_video) == list(found.tracks_by_video)
+    if plain.tracks is not None:
+        assert shown_frames(found) == shown_frames(plain)
     assert plain == found
     assert found == plain
 
