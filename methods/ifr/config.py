@@ -23,7 +23,8 @@ class DecoderConfig:
     """Recurrent decoder; layer i attends to `levels[i % len(levels)]`. Its width is the pixel decoder's.
 
     ifr_ffn: which parts of a layer end in a feed-forward block of width `hidden`. class_prior: probability
-    of every class before training.
+    of every class before training. aggregation: what makes the clip queries of the next layer; "none" takes
+    those of the one frame there is, so that an image passes through Mask2Former's layers alone.
     """
 
     queries: int = 100
@@ -33,6 +34,7 @@ class DecoderConfig:
     levels: tuple[str, ...] = ("res5", "res4", "res3")
     ifr_ffn: FeedForwards = "both"
     class_prior: float = 0.01
+    aggregation: Literal["attention", "none"] = field(default="attention", metadata=dict(ADDED_LATER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,10 @@ class IfrConfig:
         if chosen not in known:
             raise UsageError(
                 f"ifr: decoder.ifr_ffn is {chosen!r}, which is no known choice.{did_you_mean(chosen, known)}"
+            )
+        if self.decoder.aggregation not in ("attention", "none"):
+            raise UsageError(
+                f"ifr: decoder.aggregation is {self.decoder.aggregation!r}; use 'attention' or 'none'."
             )
         inference = self.inference
         for name, value in (

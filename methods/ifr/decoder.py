@@ -18,6 +18,7 @@ from methods.layers.attention import CrossAttention, FeedForward, SelfAttention
 from methods.layers.position import sine_2d
 from methods.layers.query_masks import attention_allowed, mask_head
 from methods.layers.video_features import Levels
+from vis_bench.errors import MethodError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +39,29 @@ class RecurrentLayer(nn.Module):
     """One decoder layer: `frame_step` for the frames one after the other, then `aggregate`.
 
     feed_forwards: which parts a feed-forward block closes: the frame part (on the kept half) and the clip
-    part, the clip part, or none.
+    part, the clip part, or none. aggregates: whether there is a clip part; a layer without one is
+    Mask2Former's and takes clips of one frame, whose two halves are equal: attention over each token twice is
+    attention over each once.
     """
 
-    def __init__(self, dims: int, heads: int, hidden: int, feed_forwards: FeedForwards = "both") -> None:
+    def __init__(
+        self,
+        dims: int,
+        heads: int,
+        hidden: int,
+        feed_forwards: FeedForwards = "both",
+        aggregates: bool = True,
+    ) -> None:
         super().__init__()
         self.cross_attention = CrossAttention(dims, heads)
         self.self_attention = SelfAttention(dims, heads)
-        self.temporal_attention = CrossAttention(dims, heads)
-        self.clip_attention = SelfAttention(dims, heads)
         frame, clip = feed_forwards == "both", feed_forwards != "none"
         self.frame_feed_forward = FeedForward(dims, hidden) if frame else nn.Identity()
-        self.clip_feed_forward = FeedForward(dims, hidden) if clip else nn.Identity()
+        self.aggregates = aggregates
+        if aggregates:
+            self.temporal_attention = CrossAttention(dims, heads)
+            self.clip_attention = SelfAttention(dims, heads)
+            self.clip_feed_forward = FeedForward(dims, hidden) if clip else nn.Identity()
 
     def frame_step(
         self,
@@ -77,9 +89,17 @@ class RecurrentLayer(nn.Module):
         """Clip queries of the next layer: clip queries [B, Q, d] read all frame queries [B, T, Q, d].
 
         A frame query has the position of its slot and none in time: the order of frames is carried by the
-        recurrence, and a whole video has lengths that training never showed.
+        recurrence, and a whole video has lengths that training never showed. Raises MethodError for several
+        frames where nothing aggregates them.
         """
         length = frames.shape[1]
+        if not self.aggregates:
+            if length != 1:
+                raise MethodError(
+                    f"ifr: decoder.aggregation is 'none', which is for single images; this clip has {length} "
+                    "frames. Set decoder.aggregation=attention for videos."
+                )
+            return frames[:, 0]
         queries = self.temporal_attention(
             queries, position, frames.flatten(1, 2), position.repeat(1, length, 1)
         )
@@ -98,7 +118,10 @@ class RecurrentDecoder(nn.Module):
         super().__init__()
         self.levels = config.levels
         self.layers = nn.ModuleList(
-            RecurrentLayer(dims, config.heads, config.hidden, config.ifr_ffn) for _ in range(config.layers)
+            RecurrentLayer(
+                dims, config.heads, config.hidden, config.ifr_ffn, config.aggregation == "attention"
+            )
+            for _ in range(config.layers)
         )
         self.query_features = nn.Embedding(config.queries, dims)
         self.query_positions = nn.Embedding(config.queries, dims)

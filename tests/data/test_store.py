@@ -12,9 +12,9 @@ from ytvis_files import annotation, payload, rle, runs, square, video_record, wr
 
 from vis_bench.data import stored
 from vis_bench.data.catalog import open_dataset
+from vis_bench.data.shown_frames import shown_frames
 from vis_bench.data.splits import development_split, first_videos, keep_videos
 from vis_bench.data.store import packed
-from vis_bench.data.shown_frames import shown_frames
 from vis_bench.data.store.lazy import StoredTracks, StoredVideos, opened
 from vis_bench.data.stored import open_annotations
 from vis_bench.data.ytvis import read_dataset

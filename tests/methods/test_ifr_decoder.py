@@ -14,6 +14,7 @@ from methods.ifr.decoder import RecurrentDecoder, RecurrentLayer, RecurrentOutpu
 from methods.ifr.model import Ifr
 from methods.layers.position import sine_2d
 from methods.layers.video_features import resized_to_levels
+from vis_bench.errors import MethodError, UsageError
 
 DIMS, MASK_DIMS, HEADS, QUERIES, CLASSES = 8, 4, 2, 3, 5
 CONFIG = DecoderConfig(queries=QUERIES, layers=2, heads=HEADS, hidden=16, levels=("res4", "res3"))
@@ -274,3 +275,44 @@ def test_one_attention_serves_both_halves_and_the_first_is_kept() -> None:
     assert len(seen) == 2  # one call for both halves
     assert torch.equal(seen[0][0][0], torch.cat((previous, queries), 1))
     assert_close_to_largest(kept, layer.frame_feed_forward(seen[1][1][:, :QUERIES]), terms=WHOLE_NETWORK)
+
+
+def test_without_aggregation_a_layer_on_one_frame_is_mask2formers() -> None:
+    """Attention over a token twice is attention over it once: 2 Q tokens do what Q do alone."""
+    decoder = _decoder(aggregation="none")
+    layer = decoder.layers[0]
+    torch.manual_seed(2)
+    queries, position = torch.randn(2, 1, QUERIES, DIMS).double()
+    memory, places = torch.randn(2, 1, 6, DIMS).double()
+    allowed = torch.rand(1, QUERIES, 6) > 0.3
+    allowed[..., 0] = True
+    found = layer.frame_step(queries, queries, position, memory, places, allowed)
+    alone = layer.cross_attention(queries, position, memory, places, allowed)
+    alone = layer.frame_feed_forward(layer.self_attention(alone, position))
+    assert_close_to_largest(found, alone, terms=WHOLE_NETWORK)
+
+
+def test_without_aggregation_the_frame_queries_go_on_and_nothing_of_the_clip_part_is_there() -> None:
+    decoder, whole = _decoder(aggregation="none"), _decoder()
+    added = {name.split(".")[2] for name in {*whole.state_dict()} - {*decoder.state_dict()}}
+    assert added == {"temporal_attention", "clip_attention", "clip_feed_forward"}
+    assert not {*decoder.state_dict()} - {*whole.state_dict()}
+    maps, features = _inputs(1)
+    kept = []
+    for layer in decoder.layers:
+        original = layer.frame_step
+        layer.frame_step = lambda *a, step=original: kept.append((a[1], step(*a))) or kept[-1][1]
+    outputs = _read(decoder, maps, features)
+    (_, first), (given, second) = kept
+    assert torch.equal(given, first)
+    # the query that draws is the one that classifies
+    for output, queries in zip(outputs[1:], (first, second), strict=True):
+        assert torch.equal(output.class_logits, decoder.class_head(decoder.norm(queries)))
+        assert torch.equal(output.mask_embeddings[:, 0], decoder.mask_head(decoder.norm(queries)))
+
+
+def test_without_aggregation_several_frames_are_refused() -> None:
+    with pytest.raises(MethodError, match="single images; this clip has 2 frames"):
+        _read(_decoder(aggregation="none"), *_inputs(2))
+    with pytest.raises(UsageError, match="aggregation is 'mean'"):
+        replace(PAPER, decoder=replace(PAPER.decoder, aggregation="mean"))
