@@ -9,10 +9,8 @@ import pytest
 @pytest.mark.parametrize("lines", [0, 1])
 def test_a_reader_that_goes_away_is_no_failed_gate(lines):
     """The reader takes a line or none; the output is larger than a pipe holds, or flushed at the end."""
-    code = "import sys; from vis_bench.cli import main; sys.argv = ['vis-bench', 'reproduce', '--conflicts']; main()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as program:
+    command = [sys.executable, "-m", "vis_bench", "reproduce", "--conflicts"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         for _ in range(lines):
             assert program.stdout.readline()
         program.stdout.close()

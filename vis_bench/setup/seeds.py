@@ -27,8 +27,8 @@ def axis_seed(master: int, axis: Axis, step: int = 0, shard: int = 0) -> int:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """`3` -> [0, 1, 2]; `0,2,7` -> [0, 2, 7]. Raises UsageError for anything else, and for a count that can only
-    be a slip: more than MOST_SEEDS, which a list may have.
+    """`3` -> [0, 1, 2]; `0,2,7` -> [0, 2, 7]. Raises UsageError for anything else, and for a count that can
+    only be a slip: more than MOST_SEEDS, which a list may have.
     """
     try:
         numbers = [int(part) for part in text.split(",") if part.strip()]
