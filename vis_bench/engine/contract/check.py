@@ -48,7 +48,7 @@ def check_method(subject: Subject) -> Iterator[CheckResult]:
             yield (result := perform(check, subject))
             failed += [result.name] * (result.status == "failed")
         found: list[Fit] = []
-        learns = Check(LEARNS.name, LEARNS.repair, lambda s: LEARNS.run(_kept(fit(s), found)))
+        learns: Check[Subject] = Check(LEARNS.name, LEARNS.repair, lambda s: LEARNS.run(_kept(fit(s), found)))
         yield (result := perform(learns, subject))
         failed += [result.name] * (result.status == "failed")
         trained = found[0].model if found else subject.build()
