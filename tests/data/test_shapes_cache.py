@@ -115,7 +115,7 @@ def test_another_version_does_not_reuse_old_data(
 # every frame and annotation stays as it is (compare two generated folders)
 SOURCES = ("layout.py", "motion.py", "outline.py", "parameters.py", "render.py", "scenario.py", "truth.py")
 SOURCES_OF_VERSION = ("a92912e40e90", "533f0562fe3e")
-SOURCES_OF_STILLS = ("70f7d9502168", "70f7d9502168")
+SOURCES_OF_STILLS = ("199859790c4c", "199859790c4c")
 
 
 def without_imports(text: str) -> str:

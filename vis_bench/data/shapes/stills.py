@@ -27,9 +27,7 @@ from vis_bench.data.shapes.scenario import (
 )
 from vis_bench.data.shapes.version import STILLS_VERSION
 from vis_bench.data.shapes.workers import available_processes, write_each
-from vis_bench.data.stored import open_annotations
 from vis_bench.errors import UsageError
-from vis_bench.types import Dataset
 
 OBJECTS = (2, 8)
 # A radius of the videos times their scale, so that a still has the sizes of a frame.
@@ -44,10 +42,10 @@ TOUCHING_PX = 4.0
 PAIR_DISTANCE = (0.45, 0.95)
 
 
-def stills_dataset(
+def ensure_stills(
     seed: int, images: int, cache_root: Path, alike_share: float = ALIKE_SHARE, progress: bool = True
-) -> Dataset:
-    """Still images of the look of the synthetic videos, with masks, as a data set of one-frame videos.
+) -> Path:
+    """The folder of still images of the look of the synthetic videos, generated on the first call.
 
     seed: any integer from 0. images: how many, at least 1. alike_share: share of the images that is planned
     with two or more objects equal in class, colour and texture, in [0, 1]; in three quarters of those some of
@@ -55,9 +53,9 @@ def stills_dataset(
     its random stream is named apart from those of every split and of `static_images`. The classes are those
     of `shapes`.
 
-    The images are made on the first call and kept below cache_root, in a folder whose name holds
-    STILLS_VERSION. In the annotation file each image has the `facts` of a video, and `touching_pair`:
-    whether two equal objects lie within 4 pixels of each other.
+    Returns a folder with `instances_train.json`, where each image is a video of one frame, and
+    `JPEGImages/<image>/00000.jpg`. Its name holds STILLS_VERSION. In the annotation file each image has the
+    `facts` of a video, and `touching_pair`: whether two equal objects lie within 4 pixels of each other.
     Raises UsageError for a number out of range, DataError when the folder cannot be written.
     """
     if seed < 0 or images < 1 or not 0.0 <= alike_share <= 1.0:
@@ -72,9 +70,7 @@ def stills_dataset(
         written = write_each(partial(one, folder), range(images), available_processes(), "stills", progress)
         return annotation_file(stream, "train", STILLS_VERSION, written)
 
-    folder = ensure_folder(cache_root / f"{stream}-{STILLS_VERSION}", "instances_train.json", make)
-    annotations = folder / "instances_train.json"
-    return open_annotations(annotations, folder / "JPEGImages", "stills", "train", cache_root)
+    return ensure_folder(cache_root / f"{stream}-{STILLS_VERSION}", "instances_train.json", make)
 
 
 def draw_still(seed: int, index: int, alike_share: float = ALIKE_SHARE) -> VideoPlan:
