@@ -95,7 +95,9 @@ class TrainConfig:
     under `backbone.`. norm_weight_decay: decay of normalisation and embedding parameters, None = as the
     rest. grad_clip_norm: None = no clipping. shard_clips: clips of a step that are computed together, as one
     device of the paper saw them: padding and batch statistics live in such a shard, and the gradients of all
-    shards are averaged. It divides batch_size; None is the whole batch.
+    shards are averaged. It divides batch_size; None is the whole batch. from_imagenet_lr: the rate in place
+    of `lr` where a model starts from a backbone alone, for a paper whose own rate fine-tunes a whole model;
+    None is `lr`.
     """
 
     iterations: int
@@ -112,6 +114,7 @@ class TrainConfig:
     warmup_factor: float = 0.01
     grad_clip_norm: float | None = None
     shard_clips: int | None = field(default=None, metadata=dict(ADDED_LATER))
+    from_imagenet_lr: float | None = field(default=None, metadata=dict(ADDED_LATER))
     sampling: ClipSampling = field(default_factory=lambda: ClipSampling(frames=2))
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -244,6 +247,27 @@ class MacCount:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageStage:
+    """How a method's whole model is trained on single images, before videos, as papers start from COCO.
+
+    frames: of a training clip: 1, or 2 for a still pair, one image under two augmentations, where the losses
+    need a pair. overrides: dotted keys set for the stage, so that terms for tracking and association are off;
+    variants that differ in them alone share its weights. unused: dotted keys that the stage's training never
+    reads (inference, association); they part no weights either. new: patterns, as fnmatch takes them, of
+    tensors that start randomly in the video stage. same_as: name of another method whose stage serves, called
+    on `as_that(configuration)`; what fits by name and shape is loaded. Then overrides, unused and frames are
+    those of the other method.
+    """
+
+    frames: int = 1
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    same_as: str | None = None
+    as_that: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MethodSpec:
     """A method as the harness sees it before any torch is imported.
 
@@ -257,13 +281,16 @@ class MethodSpec:
     called as `callable(config, num_classes)`. choices: the open points of the paper. convert_weights:
     `module:callable` that maps a published checkpoint's state dict onto this method's names, or None.
     schedules: dotted keys to change in the configuration `paper`, by name of the data set that is trained on,
-    where a paper or its public code has another schedule there. gpu_precision: word of --precision that is
-    meant on GPUs when none is given. mac_count: how the method's
-    cost per frame is counted. associate, summarise: for a method that detects
-    first and associates then, `module:callable` of its association alone, importable without torch, so that
-    stored frame predictions of any method can be associated under its rule. Called as `associate(config,
-    frames, num_classes) -> Iterator[FrameResult]` with the RawDetections of the frames of one video, and as
-    `summarise(config, results, length) -> list[VideoInstance]`; both or neither.
+    where a paper or its public code has another schedule there. phase_keys: dotted keys of the parts of a
+    configuration that hold `iterations`, `warmup_iterations` and `lr_steps` of each phase, so that a protocol
+    can set them. detection_frames: from (configuration, number of a phase) to the frames of its clips that
+    have a detection loss; None is all of them. image_stage: None starts from the backbone. gpu_precision:
+    word of --precision that is meant on GPUs when none is given. mac_count: how the method's cost per frame
+    is counted. associate, summarise: for a method that detects first and associates then, `module:callable`
+    of its association alone, importable without torch, so that stored frame predictions of any method can be
+    associated under its rule. Called as `associate(config, frames, num_classes) -> Iterator[FrameResult]`
+    with the RawDetections of the frames of one video, and as `summarise(config, results, length) ->
+    list[VideoInstance]`; both or neither.
     """
 
     info: MethodInfo
@@ -274,6 +301,9 @@ class MethodSpec:
     gpu_precision: str = "fp32"
     schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    phase_keys: tuple[str, ...] = ("train",)
+    detection_frames: Callable[[Any, int], int] | None = None
+    image_stage: ImageStage | None = None
     mac_count: MacCount = field(default_factory=MacCount)
     associate: str | None = None
     summarise: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from methods.ifr.choices import CHOICES
 from methods.ifr.config import CONFIGS, SCHEDULES
+from methods.ifr.image_stage import IMAGE_STAGE
 from methods.ifr.variants import VARIANTS
 from vis_bench.method import MethodInfo, MethodSpec
 
@@ -21,6 +22,7 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.ifr.model:Ifr",
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     gpu_precision="fp16",
     schedules=SCHEDULES,
 )

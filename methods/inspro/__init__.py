@@ -2,6 +2,7 @@
 
 from methods.inspro.choices import CHOICES
 from methods.inspro.config import CONFIGS, VARIANTS
+from methods.inspro.image_stage import IMAGE_STAGE
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -18,5 +19,6 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.inspro.model:InsPro",
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"presence_threshold": 0.0}),
 )

@@ -2,6 +2,7 @@
 
 from methods.inspro_tbd.choices import CHOICES
 from methods.inspro_tbd.config import CONFIGS, VARIANTS
+from methods.inspro_tbd.image_stage import IMAGE_STAGE
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -18,6 +19,7 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.inspro_tbd.model:InsProTbd",
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
     associate="methods.inspro_tbd.association:associate",
     summarise="methods.inspro_tbd.association:summarise",

@@ -2,6 +2,7 @@
 
 from methods.inspro_vid.choices import CHOICES
 from methods.inspro_vid.config import CONFIGS, VARIANTS
+from methods.inspro_vid.image_stage import IMAGE_STAGE
 from vis_bench.method import MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -19,4 +20,5 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.inspro_vid.model:build",
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
 )

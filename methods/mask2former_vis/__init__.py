@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from methods.mask2former_vis.config import CHOICES, CONFIGS, SCHEDULES
+from methods.mask2former_vis.image_stage import IMAGE_STAGE
 from methods.mask2former_vis.variants import VARIANTS
 from vis_bench.method import MethodInfo, MethodSpec
 
@@ -20,6 +21,7 @@ SPEC = MethodSpec(
     build="methods.mask2former_vis.model:Mask2FormerVis",
     convert_weights="methods.mask2former_vis.checkpoint:from_reference",
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     gpu_precision="fp16",
     schedules=SCHEDULES,
 )

@@ -2,6 +2,7 @@
 
 from methods.masktrack_rcnn.choices import CHOICES
 from methods.masktrack_rcnn.config import CONFIGS, VARIANTS
+from methods.masktrack_rcnn.image_stage import IMAGE_STAGE
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -17,6 +18,9 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.masktrack_rcnn.model:MaskTrackRcnn",
     variants=VARIANTS,
+    # the reference frame of a pair lends embeddings
+    detection_frames=lambda config, phase: 1,
+    image_stage=IMAGE_STAGE,
     # random weights propose the same box often, and random embeddings claim the same track; what is refused
     # there costs nothing, so nothing is refused
     mac_count=MacCount(

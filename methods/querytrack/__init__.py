@@ -2,6 +2,7 @@
 
 from methods.querytrack.choices import CHOICES
 from methods.querytrack.config import CONFIGS, VARIANTS
+from methods.querytrack.image_stage import IMAGE_STAGE
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -18,6 +19,7 @@ SPEC = MethodSpec(
     build="methods.querytrack.model:QueryTrack",
     convert_weights="methods.querytrack.checkpoint:from_queryinst",
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
     associate="methods.querytrack.association:associate",
     summarise="methods.querytrack.association:summarise",

@@ -2,6 +2,7 @@
 
 from methods.stc.choices import CHOICES
 from methods.stc.config import CONFIGS, VARIANTS
+from methods.stc.image_stage import IMAGE_STAGE
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -17,6 +18,7 @@ SPEC = MethodSpec(
     choices=CHOICES,
     build="methods.stc.model:Stc",
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
     associate="methods.stc.association:associate",
     summarise="methods.stc.association:summarise",

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 import vis_bench
 from vis_bench.cache import default_cache_root
 from vis_bench.engine import ranks
+from vis_bench.engine.image_stage_training import stage_weights, start_from
 from vis_bench.engine.plan import OpenedData, RunSpec, axis_seeds, identity
 from vis_bench.engine.process.determinism import deterministic
 from vis_bench.engine.process.environment import device_name, git_state, hardware, package_versions
@@ -23,6 +24,7 @@ from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.precision import precision
 from vis_bench.engine.process.progress import Progress, silent
+from vis_bench.engine.starts import frames_facts, read_start, stage_facts, weight_notes, write_start
 from vis_bench.engine.track import track_dataset
 from vis_bench.engine.training.group import Group
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
@@ -36,6 +38,7 @@ from vis_bench.records.run import (
     PREDICTIONS_NAME,
     RECORD_NAME,
     Record,
+    Start,
     Timing,
     read_record,
     write_record,
@@ -45,19 +48,20 @@ from vis_bench.setup.config import dotted_keys, to_dict
 from vis_bench.setup.plugins import build_method, load_object, load_spec
 from vis_bench.setup.seeds import axis_seed
 
-if TYPE_CHECKING:
-    from vis_bench.engine.run import Settings
-
 ERROR_NAME = "error.txt"
 
 Together = Callable[[RunSpec, ranks.TrainAlong], AbstractContextManager[Group]]
 
 
 def shared_initialisation(run: RunSpec, progress: Progress) -> Mapping[str, torch.Tensor] | None:
-    """The backbone weights that the protocol gives to every method (cached), or None."""
+    """The backbone weights that the protocol gives to every method (cached), or None.
+
+    The run starts from them, or its image stage does.
+    """
     recipe = run.settings.protocol.initialisation.recipe
     backbone = getattr(run.config, "backbone", None)
-    if recipe is None or backbone is None or not run.settings.train:
+    at_random = run.stage is not None and run.stage.rules.backbone == "random"
+    if recipe is None or backbone is None or not run.settings.train or at_random:
         return None
     cache = run.settings.cache_root or default_cache_root()
     return load_object(recipe)(
@@ -90,6 +94,13 @@ def execute_run(
             return Failure.of(error)
 
     return _record(run, facts, attempt)
+
+
+def run_image_stage(run: RunSpec, progress: Progress) -> None:
+    """Train the image stage that a run starts from, unless its weights are there. Raises what that raises."""
+    assert run.stage is not None
+    with deterministic(run.settings.deterministic):
+        stage_weights(run.stage, run.settings, shared_initialisation(run, progress), progress)
 
 
 def record_failure(run: RunSpec, data: OpenedData, failure: Failure) -> Record:
@@ -160,6 +171,8 @@ def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any
         "not_from_a_paper": settings.protocol.not_from_a_paper.strip(),
         "initial_weights": sha256(settings.weights.read_bytes()) if settings.weights else None,
         "precision": run.precision,
+        **frames_facts(run, spec),
+        "image_stage": stage_facts(run),
         "seed": run.seed,
         "axis_seeds": axis_seeds(run.seed),
         "hardware": hardware(settings.device, torch.get_num_threads()),
@@ -190,7 +203,10 @@ def _run(
     parameters = _parameters(model)
     _prepare_weights(run, spec, data, model, progress, together)
     train_seconds, train_devices = _training(run.train_dir / LOG_NAME)
-    notes = _weight_notes(settings)
+    if run.stage is not None:
+        seconds, _ = _training(run.stage.directory / LOG_NAME)
+        facts = {**facts, "image_stage": facts["image_stage"].model_copy(update={"seconds": seconds})}
+    notes = weight_notes(run, spec)
     if set(train_devices) - {device_name(settings.device)}:
         notes.append(f"trained on {', then '.join(train_devices)}; tracked on {device_name(settings.device)}")
     checkpoint = run.train_dir / CHECKPOINT_NAME
@@ -232,6 +248,7 @@ def _run(
         ),
         look_ahead_frames=look_ahead,
         parameters=parameters,
+        start=read_start(run.train_dir),
         checkpoint_hash=sha256(checkpoint.read_bytes()),
         notes=tuple(notes),
     )
@@ -256,7 +273,9 @@ def _make_weights(
     run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress, together: Together
 ) -> None:
     """Initialise and train `model`; its weights end in the run's training directory too."""
-    _initialise(run, spec, model, progress)
+    start = _initialise(run, spec, model, progress)
+    if start is not None:
+        write_start(run.train_dir, start)
     if data.train is None:
         save_weights(run.train_dir / CHECKPOINT_NAME, model.state_dict())
         return
@@ -284,13 +303,19 @@ def _build(run: RunSpec, spec: MethodSpec, data: OpenedData) -> Any:
     return build_method(spec, run.config, len(data.evaluated.categories)).to(run.settings.device)
 
 
-def _initialise(run: RunSpec, spec: MethodSpec, model: Any, progress: Progress) -> None:
-    """Put the shared initialisation and the weights given by hand into a model."""
+def _initialise(run: RunSpec, spec: MethodSpec, model: Any, progress: Progress) -> Start | None:
+    """Put what a run starts from into its model: an image stage, or the shared backbone, and what is given by
+    hand. Returns what was loaded of a whole model."""
     initial = shared_initialisation(run, progress)
+    if run.stage is not None:
+        assert spec.image_stage is not None
+        weights = stage_weights(run.stage, run.settings, initial, progress)
+        return start_from(model, run.stage, weights, spec.image_stage)
     if initial is not None:
         model.backbone.load_state_dict(dict(initial))
     if run.settings.weights is not None:
         _load_given(model, spec, run.settings.weights, strict=not run.settings.train)
+    return None
 
 
 def _train_job(run: RunSpec, data: OpenedData) -> TrainJob:
@@ -308,12 +333,6 @@ def _train_job(run: RunSpec, data: OpenedData) -> TrainJob:
         scale_gradients=run.precision == "fp16",
         workers=settings.workers or 0,
     )
-
-
-def _weight_notes(settings: Settings) -> list[str]:
-    """What a reader has to know about the weights; from the settings, so that a resumed run says it too."""
-    notes = [f"started from {settings.weights.name}"] if settings.weights else []
-    return notes if settings.train else [*notes, "not trained: --no-train"]
 
 
 def _load_given(model: torch.nn.Module, spec: MethodSpec, path: Path, strict: bool) -> None:

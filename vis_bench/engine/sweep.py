@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 
 from vis_bench.data.shapes.workers import available_processes
-from vis_bench.engine.job import Job, execute, start_job
+from vis_bench.engine.image_stage import Stage
+from vis_bench.engine.job import Job, StageMade, execute, make_stage, start_job, start_stage_job
 from vis_bench.engine.plan import OpenedData, RunSpec
 from vis_bench.engine.process.devices import Devices, under_launcher
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.progress import SweepBars, duration
+from vis_bench.engine.units import Unit, failure_of, in_order, may_start, needs, stage_units
 from vis_bench.errors import EXIT_METHOD_FAILED
-from vis_bench.records.run import CHECKPOINT_NAME, Record
+from vis_bench.records.run import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,13 @@ def run_sweep(
         if record is not None:
             outcomes[index] = Outcome(run, record, cached=True)
     waiting = [run for index, run in enumerate(runs) if index not in outcomes]
-    bars = SweepBars([run.label for run in waiting], max(1, min(jobs, len(waiting))))
+    labels = [unit.label for unit in in_order(waiting)]
+    bars = SweepBars(labels, max(1, min(jobs, len(waiting))))
     try:
         if waiting:
             _initialise_once(waiting, bars)
         if under_launcher():
+            _make_stages(waiting, bars)
             records = _launched(waiting, data, bars)
         elif len(waiting) == 1 and waiting[0].settings.device == "cpu":
             records = [execute(waiting[0], data, bars.callback(waiting[0].label))]
@@ -93,6 +98,16 @@ def _initialise_once(runs: Sequence[RunSpec], bars: SweepBars) -> None:
     bars.close("all methods")
 
 
+def _make_stages(runs: Sequence[RunSpec], bars: SweepBars) -> None:
+    """Make the image stages before the processes of a launcher meet: who comes first trains, the others wait
+    for it, so that nobody runs out of patience at the meeting. Each begins with another one."""
+    units = stage_units(runs)
+    rank = int(os.environ.get("RANK", "0"))
+    for unit in units[rank % max(1, len(units)) :] + units[: rank % max(1, len(units))]:
+        # the runs that need it meet a failure again and report it in their records
+        make_stage(unit.run, bars.callback(unit.label))
+
+
 def _launched(runs: Sequence[RunSpec], data: OpenedData, bars: SweepBars) -> list[Record]:
     """One run after the other on all processes of a launcher; those that do not lead have no records.
 
@@ -128,34 +143,51 @@ def _in_processes(
 ) -> list[Record]:
     from vis_bench.engine.execute import record_failure
 
-    # long trainings first, so that no processor waits for a long last one
-    left = sorted(range(len(runs)), key=lambda index: -runs[index].iterations)
-    active: dict[int, Job] = {}
-    taken: dict[int, tuple[str, ...]] = {}
-    records: dict[int, Record] = {}
+    left = in_order(runs)
+    active: dict[str, tuple[Unit, Job]] = {}
+    taken: dict[str, tuple[str, ...]] = {}
+    records: dict[str, Record] = {}
+
+    def ended(unit: Unit, result: Record | Failure) -> None:
+        record = record_failure(unit.run, data, result) if isinstance(result, Failure) else result
+        records[unit.label] = record
+        bars.finished(unit.label, _ended(unit.run, record))
+
     try:
         while left or active:
-            while len(active) < jobs and (index := _next(runs, left, active)) is not None:
-                left.remove(index)
+            while len(active) < jobs and (unit := _next(left, active)) is not None:
+                left.remove(unit)
                 slot = _free_slot(slots, list(taken.values()))
                 if slot is not None:
-                    taken[index] = slot
-                active[index] = start_job(_on(runs[index], slot))
-            wait([handle for job in active.values() for handle in job.handles], timeout=1.0)
-            for index, job in list(active.items()):
-                result = job.hear(bars.callback(runs[index].label))
+                    taken[unit.label] = slot
+                start = start_job if unit.makes is None else start_stage_job
+                active[unit.label] = unit, start(_on(unit.run, slot))
+            wait([handle for _, job in active.values() for handle in job.handles], timeout=1.0)
+            for label, (unit, job) in list(active.items()):
+                result = job.hear(bars.callback(label))
                 if result is None:
                     continue
-                del active[index]
-                taken.pop(index, None)
+                del active[label]
+                taken.pop(label, None)
+                if unit.makes is None:
+                    ended(unit, result)
+                    continue
+                bars.finished(label, _stage_ended(unit.makes, result))
                 if isinstance(result, Failure):
-                    result = record_failure(runs[index], data, result)
-                records[index] = result
-                bars.finished(runs[index].label, _ended(runs[index], result))
+                    for run in [other for other in left if needs(other, unit.makes)]:
+                        left.remove(run)
+                        ended(run, failure_of(unit.makes, result))
     finally:
-        for job in active.values():
+        for _, job in active.values():
             job.stop()
-    return [records[index] for index in range(len(runs))]
+    return [records[run.label] for run in runs]
+
+
+def _stage_ended(stage: Stage, result: StageMade | Failure) -> str:
+    """As `_ended`, for an image stage."""
+    if isinstance(result, Failure):
+        return f"{'failed':<10} {stage.label}  {result.text}"
+    return f"{'done':<10} {stage.label}  {stage.rules.images:,} images, trained in {duration(result.seconds)}"
 
 
 def _free_slot(slots: Sequence[tuple[str, ...]], taken: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
@@ -170,12 +202,7 @@ def _on(run: RunSpec, slot: tuple[str, ...] | None) -> RunSpec:
     return replace(run, settings=replace(run.settings, device=slot[0], devices=slot))
 
 
-def _next(runs: Sequence[RunSpec], left: Sequence[int], active: Collection[int]) -> int | None:
-    """The first run that may start: two jobs must not train the same weights, the second waits for them."""
-    training = {runs[index].train_dir for index in active}
-    may_start = (
-        index
-        for index in left
-        if runs[index].train_dir not in training or (runs[index].train_dir / CHECKPOINT_NAME).exists()
-    )
-    return next(may_start, None)
+def _next(left: Sequence[Unit], active: Mapping[str, tuple[Unit, Job]]) -> Unit | None:
+    """The first unit that may start."""
+    running = [unit for unit, _ in active.values()]
+    return next((unit for unit in left if may_start(unit, running, left)), None)
