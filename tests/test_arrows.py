@@ -30,6 +30,7 @@ ARROWS = {
     "records": "setup",
     "scoring": "data metrics setup",
     "study": "data metrics records scoring",
+    "weights": "records",
     "engine.process": "",
     "engine.training.clips": "data masks",
     "engine.training": "data engine.process engine.training.clips records setup",

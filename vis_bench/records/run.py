@@ -50,6 +50,20 @@ class Timing(_Strict):
     frames: int | None = None
 
 
+class Start(_Strict):
+    """The weights that a model started from.
+
+    sha256: of the file. source: a few words of what it is. loaded: tensors taken from it, of all tensors of the
+    model (parameters and buffers). missing: names of those that were not.
+    """
+
+    sha256: str
+    source: str
+    loaded: int
+    of: int
+    missing: tuple[str, ...] = ()
+
+
 class Record(_Strict):
     """One method x dataset x protocol x seed.
 
@@ -57,7 +71,7 @@ class Record(_Strict):
     set by hand with --set. look_ahead_frames: frames beyond t that were read before the result of frame t,
     at most over all videos. error_code: exit code of the error of a failed run (3 data, 4 the method).
     precision: word of --precision that it was trained and tracked with. initial_weights: SHA-256 of the file
-    given with --weights.
+    given by hand. start: what of a file or of an image stage it started from.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -93,6 +107,7 @@ class Record(_Strict):
     parameters: dict[str, int] | None = None
     checkpoint_hash: str | None = None
     initial_weights: str | None = None
+    start: Start | None = None
     hardware: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     git: dict[str, Any] = Field(default_factory=dict)
