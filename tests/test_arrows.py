@@ -30,11 +30,12 @@ ARROWS = {
     "records": "setup",
     "scoring": "data metrics setup",
     "study": "data metrics records scoring",
+    "weights": "records",
     "engine.process": "",
     "engine.training.clips": "data masks",
     "engine.training": "data engine.process engine.training.clips records setup",
     "engine": "data data.shapes engine.process engine.training engine.training.clips masks records scoring "
-    "setup study",
+    "setup study weights",
     "engine.contract": "data engine engine.training engine.training.clips scoring setup",
     "engine.speed": "data engine engine.process engine.training masks records setup",
     "report.tables": "records setup",

@@ -253,8 +253,8 @@ class ImageStage:
     frames: of a training clip: 1, or 2 for a still pair, one image under two augmentations, where the losses
     need a pair. overrides: dotted keys set for the stage, so that terms for tracking and association are off;
     variants that differ in them alone share its weights. unused: dotted keys that the stage's training never
-    reads (inference, association); they part no weights either. new: patterns, as fnmatch takes them, of
-    tensors that start randomly in the video stage. same_as: name of another method whose stage serves, called
+    reads (inference, association); they part no weights either. new: regular expressions that the names of
+    tensors begin with which start randomly in the video stage. same_as: name of another method whose stage serves, called
     on `as_that(configuration)`; what fits by name and shape is loaded. Then overrides, unused and frames are
     those of the other method.
     """
@@ -265,6 +265,37 @@ class ImageStage:
     new: tuple[str, ...] = ()
     same_as: str | None = None
     as_that: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassHead:
+    """Tensors whose first dimension runs over classes, so that they change with the class list.
+
+    name: regular expression that the names of the tensors (the model's own) begin with. rows: rows of one
+    class (4 for box deltas). background: where the rows of the background are.
+    """
+
+    name: str
+    rows: int = 1
+    background: Literal["none", "first", "last"] = "none"
+
+    def accepts(self, given: Sequence[int], own: Sequence[int]) -> bool:
+        """Whether a tensor of shape `given` is the same head for another number of classes."""
+        same_rest = len(given) == len(own) and tuple(given[1:]) == tuple(own[1:])
+        return same_rest and len(given) > 0 and given[0] % self.rows == 0
+
+
+@dataclass(frozen=True, slots=True)
+class StartRules:
+    """What a file may lack and may have too much when a method starts from it; the rest has to fit.
+
+    may_miss: regular expressions that names of the model may begin with (a tracking head). may_be_unused: the
+    same for names in the file. class_heads: what starts anew, or class by class, where the classes differ.
+    """
+
+    may_miss: tuple[str, ...] = ()
+    may_be_unused: tuple[str, ...] = ()
+    class_heads: tuple[ClassHead, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +311,8 @@ class MethodSpec:
     protocol's configuration, NAME@CONFIG+VARIANT to that one. build: `module:callable` or the callable,
     called as `callable(config, num_classes)`. choices: the open points of the paper. convert_weights:
     `module:callable` that maps a published checkpoint's state dict onto this method's names, or None.
+    start: what a file with this method's own names may lack (what is new in the video stage) and may have
+    too much, and its class heads.
     schedules: dotted keys to change in the configuration `paper`, by name of the data set that is trained on,
     where a paper or its public code has another schedule there. phase_keys: dotted keys of the parts of a
     configuration that hold `iterations`, `warmup_iterations` and `lr_steps` of each phase, so that a protocol
@@ -298,6 +331,7 @@ class MethodSpec:
     choices: tuple[Choice, ...]
     build: str | Callable[[Any, int], Any]
     convert_weights: str | None = None
+    start: StartRules = field(default_factory=StartRules)
     gpu_precision: str = "fp32"
     schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

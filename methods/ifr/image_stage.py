@@ -15,6 +15,7 @@ IMAGE_STAGE = ImageStage(
     ),
     # what reads all frames of a clip; the attention of a single frame and the heads are Mask2Former's
     new=tuple(
-        f"decoder.layers.*.{part}.*" for part in ("temporal_attention", "clip_attention", "clip_feed_forward")
+        rf"decoder\.layers\.\d+\.{part}\."
+        for part in ("temporal_attention", "clip_attention", "clip_feed_forward")
     ),
 )

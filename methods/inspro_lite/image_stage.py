@@ -14,4 +14,4 @@ def as_inspro(config: InsProLiteConfig) -> InsProConfig:
     return InsProConfig(**{entry.name: getattr(config, entry.name) for entry in fields(InsProConfig)})
 
 
-IMAGE_STAGE = ImageStage(same_as="inspro", as_that=as_inspro, new=("attention.*", "non_key_stage.*"))
+IMAGE_STAGE = ImageStage(same_as="inspro", as_that=as_inspro, new=(r"attention\.", r"non_key_stage\."))

@@ -12,4 +12,4 @@ def as_inspro(config: InsProMotrConfig) -> InsProConfig:
     return config.detector
 
 
-IMAGE_STAGE = ImageStage(same_as="inspro", as_that=as_inspro, new=("interaction.*",))
+IMAGE_STAGE = ImageStage(same_as="inspro", as_that=as_inspro, new=(r"interaction\.",))

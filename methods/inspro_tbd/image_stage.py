@@ -12,4 +12,4 @@ def as_inspro(config: InsProTbdConfig) -> InsProConfig:
     return config.detector
 
 
-IMAGE_STAGE = ImageStage(same_as="inspro", as_that=as_inspro, new=("embed_head.*",))
+IMAGE_STAGE = ImageStage(same_as="inspro", as_that=as_inspro, new=(r"embed_head\.",))

@@ -10,5 +10,5 @@ IMAGE_STAGE = ImageStage(
         *("association", "score_threshold", "nms_iou", "detections_per_frame", "mask_threshold"),
         *("test_short_side", "test_max_long_side"),
     ),
-    new=("track_head.*",),
+    new=(r"track_head\.",),
 )

@@ -12,5 +12,5 @@ IMAGE_STAGE = ImageStage(
         *("association", "query_once", "score_threshold", "detections_per_frame"),
         *("test_short_side", "test_max_long_side"),
     ),
-    new=("track_heads.*",),
+    new=(r"track_heads\.",),
 )

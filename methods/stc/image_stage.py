@@ -18,5 +18,5 @@ IMAGE_STAGE = ImageStage(
         *("loss.consistency_reduce", "association", "score_threshold", "threshold_on"),
         *("candidates_per_level", "nms_iou", "detections_per_frame", "test_short_side", "test_max_long_side"),
     ),
-    new=("tracking.*",),
+    new=(r"tracking\.",),
 )

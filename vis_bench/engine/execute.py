@@ -273,7 +273,7 @@ def _make_weights(
     run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress, together: Together
 ) -> None:
     """Initialise and train `model`; its weights end in the run's training directory too."""
-    start = _initialise(run, spec, model, progress)
+    start = _initialise(run, spec, data, model, progress)
     if start is not None:
         write_start(run.train_dir, start)
     if data.train is None:
@@ -293,7 +293,7 @@ def train_along(run: RunSpec, data: OpenedData, meet: Callable[[], Group]) -> No
     torch.set_num_threads(run.settings.protocol.threads_per_job)
     with precision(run.precision, run.settings.device), deterministic(run.settings.deterministic):
         model = _build(run, spec, data)
-        _initialise(run, spec, model, silent)
+        _initialise(run, spec, data, model, silent)
         train_method(model, _train_job(run, data), run.train_dir, silent, meet())
 
 
@@ -303,14 +303,16 @@ def _build(run: RunSpec, spec: MethodSpec, data: OpenedData) -> Any:
     return build_method(spec, run.config, len(data.evaluated.categories)).to(run.settings.device)
 
 
-def _initialise(run: RunSpec, spec: MethodSpec, model: Any, progress: Progress) -> Start | None:
+def _initialise(
+    run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress
+) -> Start | None:
     """Put what a run starts from into its model: an image stage, or the shared backbone, and what is given by
     hand. Returns what was loaded of a whole model."""
     initial = shared_initialisation(run, progress)
     if run.stage is not None:
-        assert spec.image_stage is not None
         weights = stage_weights(run.stage, run.settings, initial, progress)
-        return start_from(model, run.stage, weights, spec.image_stage)
+        classes = [category.name for category in data.evaluated.categories]
+        return start_from(model, run.stage, weights, spec, classes)
     if initial is not None:
         model.backbone.load_state_dict(dict(initial))
     if run.settings.weights is not None:

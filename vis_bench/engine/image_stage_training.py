@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -15,16 +15,18 @@ from vis_bench.engine.process.progress import Progress
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
 from vis_bench.engine.training.weights import load_weights
 from vis_bench.errors import DataError
-from vis_bench.files import remove_temporaries, sha256
-from vis_bench.method import ImageStage
+from vis_bench.files import read_json, remove_temporaries, sha256, write_json
+from vis_bench.method import MethodSpec, StartRules
 from vis_bench.records.run import Start
 from vis_bench.setup.plugins import build_method, load_spec
 from vis_bench.setup.seeds import axis_seed
+from vis_bench.weights.start import load_start
 
 if TYPE_CHECKING:
     from vis_bench.engine.run import Settings
 
 PROGRESS_NAME = "image stage"
+CLASSES_NAME = "classes.json"
 
 
 def stage_weights(
@@ -45,24 +47,33 @@ def stage_weights(
 
 
 def start_from(
-    model: nn.Module, stage: Stage, weights: Mapping[str, Tensor], description: ImageStage
+    model: nn.Module, stage: Stage, weights: Mapping[str, Tensor], spec: MethodSpec, classes: Sequence[str]
 ) -> Start:
-    """Load what fits of an image stage into a model on videos; what is new there keeps its random start."""
-    own = model.state_dict()
-    fitting = {
+    """Load an image stage into a model on videos; what is new there keeps its random start.
+
+    classes: of the model, in order; the heads of other classes start anew. Of another method's stage what
+    fits is loaded, of the method's own everything has to. Raises as `load_start`.
+    """
+    own = spec.image_stage
+    assert own is not None
+    given = {
         name: value
         for name, value in weights.items()
-        if name in own
-        and own[name].shape == value.shape
-        and not any(fnmatchcase(name, pattern) for pattern in description.new)
+        if not any(re.match(pattern, name) for pattern in own.new)
     }
-    model.load_state_dict(fitting, strict=False)
-    return Start(
-        sha256=sha256(stage.checkpoint.read_bytes()),
+    shared = own.same_as is not None
+    return load_start(
+        model,
+        given,
+        StartRules(
+            may_miss=(".",) if shared else own.new,
+            may_be_unused=(".",) if shared else (),
+            class_heads=spec.start.class_heads,
+        ),
         source=stage.source,
-        loaded=len(fitting),
-        of=len(own),
-        missing=tuple(sorted(set(own) - set(fitting))),
+        sha256=sha256(stage.checkpoint.read_bytes()),
+        classes=classes,
+        state_classes=read_json(stage.directory / CLASSES_NAME),
     )
 
 
@@ -78,6 +89,7 @@ def _train(
     model = build_method(spec, part.config, len(images.categories)).to(settings.device)
     if backbone is not None:
         model.backbone.load_state_dict(dict(backbone))
+    write_json(stage.directory / CLASSES_NAME, [category.name for category in images.categories])
     job = TrainJob(
         part.train,
         images,

@@ -48,8 +48,7 @@ def make_stage(run: RunSpec, progress: Progress) -> StageMade | Failure:
     torch.set_num_threads(run.settings.protocol.threads_per_job)
     try:
         run_image_stage(run, progress)
-    except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is reported, not
-    hidden
+    except Exception as error:  # noqa: BLE001 - whatever it is, the runs that need the stage report it
         return Failure.of(error)
     finally:
         torch.set_num_threads(threads)
