@@ -254,9 +254,9 @@ class ImageStage:
     need a pair. overrides: dotted keys set for the stage, so that terms for tracking and association are off;
     variants that differ in them alone share its weights. unused: dotted keys that the stage's training never
     reads (inference, association); they part no weights either. new: regular expressions that the names of
-    tensors begin with which start randomly in the video stage. same_as: name of another method whose stage serves, called
-    on `as_that(configuration)`; what fits by name and shape is loaded. Then overrides, unused and frames are
-    those of the other method.
+    tensors begin with which start randomly in the video stage. same_as: name of another method whose stage
+    serves, called on `as_that(configuration)`; what fits by name and shape is loaded. Then overrides, unused
+    and frames are those of the other method.
     """
 
     frames: int = 1

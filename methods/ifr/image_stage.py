@@ -14,8 +14,5 @@ IMAGE_STAGE = ImageStage(
         *("inference", "top_k", "frames_per_pass", "low_memory", "test_short_side", "test_max_long_side"),
     ),
     # what reads all frames of a clip; the attention of a single frame and the heads are Mask2Former's
-    new=tuple(
-        rf"decoder\.layers\.\d+\.{part}\."
-        for part in ("temporal_attention", "clip_attention", "clip_feed_forward")
-    ),
+    new=(r"decoder\.layers\.\d+\.(temporal_attention|clip_attention|clip_feed_forward)\.",),
 )

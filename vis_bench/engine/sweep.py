@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 
@@ -143,44 +143,48 @@ def _in_processes(
 ) -> list[Record]:
     from vis_bench.engine.execute import record_failure
 
-    left = in_order(runs)
-    active: dict[str, tuple[Unit, Job]] = {}
-    taken: dict[str, tuple[str, ...]] = {}
-    records: dict[str, Record] = {}
+    units = in_order(runs)
+    left = list(range(len(units)))
+    active: dict[int, Job] = {}
+    taken: dict[int, tuple[str, ...]] = {}
+    records: dict[int, Record] = {}
 
-    def ended(unit: Unit, result: Record | Failure) -> None:
-        record = record_failure(unit.run, data, result) if isinstance(result, Failure) else result
-        records[unit.label] = record
-        bars.finished(unit.label, _ended(unit.run, record))
+    def ended(index: int, result: Record | Failure) -> None:
+        run = units[index].run
+        record = record_failure(run, data, result) if isinstance(result, Failure) else result
+        records[index] = record
+        bars.finished(run.label, _ended(run, record))
 
     try:
         while left or active:
-            while len(active) < jobs and (unit := _next(left, active)) is not None:
-                left.remove(unit)
+            while len(active) < jobs and (index := _next(units, left, active)) is not None:
+                left.remove(index)
                 slot = _free_slot(slots, list(taken.values()))
                 if slot is not None:
-                    taken[unit.label] = slot
-                start = start_job if unit.makes is None else start_stage_job
-                active[unit.label] = unit, start(_on(unit.run, slot))
-            wait([handle for _, job in active.values() for handle in job.handles], timeout=1.0)
-            for label, (unit, job) in list(active.items()):
-                result = job.hear(bars.callback(label))
+                    taken[index] = slot
+                start = start_job if units[index].makes is None else start_stage_job
+                active[index] = start(_on(units[index].run, slot))
+            wait([handle for job in active.values() for handle in job.handles], timeout=1.0)
+            for index, job in list(active.items()):
+                result = job.hear(bars.callback(units[index].label))
                 if result is None:
                     continue
-                del active[label]
-                taken.pop(label, None)
-                if unit.makes is None:
-                    ended(unit, result)
+                del active[index]
+                taken.pop(index, None)
+                stage = units[index].makes
+                if stage is None:
+                    ended(index, result)
                     continue
-                bars.finished(label, _stage_ended(unit.makes, result))
+                bars.finished(stage.label, _stage_ended(stage, result))
                 if isinstance(result, Failure):
-                    for run in [other for other in left if needs(other, unit.makes)]:
-                        left.remove(run)
-                        ended(run, failure_of(unit.makes, result))
+                    for other in [other for other in left if needs(units[other], stage)]:
+                        left.remove(other)
+                        ended(other, failure_of(stage, result))
     finally:
-        for _, job in active.values():
+        for job in active.values():
             job.stop()
-    return [records[run.label] for run in runs]
+    of_runs = {id(unit.run): records[index] for index, unit in enumerate(units) if unit.makes is None}
+    return [of_runs[id(run)] for run in runs]
 
 
 def _stage_ended(stage: Stage, result: StageMade | Failure) -> str:
@@ -202,7 +206,7 @@ def _on(run: RunSpec, slot: tuple[str, ...] | None) -> RunSpec:
     return replace(run, settings=replace(run.settings, device=slot[0], devices=slot))
 
 
-def _next(left: Sequence[Unit], active: Mapping[str, tuple[Unit, Job]]) -> Unit | None:
+def _next(units: Sequence[Unit], left: Sequence[int], active: Collection[int]) -> int | None:
     """The first unit that may start."""
-    running = [unit for unit, _ in active.values()]
-    return next((unit for unit in left if may_start(unit, running, left)), None)
+    running, waiting = [units[index] for index in active], [units[index] for index in left]
+    return next((index for index in left if may_start(units[index], running, waiting)), None)
