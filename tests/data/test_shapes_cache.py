@@ -114,7 +114,8 @@ def test_another_version_does_not_reuse_old_data(
 # what decides the content of a video, imports aside; renew it together with GENERATOR_VERSION, or alone where
 # every frame and annotation stays as it is (compare two generated folders)
 SOURCES = ("layout.py", "motion.py", "outline.py", "parameters.py", "render.py", "scenario.py", "truth.py")
-SOURCES_OF_VERSION = ("a92912e40e90", "55fee29538c0")
+SOURCES_OF_VERSION = ("a92912e40e90", "533f0562fe3e")
+SOURCES_OF_STILLS = ("199859790c4c", "199859790c4c")
 
 
 def without_imports(text: str) -> str:
@@ -130,8 +131,10 @@ def test_changed_sources_need_another_version() -> None:
     package = Path(version.__file__).parent
     text = "\n".join(without_imports((package / name).read_text(encoding="utf-8")) for name in SOURCES)
     assert (version.GENERATOR_VERSION, sha256(text.encode())[:12]) == SOURCES_OF_VERSION
+    text = without_imports((package / "stills.py").read_text(encoding="utf-8"))
+    assert (version.STILLS_VERSION, sha256(text.encode())[:12]) == SOURCES_OF_STILLS
     # everything that draws, renders or writes is in the list; the rest only names or finds the result
-    others = {"__init__.py", "cache.py", "static.py", "version.py", "workers.py"}
+    others = {"__init__.py", "cache.py", "static.py", "stills.py", "version.py", "workers.py"}
     assert {path.name for path in package.glob("*.py")} == others | set(SOURCES)
 
 

@@ -6,8 +6,10 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 from vis_bench.data.shapes.layout import annotation_file
 from vis_bench.data.shapes.parameters import SHAPE_SETS
@@ -25,8 +27,7 @@ def ensure_shapes(name: str, split: str, cache_root: Path, progress: bool = True
 
     name: a key of SHAPE_SETS. split: `train`, `val` or `test` of `shapes`; `test` of the others.
     Returns a folder with `instances_<split>.json` and `JPEGImages/<video>/<frame>.jpg`. Its name holds the
-    version of the generator, so data of another version is never reused. The folder appears by one rename
-    when it is complete; of two processes that generate at once, the later one drops its copy.
+    version of the generator, so data of another version is never reused; see ensure_folder.
     Raises UsageError for an unknown set or split, DataError when the folder cannot be written.
     """
     if name not in SHAPE_SETS:
@@ -34,13 +35,30 @@ def ensure_shapes(name: str, split: str, cache_root: Path, progress: bool = True
     splits = SHAPE_SETS[name].splits
     if split not in splits:
         raise UsageError(f"The set {name!r} has no split {split!r}.{did_you_mean(split, splits)}")
+    parameters = SHAPE_SETS[name].splits[split]
+
+    def make(folder: Path) -> Mapping[str, Any]:
+        videos = write_videos(name, split, range(parameters.videos), folder, available_processes(), progress)
+        return annotation_file(name, split, GENERATOR_VERSION, videos)
+
     target = cache_root / f"{name}-{split}-{GENERATOR_VERSION}"
+    return ensure_folder(target, f"instances_{split}.json", make)
+
+
+def ensure_folder(target: Path, annotations: str, make: Callable[[Path], Mapping[str, Any]]) -> Path:
+    """`target`, made on the first call: its frames by `make(folder)`, which returns the annotations' content.
+
+    target: its name ends with `-<version>`. annotations: name of the annotation file in it. The folder
+    appears by one rename when it is complete; of two processes that make it at once, the later one drops its
+    copy.
+    Raises DataError when the folder cannot be written or is incomplete.
+    """
     if target.is_dir():
-        if not (target / f"instances_{split}.json").is_file():
+        if not (target / annotations).is_file():
             raise DataError(f"{target}: incomplete, somebody removed files. Delete the folder and run again.")
         return target
     try:
-        _generate(name, split, target, progress)
+        _generate(target, annotations, make)
     except OSError as error:
         raise DataError(
             f"{target}: the synthetic set cannot be written ({error.strerror or error}). "
@@ -53,16 +71,13 @@ def ensure_shapes(name: str, split: str, cache_root: Path, progress: bool = True
     return target
 
 
-def _generate(name: str, split: str, target: Path, progress: bool) -> None:
+def _generate(target: Path, annotations: str, make: Callable[[Path], Mapping[str, Any]]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{name}-{split}-"
+    prefix = f".{target.name.rpartition('-')[0]}-"
     _remove_stale(target.parent, prefix)
     temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     try:
-        count = SHAPE_SETS[name].splits[split].videos
-        videos = write_videos(name, split, range(count), temporary, available_processes(), progress)
-        content = annotation_file(name, split, GENERATOR_VERSION, videos)
-        write_json(temporary / f"instances_{split}.json", content, indent=None)
+        write_json(temporary / annotations, make(temporary), indent=None)
         temporary.chmod(0o755)
         _publish(temporary, target)
     finally:

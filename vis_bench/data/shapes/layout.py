@@ -11,8 +11,8 @@ from PIL import Image
 
 from vis_bench.data.shapes import truth
 from vis_bench.data.shapes.parameters import FRAME_HEIGHT_PX, FRAME_WIDTH_PX, GENERATOR_SEED, SHAPE_SETS
-from vis_bench.data.shapes.render import render_video
-from vis_bench.data.shapes.scenario import draw_video, random_generator
+from vis_bench.data.shapes.render import RenderedVideo, render_video
+from vis_bench.data.shapes.scenario import VideoPlan, draw_video, random_generator
 
 JPEG_QUALITY = 90
 
@@ -31,8 +31,11 @@ def write_video(name: str, split: str, folder: Path, index: int) -> WrittenVideo
     parameters = SHAPE_SETS[name]
     rng = random_generator(f"{name}/{split}", index)
     plan = draw_video(parameters, parameters.splits[split].frames, index, rng)
-    rendered = render_video(plan)
-    video = f"{index:04d}"
+    return write_plan(plan, render_video(plan), folder, f"{index:04d}")
+
+
+def write_plan(plan: VideoPlan, rendered: RenderedVideo, folder: Path, video: str) -> WrittenVideo:
+    """Write the frames of a rendered video as JPEG files under folder/JPEGImages/<video>."""
     target = folder / "JPEGImages" / video
     target.mkdir(parents=True)
     file_names = []

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,13 @@ def write_videos(
 ) -> list[WrittenVideo]:
     """Write the frames of the videos `indices` under folder/JPEGImages; results in the order of indices."""
     one = partial(write_video, name, split, folder)
-    label = f"{name} {split}"
+    return write_each(one, indices, processes, f"{name} {split}", progress)
+
+
+def write_each(
+    one: Callable[[int], WrittenVideo], indices: Sequence[int], processes: int, label: str, progress: bool
+) -> list[WrittenVideo]:
+    """`one` of each index, in so many processes; `one` can be pickled, and depends on its index alone."""
     if processes <= 1 or multiprocessing.current_process().daemon:
         return list(_watched(map(one, indices), len(indices), label, progress))
     # A forked child starts at once and needs no importable main module; it only uses numpy and Pillow.
