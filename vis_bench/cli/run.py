@@ -75,6 +75,10 @@ def run(
         str | None,
         typer.Option(metavar="coco:PATH", help="COCO images to train on too, by annotation file or folder."),
     ] = None,
+    image_stage: Annotated[
+        bool,
+        typer.Option("--image-stage/--no-image-stage", help="Start from single images, or from a backbone."),
+    ] = True,
     keep_frames: Annotated[
         bool, typer.Option("--keep-frames", help="Store the detections of every frame (for reassociate).")
     ] = False,
@@ -152,6 +156,7 @@ def run(
         fresh=fresh,
         data_root=data_root,
         extra_data=extra_data,
+        image_stage=image_stage,
         keep_frames=keep_frames,
         watcher=shown,
     )
@@ -187,6 +192,8 @@ def _file_name_of(method: str) -> str:
 
 
 def _print_plan(sweep: Sweep) -> None:
+    from vis_bench.engine.start_facts import start_texts
+
     runs, data = sweep.runs, sweep.data
     evaluated = data.evaluated
     trained = (
@@ -203,6 +210,8 @@ def _print_plan(sweep: Sweep) -> None:
     for run in runs:
         state = "cached" if run.finished_record() is not None else "to do"
         say(f"{state:<10} {run.label}")
+    for word, text in start_texts(runs):
+        _say_after(word, text)
 
 
 def _warnings(sweep: Sweep) -> list[str]:

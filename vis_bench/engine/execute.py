@@ -24,7 +24,7 @@ from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.precision import precision
 from vis_bench.engine.process.progress import Progress, silent
-from vis_bench.engine.starts import frames_facts, read_start, stage_facts, weight_notes, write_start
+from vis_bench.engine.start_facts import frames_facts, read_start, stage_facts, weight_notes, write_start
 from vis_bench.engine.track import track_dataset
 from vis_bench.engine.training.group import Group
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method

@@ -81,7 +81,7 @@ def open_images(settings: Settings, rules: ImageRules) -> Dataset | None:
     """
     if rules.data == "stills":
         # it loads the renderer, which other data has no use for
-        from vis_bench.data.shapes.stills import stills_dataset
+        from vis_bench.data.stills import stills_dataset
 
         cache = settings.cache_root or default_cache_root()
         return stills_dataset(rules.seed, rules.distinct, cache, rules.alike_share)
@@ -189,7 +189,7 @@ def named_stage(part: StagePart, key: str, settings: Settings) -> Stage:
     rules = settings.protocol.image_stage
     assert rules is not None
     cache = settings.cache_root or default_cache_root()
-    directory = cache / FOLDER / f"{part.name}-{key[:16]}"
+    directory = cache / FOLDER / f"{load_spec(part.method).info.name}-{key[:16]}"
     return Stage(part, key, rules, directory, precision_of(load_spec(part.method), settings))
 
 

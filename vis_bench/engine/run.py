@@ -102,6 +102,7 @@ def run(
     fresh: bool = False,
     data_root: str | Path | None = None,
     extra_data: str | None = None,
+    image_stage: bool = True,
     keep_frames: bool = False,
     watcher: Watcher | None = None,
 ) -> list[Record]:
@@ -117,7 +118,8 @@ def run(
     None for 0 on a CPU and by the cores on a GPU; any number gives the same clips. precision: `fp32`,
     `tf32`, `bf16` or `fp16`, None for the method's own on this kind of device. deterministic: on GPUs, use
     deterministic operations where there are some. limit: evaluate only the first videos. weights: checkpoint
-    to start from; train: False scores it as it is. extra_data: `coco:PATH`, images to train on too.
+    to start from; train: False scores it as it is. image_stage: False leaves out the protocol's, so that
+    every method starts from its backbone. extra_data: `coco:PATH`, images to train on too.
     keep_frames: store the detections of every frame. watcher: hears of plan and outcomes.
 
     A run that fails has a record with status `failed` and its error; the others go on. In a script that is
@@ -143,6 +145,8 @@ def run(
     if precision is not None:
         require_precision(precision, chosen_devices.slots[0][0])
     resolved = _with_extra(_protocol(str(dataset), protocol, quick), extra_data)
+    if not image_stage:
+        resolved = resolved.model_copy(update={"image_stage": None})
     if weights is not None and not Path(weights).is_file():
         raise DataError(f"{weights}: no such checkpoint (--weights).")
     settings = Settings(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from vis_bench.engine.image_stage import stages_of
 from vis_bench.engine.plan import RunSpec
 from vis_bench.files import read_json, write_json
 from vis_bench.method import MethodSpec
 from vis_bench.records.run import ImageStageFacts, Start
+from vis_bench.setup.plugins import load_spec
 from vis_bench.setup.schedule import frames_seen, frames_with_detection_loss
 
 START_NAME = "start.json"
@@ -60,9 +63,38 @@ def weight_notes(run: RunSpec, spec: MethodSpec) -> list[str]:
 
 
 def backbone_start(run: RunSpec, spec: MethodSpec) -> str:
-    """Why a run starts from its backbone alone under a protocol with an image stage, in words."""
-    rate = getattr(run.config.train, "from_imagenet_lr", None)
-    fast = f", at learning rate {run.config.train.lr:g}" if rate == run.config.train.lr else ""
-    if spec.image_stage is None:
-        return f"its backbone alone{fast}: the method describes no image stage"
-    return f"its backbone alone{fast}: no COCO below the data root"
+    """What a run starts from that has no image stage under a protocol with one, and why, in words."""
+    train = run.config.train
+    fast = getattr(train, "from_imagenet_lr", None) == train.lr
+    rate = f" at learning rate {train.lr:g}" if fast else ""
+    why = "the method describes no image stage" if spec.image_stage is None else "no COCO below the data root"
+    return f"its backbone alone{rate} ({why})"
+
+
+def start_texts(runs: Sequence[RunSpec]) -> list[tuple[str, str]]:
+    """Lines of a plan: (first word, text). Every image stage with what starts from it, then who starts
+    without."""
+    texts = []
+    for stage in stages_of(runs).values():
+        names = dict.fromkeys(_row(run) for run in runs if run.stage == stage)
+        state = "trained" if stage.checkpoint.exists() else "to train"
+        texts.append(("start", f"{stage.source} ({state}): {', '.join(names)}"))
+    without: dict[str, dict[str, None]] = {}
+    for run in runs:
+        settings = run.settings
+        if run.stage is None and settings.train and settings.weights is None:
+            spec = load_spec(run.method)
+            text = _start_without_stage(run, spec)
+            without.setdefault(text, {})[_row(run)] = None
+    return [*texts, *(("start", f"{text}: {', '.join(names)}") for text, names in without.items())]
+
+
+def _start_without_stage(run: RunSpec, spec: MethodSpec) -> str:
+    if run.settings.protocol.image_stage is not None:
+        return backbone_start(run, spec)
+    random = run.settings.protocol.initialisation.recipe is None
+    return "random weights" if random else "the backbone alone, as the protocol says"
+
+
+def _row(run: RunSpec) -> str:
+    return run.label.rpartition(" seed ")[0]
