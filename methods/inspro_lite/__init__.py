@@ -1,5 +1,6 @@
 """InsPro-lite: InsPro's full head on key frames, one stage between them. Importing this imports no torch."""
 
+from methods.inspro.start import START
 from methods.inspro_lite.choices import CHOICES
 from methods.inspro_lite.config import CONFIGS, VARIANTS, frame_shares
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
@@ -17,6 +18,8 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.inspro_lite.model:InsProLite",
+    sources="methods.inspro.checkpoint:sources",
+    start=START,
     variants=VARIANTS,
     mac_count=MacCount(overrides={"presence_threshold": 0.0}, frame_shares=frame_shares),
 )

@@ -1,5 +1,6 @@
 """Tracking by detection with InsPro's per-frame network. Importing this imports no torch."""
 
+from methods.inspro.start import START
 from methods.inspro_tbd.choices import CHOICES
 from methods.inspro_tbd.config import CONFIGS, VARIANTS
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
@@ -17,6 +18,8 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.inspro_tbd.model:InsProTbd",
+    sources="methods.inspro.checkpoint:sources",
+    start=START,
     variants=VARIANTS,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
     associate="methods.inspro_tbd.association:associate",

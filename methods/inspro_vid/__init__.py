@@ -1,5 +1,6 @@
 """InsPro-VID: InsPro on boxes, for joint detection and tracking. Importing this imports no torch."""
 
+from methods.inspro.start import START
 from methods.inspro_vid.choices import CHOICES
 from methods.inspro_vid.config import CONFIGS, VARIANTS
 from vis_bench.method import MethodInfo, MethodSpec
@@ -18,5 +19,7 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.inspro_vid.model:build",
+    sources="methods.inspro.checkpoint:box_sources",
+    start=START,
     variants=VARIANTS,
 )

@@ -2,7 +2,7 @@
 
 from methods.masktrack_rcnn.choices import CHOICES
 from methods.masktrack_rcnn.config import CONFIGS, VARIANTS
-from vis_bench.method import MacCount, MethodInfo, MethodSpec
+from vis_bench.method import ClassHead, MacCount, MethodInfo, MethodSpec, StartRules
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -16,6 +16,15 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.masktrack_rcnn.model:MaskTrackRcnn",
+    sources="methods.masktrack_rcnn.checkpoint:sources",
+    start=StartRules(
+        may_miss=(r"track_head\.",),
+        class_heads=(
+            ClassHead(r"box_head\.classes\.", background="first"),
+            ClassHead(r"box_head\.deltas\.", rows=4, background="first"),
+            ClassHead(r"mask_head\.classes\.", background="first"),
+        ),
+    ),
     variants=VARIANTS,
     # random weights propose the same box often, and random embeddings claim the same track; what is refused
     # there costs nothing, so nothing is refused

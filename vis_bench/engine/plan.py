@@ -15,6 +15,7 @@ from vis_bench.data.frames import require_frames
 from vis_bench.data.official import OFFICIAL
 from vis_bench.engine.frame_store import has_frames
 from vis_bench.engine.sources import code_hash, scoring_hash
+from vis_bench.engine.starts import StartFile, with_files
 from vis_bench.engine.training.shards import shards_of
 from vis_bench.errors import DataError, MethodError, UsageError, did_you_mean
 from vis_bench.files import sha256
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """One run. method: name, or absolute `path/to/file.py:NAME`; config: resolved, with all overrides;
-    precision: a word of --precision."""
+    precision: a word of --precision; start: the file that training starts from, or None."""
 
     method: str
     config_name: str
@@ -43,6 +44,7 @@ class RunSpec:
     train_hash: str
     run_hash: str
     precision: str = "fp32"
+    start: StartFile | None = None
 
     @property
     def _name(self) -> str:
@@ -169,6 +171,7 @@ def plan_runs(
     specs: dict[str, MethodSpec] = {}
     # `stc,stc@tiny` names one run twice
     wanted: dict[tuple[str, str], Any] = {}
+    named: dict[tuple[str, str], str] = {}
     for text in methods:
         method, config_name = split_variant(text)
         file = plugin_file(method)
@@ -183,6 +186,10 @@ def plan_runs(
             skip_unknown=True,
         )
         wanted[method, chosen] = config
+        named.setdefault((method, chosen), text)
+    starts: dict[tuple[str, str], StartFile] = {}
+    if settings.start is not None or settings.weights is not None:
+        wanted, starts = with_files(wanted, named, specs, settings)
     _require_own_rows(wanted, specs)
     _require_known_values(settings.overrides, list(wanted.values()))
     _require_known_overrides(protocol, specs.values())
@@ -211,13 +218,18 @@ def plan_runs(
                 "seed": seed,
                 "code": code[method],
             }
+            start = starts.get((method, chosen))
+            if start is not None:
+                training["start"] = {"sha256": start.sha256, "class_rows": settings.class_rows}
             precision = _precision(settings, specs[method])
             if precision != "fp32":
                 training["precision"] = precision
             # neither the device nor the configuration's name: weights are shared where only tracking differs
             train_hash = config_hash({**shared, **training})
             run_hash = config_hash({**scored, "train": train_hash, "config_name": chosen})
-            runs.append(RunSpec(method, chosen, config, seed, settings, train_hash, run_hash, precision))
+            runs.append(
+                RunSpec(method, chosen, config, seed, settings, train_hash, run_hash, precision, start)
+            )
             _require_enough_shards(runs[-1])
     return runs
 

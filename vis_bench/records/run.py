@@ -53,8 +53,8 @@ class Timing(_Strict):
 class Start(_Strict):
     """The weights that a model started from.
 
-    sha256: of the file. source: a few words of what it is. loaded: tensors taken from it, of all tensors of the
-    model (parameters and buffers). missing: names of those that were not.
+    sha256: of the file. source: a few words of what it is. loaded: tensors taken from it, of all tensors of
+    the model (parameters and buffers). missing: names of those that were not.
     """
 
     sha256: str
