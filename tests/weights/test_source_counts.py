@@ -16,10 +16,9 @@ from public_names import (
     pixel_statistics,
     sparse_rcnn,
 )
+from public_query_models import mask2former, queryinst
 from torchvision.models import resnet50
 from torchvision.models.detection import maskrcnn_resnet50_fpn
-
-from vis_bench.setup.plugins import build_method, load_spec
 
 
 @pytest.fixture
@@ -41,15 +40,6 @@ def torchvision_mask_rcnn() -> State:
     with torch.device("meta"):
         model = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None)
     return filled({name: value.shape for name, value in model.state_dict().items()})
-
-
-def published(method: str, classes: int, rename) -> State:
-    """The tensors of a method of ours by the names that `rename` gives; None leaves one out."""
-    with torch.device("meta"):
-        spec = load_spec(method)
-        own = build_method(spec, spec.configs["paper"], classes).state_dict()
-    named = {rename(name): value.shape for name, value in own.items()}
-    return filled({name: shape for name, shape in named.items() if name is not None})
 
 
 @pytest.mark.parametrize("depth", [50, 101])
@@ -137,8 +127,7 @@ def test_sparse_rcnn_for_boxes(show) -> None:
 
 
 def test_another_number_of_queries_is_no_start(show) -> None:
-    code, found = show(filled(sparse_rcnn(queries=300)), "inspro")
-    assert code == 3
+    assert show(filled(sparse_rcnn(queries=300)), "inspro")[0] == 3
     assert show(filled(sparse_rcnn(queries=300)), "inspro", "--set", "queries=300")[0] == 0
 
 
@@ -166,3 +155,41 @@ def test_a_resnet_fills_every_backbone(show, kind: str, method: str) -> None:
     assert (code, found["loaded"]) == (0, 265)
     assert not any(name.startswith("backbone.") for name in found["missing"])
     assert found["stride_in_1x1"] is (kind == "msra-resnet")
+
+
+def test_queryinst(show) -> None:
+    code, found = show(filled(queryinst()), "querytrack")
+    assert (code, found["loaded"], found["of"]) == (0, 727, 823)
+    assert {name.split(".")[0] for name in found["missing"]} == {"stages", "mask_heads", "track_heads"}
+    assert "roi_head.bbox_head.0.fc_cls.weight" in found["unused"]
+    assert found["stride_in_1x1"] is False
+
+
+def test_mask2former_of_videos_and_of_images(show) -> None:
+    code, found = show(filled(mask2former(40)) | pixel_statistics(rgb=True), "mask2former_vis")
+    assert (code, found["loaded"], found["of"], found["missing"]) == (0, 557, 557, [])
+    assert set(found["unused"]) == {"criterion.empty_weight", "pixel_mean", "pixel_std"}
+    code, found = show(filled(mask2former(80)), "mask2former_vis")
+    assert (code, found["loaded"], found["of"]) == (0, 555, 557)
+    assert found["missing"] == ["decoder.class_head.bias", "decoder.class_head.weight"]
+
+
+@pytest.mark.parametrize(("size", "queries"), [("swin-t", 100), ("swin-l", 200)])
+def test_mask2former_with_swin(show, size: str, queries: int) -> None:
+    variant = f"mask2former_vis@paper+{size}" + ("-200" if queries == 200 else "")
+    code, found = show(filled(mask2former(40, size, queries)), variant)
+    assert (code, found["missing"]) == (0, [])
+    assert found["loaded"] == found["of"]
+    assert found["stride_in_1x1"] is None
+    assert any(name.endswith("relative_position_index") for name in found["unused"])
+
+
+def test_mask2former_gives_ifr_what_a_frame_does(show) -> None:
+    code, found = show(filled(mask2former(80)), "ifr")
+    assert (code, found["of"]) == (0, 719)
+    assert found["loaded"] >= 553
+    new = {name.split(".")[3] if ".layers." in name else name for name in found["missing"]}
+    assert new == {
+        *("temporal_attention", "clip_attention", "clip_feed_forward"),
+        *("decoder.class_head.bias", "decoder.class_head.weight"),
+    }

@@ -51,13 +51,13 @@ def with_files(
     configs, starts = {}, {}
     for key, path in zip(keys, files, strict=True):
         prepared = prepare(path, specs[key[0]], wanted[key])
-        configs[key] = _with_stride(wanted[key], prepared.stride_in_1x1, path, settings.overrides)
+        configs[key] = with_stride(wanted[key], prepared.stride_in_1x1, path, settings.overrides)
         if settings.start is not None:
             starts[key] = StartFile(path, prepared.file.sha256)
     return configs, starts
 
 
-def _with_stride(
+def with_stride(
     config: Any, stride_in_1x1: bool | None, path: Path, by_hand: Iterable[tuple[str, str]]
 ) -> Any:
     """The configuration with the strides of the file. Raises UsageError where --set disagrees."""
