@@ -246,6 +246,10 @@ class MacCount:
     frame_shares: Callable[[Any], tuple[float, ...]] | None = None
 
 
+ClassRows = Literal["new", "by-name"]
+"""What becomes of a class head that starts from weights for other classes."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageStage:
     """How a method's whole model is trained on single images, before videos, as papers start from COCO.
@@ -309,8 +313,9 @@ class MethodSpec:
     (the paper's sizes), `tiny` (for `shapes` on a CPU) and `quick` (`tiny` with a shorter schedule).
     variants: dotted keys to change, by the name of an ablation row; NAME@VARIANT applies them to the
     protocol's configuration, NAME@CONFIG+VARIANT to that one. build: `module:callable` or the callable,
-    called as `callable(config, num_classes)`. choices: the open points of the paper. convert_weights:
-    `module:callable` that maps a published checkpoint's state dict onto this method's names, or None.
+    called as `callable(config, num_classes)`. choices: the open points of the paper. sources:
+    `module:callable` that gives the public checkpoints that this method can start from, as a sequence of
+    `vis_bench.weights.source.Source`, for a configuration; or None.
     start: what a file with this method's own names may lack (what is new in the video stage) and may have
     too much, and its class heads.
     schedules: dotted keys to change in the configuration `paper`, by name of the data set that is trained on,
@@ -330,7 +335,7 @@ class MethodSpec:
     configs: Mapping[str, Any]
     choices: tuple[Choice, ...]
     build: str | Callable[[Any, int], Any]
-    convert_weights: str | None = None
+    sources: str | None = None
     start: StartRules = field(default_factory=StartRules)
     gpu_precision: str = "fp32"
     schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Tracking by detection with InsPro's per-frame network. Importing this imports no torch."""
 
+from methods.inspro.start import START
 from methods.inspro_tbd.choices import CHOICES
 from methods.inspro_tbd.config import CONFIGS, VARIANTS
 from methods.inspro_tbd.image_stage import IMAGE_STAGE
@@ -18,6 +19,8 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.inspro_tbd.model:InsProTbd",
+    sources="methods.inspro.checkpoint:sources",
+    start=START,
     variants=VARIANTS,
     image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),

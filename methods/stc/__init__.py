@@ -3,7 +3,7 @@
 from methods.stc.choices import CHOICES
 from methods.stc.config import CONFIGS, VARIANTS
 from methods.stc.image_stage import IMAGE_STAGE
-from vis_bench.method import MacCount, MethodInfo, MethodSpec
+from vis_bench.method import ClassHead, MacCount, MethodInfo, MethodSpec, StartRules
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -17,6 +17,8 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.stc.model:Stc",
+    sources="methods.stc.checkpoint:sources",
+    start=StartRules(may_miss=(r"tracking\.",), class_heads=(ClassHead(r"detection\.classes\."),)),
     variants=VARIANTS,
     image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),

@@ -59,7 +59,8 @@ def test_frames_with_detection_loss_by_hand():
 def test_what_is_set_by_hand_stays_and_decides_the_rest():
     spec = load_spec("stc")
     _, config = resolve_config(spec, None, small(window=10), [("train.iterations", "7")])
-    assert config.train.iterations == 7 and config.train.sampling.window == 10
+    assert config.train.iterations == 7
+    assert config.train.sampling.window == 10
     _, config = resolve_config(spec, None, small(), [("train.batch_size", "2")])
     assert config.train.iterations == 300
 

@@ -20,6 +20,7 @@ from vis_bench.cli.report import report
 from vis_bench.cli.reproduce import reproduce
 from vis_bench.cli.run import run
 from vis_bench.cli.speed import speed
+from vis_bench.cli.weights import weights_app
 from vis_bench.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNEXPECTED, VisBenchError
 
 
@@ -58,6 +59,7 @@ def _application() -> typer.Typer:
         app.command(command.__name__.rstrip("_"))(command)
     app.add_typer(data_app, name="data")
     app.add_typer(methods_app, name="methods")
+    app.add_typer(weights_app, name="weights")
     return app
 
 

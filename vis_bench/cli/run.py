@@ -60,8 +60,19 @@ def run(
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate only the first N videos.")] = None,
     weights: Annotated[
-        str | None, typer.Option(help="Checkpoint to start from (safetensors, or a torch file of tensors).")
+        str | None,
+        typer.Option(help="Checkpoint to score with --no-train; without it, the same as --start FILE."),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|FILE|NAME=FILE,...",
+            help="Weights to train from; DIR holds METHOD@CONFIG.safetensors.",
+        ),
+    ] = None,
+    class_rows: Annotated[
+        str, typer.Option(help="A class head of a start for other classes: new, or its rows by-name.")
+    ] = "new",
     train: Annotated[
         bool, typer.Option("--train/--no-train", help="Train, or score the weights as they are.")
     ] = True,
@@ -100,6 +111,7 @@ def run(
     from vis_bench.records.rows import installed_protocols
     from vis_bench.report.folder import write_run_report
     from vis_bench.report.terminal.comparison_table import comparison_table
+    from vis_bench.report.terminal.start import start_text
 
     class Shown(engine.Watcher):
         """Prints the plan; at the end the table, and writes the report."""
@@ -121,6 +133,8 @@ def run(
         def finished(self, sweep: Sweep, outcomes: Sequence[engine.Outcome]) -> None:
             for outcome in outcomes:
                 say(f"{'cached' if outcome.cached else outcome.record.status:<10} {outcome.run.run_dir}")
+                if outcome.record.start is not None:
+                    _say_after("start", start_text(outcome.record.start))
             used = sweep.settings.protocol
             protocols = {**installed_protocols(), (used.name, used.content_hash()): used}
             records = [outcome.record.model_dump(mode="json") for outcome in outcomes]
@@ -152,6 +166,8 @@ def run(
         deterministic=deterministic,
         limit=limit,
         weights=weights,
+        start=start,
+        class_rows=class_rows,  # type: ignore[arg-type]
         train=train,
         fresh=fresh,
         data_root=data_root,

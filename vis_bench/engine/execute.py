@@ -29,7 +29,7 @@ from vis_bench.engine.track import track_dataset
 from vis_bench.engine.training.group import Group
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
 from vis_bench.engine.training.weights import load_weights, save_weights
-from vis_bench.errors import MethodError, VisBenchError
+from vis_bench.errors import VisBenchError
 from vis_bench.files import remove_temporaries, sha256, write_text
 from vis_bench.method import MethodSpec
 from vis_bench.records.run import (
@@ -47,6 +47,7 @@ from vis_bench.scoring.evaluate import evaluate
 from vis_bench.setup.config import dotted_keys, to_dict
 from vis_bench.setup.plugins import build_method, load_object, load_spec
 from vis_bench.setup.seeds import axis_seed
+from vis_bench.weights.load import load_exactly, start_from_file
 
 ERROR_NAME = "error.txt"
 
@@ -169,7 +170,7 @@ def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any
         "protocol": settings.protocol.name,
         "protocol_hash": settings.protocol.content_hash(),
         "not_from_a_paper": settings.protocol.not_from_a_paper.strip(),
-        "initial_weights": sha256(settings.weights.read_bytes()) if settings.weights else None,
+        "initial_weights": _initial_weights(run),
         "precision": run.precision,
         **frames_facts(run, spec),
         "image_stage": stage_facts(run),
@@ -306,18 +307,29 @@ def _build(run: RunSpec, spec: MethodSpec, data: OpenedData) -> Any:
 def _initialise(
     run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress
 ) -> Start | None:
-    """Put what a run starts from into its model: an image stage, or the shared backbone, and what is given by
-    hand. Returns what was loaded of a whole model."""
+    """Put into a model what it starts from, and say what of a file that was.
+
+    Weights given by hand come first: they need no download. Only a backbone that they do not have takes the
+    shared initialisation.
+    """
+    classes = [category.name for category in data.evaluated.categories]
+    start = None
+    if run.settings.weights is not None:
+        return load_exactly(model, run.settings.weights, spec, run.config, classes, to_dict(run.config))
+    if run.start is not None:
+        rows = run.settings.class_rows
+        start = start_from_file(model, run.start.path, spec, run.config, classes, rows)
+    absent = [name for name in (start.missing if start else ()) if name.startswith("backbone.")]
+    if start is not None and not absent:
+        return start
     initial = shared_initialisation(run, progress)
     if run.stage is not None:
         weights = stage_weights(run.stage, run.settings, initial, progress)
-        classes = [category.name for category in data.evaluated.categories]
         return start_from(model, run.stage, weights, spec, classes)
     if initial is not None:
-        model.backbone.load_state_dict(dict(initial))
-    if run.settings.weights is not None:
-        _load_given(model, spec, run.settings.weights, strict=not run.settings.train)
-    return None
+        given = {name: value for name, value in initial.items() if not absent or f"backbone.{name}" in absent}
+        model.backbone.load_state_dict(given, strict=not absent)
+    return start
 
 
 def _train_job(run: RunSpec, data: OpenedData) -> TrainJob:
@@ -337,24 +349,12 @@ def _train_job(run: RunSpec, data: OpenedData) -> TrainJob:
     )
 
 
-def _load_given(model: torch.nn.Module, spec: MethodSpec, path: Path, strict: bool) -> None:
-    """Load --weights: exactly when it is scored as it is, the fitting part when training starts from it."""
-    state = load_weights(path)
-    own = model.state_dict()
-    if spec.convert_weights is not None and not set(state) & set(own):
-        state = load_object(spec.convert_weights)(state)
-    fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
-    missing = sorted(set(own) - set(fitting))
-    if strict and (missing or len(fitting) != len(state)):
-        odd = sorted(set(state) - set(fitting))
-        raise MethodError(
-            f"{path} does not fit {spec.info.name}: {len(missing)} tensors missing or of another shape "
-            f"(first: {', '.join(missing[:3]) or 'none'}), {len(odd)} unknown (first: "
-            f"{', '.join(odd[:3]) or 'none'}). Is it the checkpoint of another configuration or class list?"
-        )
-    if not fitting:
-        raise MethodError(f"{path}: not one tensor fits {spec.info.name}.")
-    model.load_state_dict(fitting, strict=False)
+def _initial_weights(run: RunSpec) -> str | None:
+    """SHA-256 of the file of weights given by hand."""
+    if run.start is not None:
+        return run.start.sha256
+    weights = run.settings.weights
+    return None if weights is None else sha256(weights.read_bytes())
 
 
 def _link(source: Path, target: Path) -> None:

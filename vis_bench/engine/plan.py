@@ -16,6 +16,7 @@ from vis_bench.data.official import OFFICIAL
 from vis_bench.engine.frame_store import has_frames
 from vis_bench.engine.image_stage import Stage, identity_of_images, planned_stage, precision_of, stage_part
 from vis_bench.engine.sources import code_hash, scoring_hash
+from vis_bench.engine.starts import StartFile, with_files
 from vis_bench.engine.training.shards import shards_of
 from vis_bench.errors import DataError, MethodError, UsageError, did_you_mean
 from vis_bench.files import sha256
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """One run. method: name, or absolute `path/to/file.py:NAME`; config: resolved, with all overrides;
-    precision: a word of --precision; stage: the image stage that it starts from, or None."""
+    precision: a word of --precision; start: the file that training starts from, or None; stage: the image
+    stage that it starts from, or None."""
 
     method: str
     config_name: str
@@ -45,6 +47,7 @@ class RunSpec:
     train_hash: str
     run_hash: str
     precision: str = "fp32"
+    start: StartFile | None = None
     stage: Stage | None = None
 
     @property
@@ -172,6 +175,7 @@ def plan_runs(
     specs: dict[str, MethodSpec] = {}
     # `stc,stc@tiny` names one run twice
     wanted: dict[tuple[str, str], Any] = {}
+    named: dict[tuple[str, str], str] = {}
     for text in methods:
         method, config_name = split_variant(text)
         file = plugin_file(method)
@@ -179,8 +183,13 @@ def plan_runs(
         specs[method] = load_spec(method)
         chosen, config = resolved(specs[method], config_name, settings)
         wanted[method, chosen] = config
-    stages = _stages(wanted, specs, settings)
-    if settings.train and settings.weights is None:
+        named.setdefault((method, chosen), text)
+    starts: dict[tuple[str, str], StartFile] = {}
+    stages: dict[tuple[str, str], Stage | None] = dict.fromkeys(wanted)
+    if settings.start is not None or settings.weights is not None:
+        wanted, starts = with_files(wanted, named, specs, settings)
+    elif settings.train:
+        stages = _stages(wanted, specs, settings)
         wanted = {
             key: config if stages[key] is not None else from_backbone(config, settings)
             for key, config in wanted.items()
@@ -213,6 +222,9 @@ def plan_runs(
                 "seed": seed,
                 "code": code[method],
             }
+            start = starts.get((method, chosen))
+            if start is not None:
+                training["start"] = {"sha256": start.sha256, "class_rows": settings.class_rows}
             precision = precision_of(specs[method], settings)
             if precision != "fp32":
                 training["precision"] = precision
@@ -223,7 +235,7 @@ def plan_runs(
             train_hash = config_hash({**shared, **training})
             run_hash = config_hash({**scored, "train": train_hash, "config_name": chosen})
             runs.append(
-                RunSpec(method, chosen, config, seed, settings, train_hash, run_hash, precision, stage)
+                RunSpec(method, chosen, config, seed, settings, train_hash, run_hash, precision, start, stage)
             )
             _require_enough_shards(runs[-1])
     return runs
@@ -256,10 +268,10 @@ def from_backbone(config: Any, settings: Settings) -> Any:
 def _stages(
     wanted: Mapping[tuple[str, str], Any], specs: Mapping[str, MethodSpec], settings: Settings
 ) -> dict[tuple[str, str], Stage | None]:
-    """The image stage of every row; None for all where weights are given or nothing is trained."""
+    """The image stage of every row; None for a method or a protocol without one."""
     found: dict[tuple[str, str], Stage | None] = dict.fromkeys(wanted)
     rules = settings.protocol.image_stage
-    if rules is None or not settings.train or settings.weights is not None:
+    if rules is None:
         return found
     parts = {
         (method, chosen): stage_part(method, specs[method], chosen, config, settings.protocol)

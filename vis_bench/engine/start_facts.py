@@ -54,7 +54,8 @@ def read_start(train_dir: Path) -> Start | None:
 def weight_notes(run: RunSpec, spec: MethodSpec) -> list[str]:
     """What a reader has to know about the weights; from the plan, so that a resumed run says it too."""
     settings = run.settings
-    notes = [f"started from {settings.weights.name}"] if settings.weights else []
+    given = run.start.path if run.start is not None else settings.weights
+    notes = [f"started from {given.name}"] if given is not None else []
     if not settings.train:
         return [*notes, "not trained: --no-train"]
     if settings.protocol.image_stage is not None and run.stage is None and not notes:
@@ -82,7 +83,7 @@ def start_texts(runs: Sequence[RunSpec]) -> list[tuple[str, str]]:
     without: dict[str, dict[str, None]] = {}
     for run in runs:
         settings = run.settings
-        if run.stage is None and settings.train and settings.weights is None:
+        if run.stage is None and settings.train and run.start is None:
             spec = load_spec(run.method)
             text = _start_without_stage(run, spec)
             without.setdefault(text, {})[_row(run)] = None

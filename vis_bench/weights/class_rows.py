@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from vis_bench.method import ClassHead
-
-ClassRows = Literal["new", "by-name"]
 
 
 def head_of(name: str, heads: Sequence[ClassHead]) -> ClassHead | None:
@@ -54,3 +51,12 @@ def copy_rows(
 
 def _plain(name: str) -> str:
     return name.strip().lower().replace("_", " ")
+
+
+def classes_in(shapes: Mapping[str, Sequence[int]], heads: Sequence[ClassHead]) -> int | None:
+    """Number of classes of a file, from the first class head among its tensors; None without one."""
+    for name, shape in shapes.items():
+        head = head_of(name, heads)
+        if head is not None and shape:
+            return shape[0] // head.rows - (head.background != "none")
+    return None

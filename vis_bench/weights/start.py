@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from vis_bench.errors import DataError, MethodError, UsageError
-from vis_bench.method import StartRules
+from vis_bench.method import ClassRows, StartRules
 from vis_bench.records.run import Start
-from vis_bench.weights.class_rows import ClassRows, copy_rows, head_of
+from vis_bench.weights.class_rows import copy_rows, head_of
 
 NAMES_SHOWN = 3
 # counts the batches that moving statistics have seen; no number depends on it, and frozen norms have none
@@ -66,7 +66,7 @@ def fit_state(
         raise UsageError("class rows by name: the file does not tell its class names. Start them anew.")
     same_classes = classes is None or state_classes is None or list(classes) == list(state_classes)
     values: dict[str, Tensor] = {}
-    other_shape, absent, left_new = [], [], []
+    other_shape, absent, left_new, other_classes = [], [], [], []
     for name, tensor in own.items():
         given = state.get(name)
         if given is None:
@@ -81,15 +81,18 @@ def fit_state(
         elif class_rows == "by-name" and classes is not None and state_classes is not None:
             values[name] = copy_rows(head, tensor, _sound(name, given, tensor), classes, state_classes)
         else:
-            left_new.append(name)
+            other_classes.append(name)
     unknown = sorted(set(state) - set(own))
-    refused = [name for name in unknown if not _matches(name, rules.may_be_unused)]
+    refused = [
+        name for name in unknown if not name.endswith(_COUNTER) and not _matches(name, rules.may_be_unused)
+    ]
     problems = tuple(
         f"{problem}: {_few(names)}"
         for problem, names in (("missing", absent), ("other shape", other_shape), ("unknown", refused))
         if names
     )
-    return Fit(values, tuple(sorted([*absent, *left_new])), tuple(unknown), problems)
+    missing = tuple(sorted([*absent, *left_new, *other_classes]))
+    return Fit(values, missing, tuple(sorted([*unknown, *other_classes])), problems)
 
 
 def load_start(
