@@ -85,7 +85,7 @@ def open_images(settings: Settings, rules: ImageRules) -> Dataset | None:
 
         cache = settings.cache_root or default_cache_root()
         return stills_dataset(rules.seed, rules.distinct, cache, rules.alike_share)
-    folder = catalog.coco_folder(settings.data_root)
+    folder = Path(rules.path) if rules.path else catalog.coco_folder(settings.data_root)
     if folder is None:
         return None
     images = open_coco(folder, None)

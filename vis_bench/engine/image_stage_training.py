@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from vis_bench.method import MethodSpec, StartRules
 from vis_bench.records.run import Start
 from vis_bench.setup.plugins import build_method, load_spec
 from vis_bench.setup.seeds import axis_seed
-from vis_bench.weights.start import load_start
+from vis_bench.weights.start import load_start, without_new
 
 if TYPE_CHECKING:
     from vis_bench.engine.run import Settings
@@ -56,15 +55,10 @@ def start_from(
     """
     own = spec.image_stage
     assert own is not None
-    given = {
-        name: value
-        for name, value in weights.items()
-        if not any(re.match(pattern, name) for pattern in own.new)
-    }
     shared = own.same_as is not None
     return load_start(
         model,
-        given,
+        without_new(weights, own.new),
         StartRules(
             may_miss=(".",) if shared else own.new,
             may_be_unused=(".",) if shared else (),
@@ -73,8 +67,13 @@ def start_from(
         source=stage.source,
         sha256=sha256(stage.checkpoint.read_bytes()),
         classes=classes,
-        state_classes=read_json(stage.directory / CLASSES_NAME),
+        state_classes=stage_classes(stage),
     )
+
+
+def stage_classes(stage: Stage) -> list[str]:
+    """Names of the classes that a stage has learned, in order."""
+    return read_json(stage.directory / CLASSES_NAME)
 
 
 def _train(

@@ -77,7 +77,9 @@ def start_texts(runs: Sequence[RunSpec]) -> list[tuple[str, str]]:
     without."""
     texts = []
     for stage in stages_of(runs).values():
-        names = dict.fromkeys(_row(run) for run in runs if run.stage == stage)
+        names = dict.fromkeys(
+            _row(run) for run in runs if run.stage is not None and run.stage.key == stage.key
+        )
         state = "trained" if stage.checkpoint.exists() else "to train"
         texts.append(("start", f"{stage.source} ({state}): {', '.join(names)}"))
     without: dict[str, dict[str, None]] = {}

@@ -68,17 +68,18 @@ class ImageRules(_Strict):
     """The image stage: every method's whole model on single images, before its videos.
 
     data: `stills` of the generator, or `coco` below the data root, with all of its classes. distinct: stills
-    that are made; alike_share: of them with objects that look alike, see `stills_dataset`. images: source
-    images seen, the same number for every method; images_per_step: a pair of frames made from one image
-    counts as one. seed: of the stage; its weights belong to an architecture, and are the same for every seed
-    of the runs. backbone: it starts at random, or as [initialisation] says. backbone_lr_factor: of the stage,
-    None as in the configuration. smallest_crop, degrees: every frame shows its image through a window of its
-    own, see `data.extra.PseudoMotion`.
+    that are made; alike_share: of them with objects that look alike, see `stills_dataset`. path: of COCO,
+    where it is not below the data root. images: source images seen, the same number for every method;
+    images_per_step: a pair of frames made from one image counts as one. seed: of the stage; its weights
+    belong to an architecture, and are the same for every seed of the runs. backbone: it starts at random, or
+    as [initialisation] says. backbone_lr_factor: of the stage, None as in the configuration. smallest_crop,
+    degrees: every frame shows its image through a window of its own, see `data.extra.PseudoMotion`.
     """
 
     data: Literal["stills", "coco"] = "stills"
     distinct: int = Field(default=3000, ge=1)
     alike_share: float = Field(default=0.6, ge=0, le=1)
+    path: str | None = None
     images: int = Field(ge=1)
     images_per_step: int = Field(default=8, ge=1)
     seed: int = Field(default=20_260_101, ge=0)
@@ -133,7 +134,10 @@ class Protocol(_Strict):
 
 # names, prose, and where data lies, which differs between machines; what it is, is in the hash of the run
 _NO_CONTENT = frozenset(
-    {"name", "about", "datasets", "not_from_a_paper", "training.extra.path", "training.extra.images"}
+    {
+        *("name", "about", "datasets", "not_from_a_paper", "image_stage.path"),
+        *("training.extra.path", "training.extra.images"),
+    }
 )
 
 

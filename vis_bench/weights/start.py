@@ -95,6 +95,11 @@ def fit_state(
     return Fit(values, missing, tuple(sorted([*unknown, *other_classes])), problems)
 
 
+def without_new(state: Mapping[str, Tensor], new: Sequence[str]) -> dict[str, Tensor]:
+    """The state without the tensors whose names begin with one of these regular expressions."""
+    return {name: value for name, value in state.items() if not _matches(name, new)}
+
+
 def load_start(
     model: nn.Module,
     state: Mapping[str, Tensor],
