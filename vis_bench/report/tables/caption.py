@@ -86,11 +86,11 @@ def pretraining_sentences(blocks: Sequence[Block], protocols: Protocols) -> list
 
 def _image_stage_sentence(protocol: str, rules: ImageRules) -> str:
     images = "still images of the generator" if rules.data == "stills" else "images of COCO"
+    count = rules.iterations * rules.images_per_step
     return (
-        f"Protocol {protocol}: every method starts from an image stage, its whole model trained on "
-        f"{rules.iterations * rules.images_per_step:,} {images} (a pair made from one image counts once) with "
-        "its terms for tracking off, unless a note says otherwise; numbers and standard deviations hold given "
-        "this stage."
+        f"Protocol {protocol}: every method starts from an image stage, its whole model trained on {count:,} "
+        f"{images} (a pair made from one image counts once) with its terms for tracking off, unless a note "
+        "says otherwise; numbers and standard deviations hold given this stage."
     )
 
 
