@@ -44,7 +44,7 @@ TRAINING_SOURCES = (
     *_MASKS,
     *(f"masks/{name}.py" for name in ("rle_check", "rle_quick", "sampled")),
     *(f"data/{name}.py" for name in _READING),
-    *(f"engine/{name}.py" for name in ("execute", "track")),
+    *(f"engine/{name}.py" for name in ("execute", "image_stage", "image_stage_training", "track")),
     *(f"engine/training/{name}.py" for name in _LOOP),
     *(f"weights/{name}.py" for name in _WEIGHTS),
     *(f"engine/training/clips/{name}.py" for name in _CLIPS),
