@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from vis_bench.records.columns import Record
 from vis_bench.records.rows import Block
 from vis_bench.report.tables.text import one_line
 
 
 def start_notes(block: Block) -> list[str]:
-    """Which rows started from no image stage, where others did."""
-    done = [(row, row.done[0]) for row in block.rows if row.done]
-    if not any(record.get("image_stage") for _, record in done):
-        return []
+    """Which rows started from their backbone alone, under a protocol with an image stage."""
     without = [
         one_line(row.label(block.default_config))
-        for row, record in done
-        if not record.get("image_stage") and record.get("train_data") is not None
+        for row in block.rows
+        if row.done and row.done[0].get("train_data") is not None and not _whole_model(row.done[0])
     ]
-    return [f"Without an image stage: {', '.join(without)}."] if without else []
+    return [f"Without an image stage: {', '.join(without)}."] if without and block.image_stage else []
+
+
+def _whole_model(record: Record) -> bool:
+    return bool(record.get("image_stage") or record.get("start"))
 
 
 def frames_notes(block: Block) -> list[str]:
