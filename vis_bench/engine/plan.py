@@ -19,7 +19,7 @@ from vis_bench.engine.sources import code_hash, scoring_hash
 from vis_bench.engine.starts import StartFile, with_files
 from vis_bench.engine.training.shards import shards_of
 from vis_bench.errors import DataError, MethodError, UsageError, did_you_mean
-from vis_bench.files import sha256
+from vis_bench.files import file_name, sha256
 from vis_bench.method import MethodSpec, TrainConfig
 from vis_bench.records.run import RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.setup import seeds as seed_axes
@@ -64,15 +64,16 @@ class RunSpec:
     def run_dir(self) -> Path:
         """Directory of record and predictions."""
         settings = self.settings
-        data = f"{Path(settings.dataset).name}-{settings.split}"
-        name = f"{self.label.replace(' ', '-')}-{self.run_hash[:8]}"
-        return settings.out / data / settings.protocol.name / name
+        data = file_name(f"{Path(settings.dataset).name}-{settings.split}")
+        name = file_name(f"{self.label.replace(' ', '-')}-{self.run_hash[:8]}")
+        return settings.out / data / file_name(settings.protocol.name) / name
 
     @property
     def train_dir(self) -> Path:
         """Directory of the trained weights, shared by all datasets that they are evaluated on, and by
         configurations of other names with the same values."""
-        return self.settings.out / "trained" / f"{self._name}-seed-{self.seed}-{self.train_hash[:8]}"
+        name = file_name(f"{self._name}-seed-{self.seed}-{self.train_hash[:8]}")
+        return self.settings.out / "trained" / name
 
     @property
     def iterations(self) -> int:
