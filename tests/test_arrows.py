@@ -33,7 +33,7 @@ ARROWS = {
     "weights": "records setup",
     "engine.process": "",
     "engine.training.clips": "data masks",
-    "engine.training": "data engine.process engine.training.clips records setup",
+    "engine.training": "data engine.process engine.training.clips records setup weights",
     "engine": "data data.shapes engine.process engine.training engine.training.clips masks records scoring "
     "setup study weights",
     "engine.contract": "data engine engine.training engine.training.clips scoring setup",

@@ -20,7 +20,9 @@ NAMES_SHOWN = 12
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="safetensors, .pkl of arrays, or a torch file.")]
 Method = Annotated[str, typer.Option("--method", "-m", help="NAME or NAME@CONFIG.  [default config: paper]")]
-Dataset = Annotated[str, typer.Option("--dataset", "-d", help="Dataset whose classes to use.")]
+Dataset = Annotated[
+    str, typer.Option("--dataset", "-d", help="Dataset, by name or path, whose classes to use.")
+]
 Kind = Annotated[
     str | None, typer.Option("--source", metavar="KIND", help="Kind of the file.  [default: by its names]")
 ]
@@ -41,13 +43,12 @@ def weights_show(
     Examples:
       vis-bench weights show model_final.pkl --method masktrack_rcnn --dataset ytvis21
     """
-    from vis_bench.data import catalog
     from vis_bench.errors import DataError
     from vis_bench.files import dump_json
     from vis_bench.weights.report import report_of
 
     spec, _, config = _chosen(method, set_)
-    report = report_of(Path(file), spec, config, catalog.class_names(dataset), source)
+    report = report_of(Path(file), spec, config, _classes(dataset), source)
     typer.echo(dump_json(report.as_json(), indent=1) if json_ else _text(report))
     if report.problems:
         raise DataError(f"{file}: {spec.info.name} cannot start from it: {'; '.join(report.problems)}.")
@@ -68,7 +69,6 @@ def weights_convert(
     Examples:
       vis-bench weights convert model_final.pkl --method stc -o starts/stc@paper.safetensors
     """
-    from vis_bench.data import catalog
     from vis_bench.errors import UsageError
     from vis_bench.files import require_target
     from vis_bench.weights.report import convert_file
@@ -77,8 +77,7 @@ def weights_convert(
         raise UsageError(f"-o {output}: the file is safetensors and has to be called so.")
     require_target(output)
     spec, name, config = _chosen(method, set_)
-    classes = catalog.class_names(dataset)
-    report = convert_file(Path(file), Path(output), spec, name, config, classes, source)
+    report = convert_file(Path(file), Path(output), spec, name, config, _classes(dataset), source)
     typer.echo(_text(report))
     say(f"written    {output}")
 
@@ -115,6 +114,16 @@ def weights_export(
     names = tuple(category.name for category in opened.categories)
     export_run(Path(run), Path(output), names)
     say(f"written    {output} ({record.variant()}, {len(names)} classes)")
+
+
+def _classes(dataset: str) -> tuple[str, ...]:
+    """Class names of a data set by name or path; a name needs nothing on disk."""
+    from vis_bench.data import catalog
+
+    if dataset in catalog.known_datasets():
+        return catalog.class_names(dataset)
+    opened = catalog.open_dataset(dataset, catalog.default_split(dataset), None, None)
+    return tuple(category.name for category in opened.categories)
 
 
 def _chosen(method: str, changes: list[str] | None) -> tuple[MethodSpec, str, Any]:

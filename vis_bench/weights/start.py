@@ -66,7 +66,10 @@ def fit_state(
         raise UsageError("class rows by name: the file does not tell its class names. Start them anew.")
     same_classes = classes is None or state_classes is None or list(classes) == list(state_classes)
     values: dict[str, Tensor] = {}
-    other_shape, absent, left_new, other_classes = [], [], [], []
+    other_shape: list[str] = []
+    absent: list[str] = []
+    left_new: list[str] = []
+    other_classes: list[str] = []
     for name, tensor in own.items():
         given = state.get(name)
         if given is None:
