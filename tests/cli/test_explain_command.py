@@ -31,6 +31,9 @@ def test_text(vis_bench, squares, results):
     lines = {line.split("  ")[0]: line.split() for line in out.splitlines() if line}
     # video 1 is found in half of its pixels: right at IoU 0.5 only; AP = (1 + 9 * 51 / 101) / 10
     assert lines["as predicted"][2:] == ["55.4", "100.0"]
+    assert "the best mask on each of 8 masks of the truth" in out
+    assert [lines[f"recall at IoU {level}, %"][-1] for level in ("0.5", "0.75")] == ["75.0", "75.0"]
+    assert lines["its class is right, %"][-1] == "100.0"
     assert lines["early death"][2:] == ["2", "25.00"]
     assert "val1 (id 1)" in out
 
@@ -41,7 +44,14 @@ def test_json_and_events(vis_bench, squares, results, tmp_path):
     )
     assert code == 0
     content = json.loads(out)
-    assert set(content) == {"oracles", "decomposition", "errors", "slices", "costly_videos"}
+    assert set(content) == {"oracles", "best_masks", "decomposition", "errors", "slices", "costly_videos"}
+    # two objects in four frames each, the second one lost after two; its masks are those of the truth
+    assert content["best_masks"] == {
+        "truth_masks": 8,
+        "recall_50": 0.75,
+        "recall_75": 0.75,
+        "right_class": 1.0,
+    }
     assert [one["video"] for one in content["costly_videos"]] == [1]
     events = json.loads((tmp_path / "events.json").read_text())
     assert [(e["kind"], e["video"], e["frame"], e["objects"], e["tracks"]) for e in events] == [

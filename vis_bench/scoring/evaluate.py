@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from vis_bench.errors import DataError, UsageError, did_you_mean
-from vis_bench.metrics import decomposition, frame_ap, hota, mot, temporal_errors, video_ap
+from vis_bench.metrics import best_masks, decomposition, frame_ap, hota, mot, temporal_errors, video_ap
 from vis_bench.metrics.average_precision import ApStatistics, mean_of_defined
 from vis_bench.metrics.checks import check_tracks
 from vis_bench.metrics.overlap import VideoOverlap, video_overlap
@@ -184,6 +184,13 @@ def decompose(
     """
     videos = [decomposition.per_video(overlap) for _, overlap in _overlaps(dataset, tracks, iou_type)]
     return decomposition.gather(videos, [category.id for category in dataset.categories])
+
+
+def count_best_masks(dataset: Dataset, tracks: Sequence[Track], iou_type: IouType = "segm") -> np.ndarray:
+    """The counts of `best_masks` by video, [V, 4], video ids ascending. Errors as `evaluate`."""
+    return best_masks.gather(
+        [best_masks.per_video(overlap) for _, overlap in _overlaps(dataset, tracks, iou_type)]
+    )
 
 
 def _overlaps(

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from vis_bench.metrics import decomposition
+from vis_bench.metrics import best_masks, decomposition
 from vis_bench.metrics.oracles import with_truth_association, with_truth_masks
 from vis_bench.metrics.slices import REPLICATES, slice_values, video_slices
 from vis_bench.scoring.evaluate import (
     ERROR_SETTING,
     Statistics,
+    count_best_masks,
     decompose,
     evaluate,
     measure,
@@ -30,11 +31,13 @@ def explain_tracks(
 ) -> dict[str, Any]:
     """Everything that says why, as nested dictionaries ready for JSON.
 
-    oracles: AP and AP50 by entry of ORACLES. decomposition: by `AP` and `AP50` the gain of each repair, `AP`
-    being the score itself. errors: counts and rates of temporal errors, class-agnostic, score > 0.3. slices:
-    list of property, name, videos, tracks, small (too few videos), AP and its 95 % interval low, high.
-    costly_videos: list of video id, name and cost (AP without the video minus AP), largest first, cost > 0.
-    Fractions; None where undefined. replicates: of the bootstrap behind the intervals.
+    oracles: AP and AP50 by entry of ORACLES. best_masks: truth_masks (a count), recall_50, recall_75 and
+    right_class of the best mask on each object and frame, whatever its class and score. decomposition: by
+    `AP` and `AP50` the gain of each repair, `AP` being the score itself. errors: counts and rates of temporal
+    errors, class-agnostic, score > 0.3. slices: list of property, name, videos, tracks, small (too few
+    videos), AP and its 95 % interval low, high. costly_videos: list of video id, name and cost (AP without
+    the video minus AP), largest first, cost > 0. Fractions; None where undefined. replicates: of the
+    bootstrap behind the intervals.
 
     Raises as `vis_bench.scoring.evaluate.evaluate`.
     """
@@ -54,6 +57,7 @@ def explain_tracks(
         "oracles": {
             name: {key: ap[key] for key in ("AP", "AP50")} for name, ap in zip(ORACLES, oracles, strict=True)
         },
+        "best_masks": _best_masks(dataset, tracks, iou_type),
         "decomposition": _decomposition(dataset, tracks, iou_type),
         "errors": result["errors"][mode][above],
         "slices": _slices(dataset, statistics, replicates),
@@ -65,6 +69,14 @@ def costly_videos(statistics: Statistics, names: Mapping[int, str]) -> list[dict
     """Videos with a cost above 0 (see `video_costs`), largest first: video id, name, cost."""
     costs = sorted(video_costs(statistics).items(), key=lambda item: (-item[1], item[0]))
     return [{"video": video, "name": names[video], "cost": cost} for video, cost in costs if cost > 0]
+
+
+def _best_masks(
+    dataset: Dataset, tracks: Sequence[Track], iou_type: IouType
+) -> dict[str, float | int | None]:
+    counts = count_best_masks(dataset, tracks, iou_type)
+    shares = _plain(best_masks.reduce(counts, np.ones((1, len(counts)))))
+    return {"truth_masks": int(counts[:, 0].sum()), **shares}
 
 
 def _decomposition(

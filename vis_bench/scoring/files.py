@@ -117,8 +117,8 @@ def explain(
 ) -> dict[str, Any]:
     """Say why predictions score what they score; the dictionary that `vis-bench explain --json` writes.
 
-    Keys: oracles, decomposition, errors, slices, costly_videos (docs/errors.md). events: a file (JSON) that
-    every single error in time is written to. Other arguments and errors as `evaluate`.
+    Keys: oracles, best_masks, decomposition, errors, slices, costly_videos (docs/errors.md). events: a file
+    (JSON) that every single error in time is written to. Other arguments and errors as `evaluate`.
 
     >>> square = {"size": [2, 2], "counts": "04"}
     >>> truth = {

@@ -15,6 +15,7 @@ def explanation_text(result: Mapping[str, Any]) -> str:
     """Lines of at most 80 columns from the dictionary of `vis_bench.scoring.explain.explain`."""
     parts = [
         _oracles(result["oracles"]),
+        _best_masks(result["best_masks"]),
         _decomposition(result["decomposition"]),
         _errors(result["errors"]),
         _slices(result["slices"]),
@@ -43,6 +44,15 @@ def _oracles(rows: Mapping[str, Mapping[str, float | None]]) -> list[str]:
     lines = [f"{'oracle, %':<20}{'AP':>8}{'AP50':>8}"]
     lines += [f"{name:<20}{_percent(row['AP']):>8}{_percent(row['AP50']):>8}" for name, row in rows.items()]
     return lines
+
+
+def _best_masks(row: Mapping[str, Any]) -> list[str]:
+    return [
+        f"the best mask on each of {row['truth_masks']} masks of the truth, whatever its class and score",
+        f"{'recall at IoU 0.5, %':<28}{_percent(row['recall_50']):>8}",
+        f"{'recall at IoU 0.75, %':<28}{_percent(row['recall_75']):>8}",
+        f"{'its class is right, %':<28}{_percent(row['right_class']):>8}",
+    ]
 
 
 def _decomposition(rows: Mapping[str, Mapping[str, float | None]]) -> list[str]:
