@@ -57,12 +57,13 @@ Together = Callable[[RunSpec, ranks.TrainAlong], AbstractContextManager[Group]]
 def shared_initialisation(run: RunSpec, progress: Progress) -> Mapping[str, torch.Tensor] | None:
     """The backbone weights that the protocol gives to every method (cached), or None.
 
-    The run starts from them, or its image stage does.
+    The run starts from them, or its image stage does; not where that starts at random or is there already.
     """
     recipe = run.settings.protocol.initialisation.recipe
     backbone = getattr(run.config, "backbone", None)
-    at_random = run.stage is not None and run.stage.rules.backbone == "random"
-    if recipe is None or backbone is None or not run.settings.train or at_random:
+    stage = run.stage
+    unused = stage is not None and (stage.rules.backbone == "random" or stage.checkpoint.exists())
+    if recipe is None or backbone is None or not run.settings.train or unused:
         return None
     cache = run.settings.cache_root or default_cache_root()
     return load_object(recipe)(
