@@ -70,6 +70,7 @@ CHOICES = (
         "proposal_init",
         "query_init",
         "box_output_gain",
+        "train.from_imagenet_lr",
         "train.shard_clips",
     ),
 )
