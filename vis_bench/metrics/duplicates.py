@@ -18,8 +18,8 @@ SCORE_THRESHOLD = 0.05
 class DuplicateCounts:
     """Counts of one video (ints), or of V videos ([V] int64 arrays).
 
-    object_frames: objects with pixels (or a box with area), over all frames. duplicates: predictions, over all
-    frames, that are one too many.
+    object_frames: objects with pixels (or a box with area), over all frames. duplicates: predictions, over
+    all frames, that are one too many.
     """
 
     object_frames: np.ndarray | int
@@ -30,8 +30,8 @@ def per_video(overlap: VideoOverlap, above: float) -> DuplicateCounts:
     """Count one video for the predictions with score > `above`, categories ignored.
 
     A prediction is one too many in a frame if it covers an object there that a prediction with a higher score
-    covers too; of equal scores the first one given counts as the better one. A prediction counts once a frame,
-    however many objects it covers. Crowd truth is an object like any other.
+    covers too; of equal scores the first one given counts as the better one. A prediction counts once a
+    frame, however many objects it covers. Crowd truth is an object like any other.
     """
     order = np.argsort(-overlap.scores, kind="stable")
     order = order[overlap.scores[order] > above]

@@ -155,9 +155,10 @@ def gather(videos: Sequence[MotCounts]) -> MotCounts:
 def reduce(counts: MotCounts, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Scores under video weights [R, V]: arrays [R].
 
-    IDF1, IDP, IDR, recall in 0..1 and MOTA <= 1, NaN where undefined (no object, no prediction); IDs, FP, FN, MT, ML
-    and Frag are (weighted) counts.
-    Source: py-motmetrics `idf1_m`, `idp_m`, `idr_m`, `mota_m`, `recall`: counts are added over videos before dividing.
+    IDF1, IDP, IDR, recall in 0..1 and MOTA <= 1, NaN where undefined (no object, no prediction); IDs, FP, FN,
+    MT, ML and Frag are (weighted) counts.
+    Source: py-motmetrics `idf1_m`, `idp_m`, `idr_m`, `mota_m`, `recall`: counts are added over videos before
+    dividing.
     """
     weights = np.asarray(weights, dtype=float)
     total = {f.name: weights @ getattr(counts, f.name) for f in fields(MotCounts)}

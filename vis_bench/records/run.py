@@ -50,6 +50,18 @@ class Timing(_Strict):
     frames: int | None = None
 
 
+class OperatingPoint(_Strict):
+    """The score threshold of the numbers under `metrics.operating_point`; predictions above it are kept.
+
+    thresholds: one for all videos, or those that are best on the first and on the second half, each of which
+    is scored at that of the other. metric: what was the best there. source: where it was chosen.
+    """
+
+    thresholds: tuple[float, ...] = Field(min_length=1, max_length=2)
+    metric: Literal["IDF1"] = "IDF1"
+    source: Literal["val", "cross-fit", "same videos"]
+
+
 class Record(_Strict):
     """One method x dataset x protocol x seed.
 
@@ -57,7 +69,8 @@ class Record(_Strict):
     set by hand with --set. look_ahead_frames: frames beyond t that were read before the result of frame t,
     at most over all videos. error_code: exit code of the error of a failed run (3 data, 4 the method).
     precision: word of --precision that it was trained and tracked with. initial_weights: SHA-256 of the file
-    given with --weights.
+    given with --weights. operating_point: None in records that were made before there was one, and where
+    nothing was scored.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -88,6 +101,7 @@ class Record(_Strict):
     error: str | None = None
     error_code: int | None = None
     metrics: dict[str, Any] | None = None
+    operating_point: OperatingPoint | None = None
     timing: Timing = Timing()
     look_ahead_frames: int | None = None
     parameters: dict[str, int] | None = None

@@ -12,6 +12,8 @@ from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.metrics import decomposition, duplicates, frame_ap, hota, mot, temporal_errors, video_ap
 from vis_bench.metrics.average_precision import ApStatistics, mean_of_defined
 from vis_bench.metrics.checks import check_tracks
+from vis_bench.metrics.hota import HotaStatistics
+from vis_bench.metrics.mot import MotCounts
 from vis_bench.metrics.overlap import VideoOverlap, video_overlap
 from vis_bench.metrics.temporal_errors import TemporalError
 from vis_bench.scoring.measure import (
@@ -51,8 +53,8 @@ class Statistics:
     hota: dict[Setting, hota.HotaStatistics]
     errors: temporal_errors.ErrorCounts | None
     point: OperatingPoint | None
-    point_mot: mot.MotCounts | None
-    point_hota: hota.HotaStatistics | None
+    point_mot: MotCounts | None
+    point_hota: HotaStatistics | None
     duplicates: dict[str, duplicates.DuplicateCounts]
 
 

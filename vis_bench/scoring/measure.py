@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from vis_bench.metrics import duplicates, frame_ap, hota, mot, operating_point, temporal_errors, video_ap
+from vis_bench.metrics.hota import HotaStatistics
 from vis_bench.metrics.matching import IOU_THRESHOLDS, VideoMatches
+from vis_bench.metrics.mot import MotCounts
 from vis_bench.metrics.overlap import VideoOverlap, video_overlap
 from vis_bench.types import Dataset, IouType, Track, Video
 
@@ -39,8 +41,8 @@ class VideoMeasures:
     mot: tuple[mot.MotCounts, ...]
     hota: tuple[hota.HotaStatistics, ...]
     errors: temporal_errors.ErrorCounts | None
-    point_mot: mot.MotCounts | None
-    point_hota: hota.HotaStatistics | None
+    point_mot: MotCounts | None
+    point_hota: HotaStatistics | None
     duplicates: tuple[duplicates.DuplicateCounts, ...]
 
 
@@ -76,7 +78,8 @@ def measure_videos(work: Comparison, jobs: int = 1) -> list[VideoMeasures]:
 
 
 def grid_counts(work: Comparison, jobs: int = 1) -> operating_point.GridCounts:
-    """What chooses the operating point: counts of boxes at every threshold of the grid, by ascending video id.
+    """What chooses the operating point: counts of boxes at every threshold of the grid, by ascending video
+    id.
 
     Boxes are measured here and again where they are scored: a fifteenth of the time of all metrics, and no
     distances have to be kept.

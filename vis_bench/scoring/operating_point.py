@@ -1,8 +1,9 @@
-"""The operating point: the score threshold that is best for a method, chosen on other videos than those scored.
+"""The operating point: the score threshold that is best for a method, chosen on other videos than those
+scored.
 
-Three sources. `val`: chosen on a split of its own, with the same weights. `cross-fit`: the videos are halved by
-their names, and each half is scored at the threshold that is best on the other one. `same videos`: there are
-too few to halve, so that the scored ones choose for themselves, and no verdict comes of it.
+Three sources. `val`: chosen on a split of its own, with the same weights. `cross-fit`: the videos are halved
+by their names, and each half is scored at the threshold that is best on the other one. `same videos`: there
+are too few to halve, so that the scored ones choose for themselves, and no verdict comes of it.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ def placed(thresholds: Sequence[float], source: Source, dataset: Dataset) -> Ope
         return OperatingPoint(tuple(thresholds), source, dict.fromkeys(ids, thresholds[0]))
     first, second = thresholds
     above = {
-        video: first if late else second for video, late in zip(ids, second_half(dataset).tolist(), strict=True)
+        video: first if late else second
+        for video, late in zip(ids, second_half(dataset).tolist(), strict=True)
     }
     return OperatingPoint((first, second), source, above)
 
