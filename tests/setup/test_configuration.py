@@ -95,7 +95,7 @@ def test_seeds(text, seeds):
     assert parse_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["0", "", "a", "1,1", "-1,2", "1 2"])
+@pytest.mark.parametrize("text", ["0", "", "a", "1,1", "-1,2", "1 2", "1001", "1000000000"])
 def test_wrong_seeds(text):
     with pytest.raises(UsageError):
         parse_seeds(text)

@@ -18,7 +18,7 @@ from vis_bench.setup.plugins import load_spec
 from vis_bench.study.comparison import compare_all, resample_videos, score_runs
 from vis_bench.types import Dataset, Track, Video
 
-RUNS = sorted((Path(__file__).parents[2] / "results" / "shapes-three-seeds").glob("stc@tiny-seed-*"))
+RUNS = sorted((Path(__file__).parents[2] / "results" / "shapes-quick").glob("stc@quick-seed-*"))
 VIDEOS = 12
 AP = ("video_ap", "AP")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -20,7 +21,13 @@ from vis_bench.cli.report import report
 from vis_bench.cli.reproduce import reproduce
 from vis_bench.cli.run import run
 from vis_bench.cli.speed import speed
-from vis_bench.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNEXPECTED, VisBenchError
+from vis_bench.errors import (
+    EXIT_BROKEN_PIPE,
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    EXIT_UNEXPECTED,
+    VisBenchError,
+)
 
 
 def _print_version(value: bool) -> None:
@@ -39,7 +46,8 @@ def root(
     """Compare the paradigms of video instance segmentation under one protocol.
 
     Exit codes: 0 ok, 1 gate failed, 2 usage, 3 data missing or invalid, 4 some method failed,
-    5 not comparable, 6 inconclusive, 70 unexpected error, 130 interrupted, 143 ended by SIGTERM.
+    5 not comparable, 6 inconclusive, 70 unexpected error, 130 interrupted, 141 nobody read the output any
+    more, 143 ended by SIGTERM.
     """
 
 
@@ -67,14 +75,28 @@ def main() -> None:
     Any other exception is a bug; its traceback is printed, and the exit code is none that a gate returns.
     """
     try:
-        _application()()
+        try:
+            _application()()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_a_broken_pipe()
     except VisBenchError as error:
         typer.echo(f"vis-bench: {error}", err=True)
         sys.exit(error.exit_code)
     except SystemExit as end:
+        # click ends with 1, which is "gate failed" here
+        if isinstance(end.__context__, BrokenPipeError):
+            _leave_a_broken_pipe()
         if end.code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
             typer.echo("vis-bench: interrupted; the same command goes on from here.", err=True)
         raise
     except Exception:  # noqa: BLE001 - shown in full
         traceback.print_exc()
         sys.exit(EXIT_UNEXPECTED)
+
+
+def _leave_a_broken_pipe() -> None:
+    """End as `head -1` has it; Python would try to write the rest once more, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(EXIT_BROKEN_PIPE)

@@ -171,7 +171,7 @@ def run(
 
 def report_folder(methods: str, settings: Settings) -> Path:
     """A report of some methods or of fewer videos has its own folder: it must not replace the one of all."""
-    from vis_bench.files import sha256
+    from vis_bench.files import file_name
     from vis_bench.setup.plugins import expand_methods
 
     name = f"{Path(settings.dataset).name}-{settings.split}-{settings.protocol.name}"
@@ -179,10 +179,7 @@ def report_folder(methods: str, settings: Settings) -> Path:
         name += f"-first{settings.limit}"
     if methods != "all":
         name += "-" + "-".join(_file_name_of(part) for part in expand_methods(methods))
-    whole = name.encode()
-    if len(whole) > FOLDER_NAME_BYTES:
-        name = f"{whole[:FOLDER_NAME_BYTES].decode(errors='ignore')}-{sha256(whole)[:8]}"
-    return settings.out / "report" / name
+    return settings.out / "report" / file_name(name)
 
 
 def _file_name_of(method: str) -> str:

@@ -17,7 +17,7 @@ from vis_bench.engine.frame_store import has_frames
 from vis_bench.engine.sources import code_hash, scoring_hash
 from vis_bench.engine.training.shards import shards_of
 from vis_bench.errors import DataError, MethodError, UsageError, did_you_mean
-from vis_bench.files import sha256
+from vis_bench.files import file_name, sha256
 from vis_bench.method import MethodSpec, TrainConfig
 from vis_bench.records.run import RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.setup import seeds as seed_axes
@@ -58,15 +58,16 @@ class RunSpec:
     def run_dir(self) -> Path:
         """Directory of record and predictions."""
         settings = self.settings
-        data = f"{Path(settings.dataset).name}-{settings.split}"
-        name = f"{self.label.replace(' ', '-')}-{self.run_hash[:8]}"
-        return settings.out / data / settings.protocol.name / name
+        data = file_name(f"{Path(settings.dataset).name}-{settings.split}")
+        name = file_name(f"{self.label.replace(' ', '-')}-{self.run_hash[:8]}")
+        return settings.out / data / file_name(settings.protocol.name) / name
 
     @property
     def train_dir(self) -> Path:
         """Directory of the trained weights, shared by all datasets that they are evaluated on, and by
         configurations of other names with the same values."""
-        return self.settings.out / "trained" / f"{self._name}-seed-{self.seed}-{self.train_hash[:8]}"
+        name = file_name(f"{self._name}-seed-{self.seed}-{self.train_hash[:8]}")
+        return self.settings.out / "trained" / name
 
     @property
     def iterations(self) -> int:
@@ -92,11 +93,14 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class OpenedData:
-    """Datasets of a sweep. train is None when nothing is trained; extra: images mixed in, or None."""
+    """Datasets of a sweep. train is None when nothing is trained; extra: images mixed in, or None. tuning:
+    what chooses the operating point, None where the evaluated videos do it themselves.
+    """
 
     evaluated: Dataset
     train: Dataset | None
     extra: ExtraImages | None = None
+    tuning: Dataset | None = None
 
 
 def open_data(settings: Settings) -> OpenedData:
@@ -107,8 +111,9 @@ def open_data(settings: Settings) -> OpenedData:
     if settings.limit is not None:
         evaluated = splits.first_videos(evaluated, settings.limit)
     require_frames(evaluated)
+    tuning = _open_tuning(settings, evaluated)
     if not settings.train:
-        return OpenedData(evaluated, None)
+        return OpenedData(evaluated, None, tuning=tuning)
     name = settings.train_dataset
     # the hidden official splits leave all labelled videos for training; devval keeps its own videos out
     hidden = evaluated.tracks is None and name in OFFICIAL
@@ -117,7 +122,23 @@ def open_data(settings: Settings) -> OpenedData:
     )
     require_frames(trained_on)
     _require_a_fair_pair(trained_on, evaluated)
-    return OpenedData(evaluated, trained_on, _open_extra(settings.protocol.training.extra, trained_on))
+    extra = _open_extra(settings.protocol.training.extra, trained_on)
+    return OpenedData(evaluated, trained_on, extra, tuning)
+
+
+def _open_tuning(settings: Settings, evaluated: Dataset) -> Dataset | None:
+    """The videos that the protocol chooses the operating point on; None where it names none, nothing is
+    scored, or they would be scored themselves.
+    """
+    rule = settings.protocol.operating_point
+    if rule.split is None or evaluated.tracks is None:
+        return None
+    found = catalog.open_dataset(settings.train_dataset, rule.split, settings.data_root, settings.cache_root)
+    if found.annotation_hash == evaluated.annotation_hash and splits.crossing_videos(found, evaluated):
+        return None
+    found = found if rule.videos is None else splits.first_videos(found, rule.videos)
+    require_frames(found)
+    return found
 
 
 def _open_extra(extra: Extra | None, train: Dataset) -> ExtraImages | None:
@@ -200,6 +221,8 @@ def plan_runs(
         "device": settings.device.partition(":")[0],
         "scoring": scoring_hash(),
     }
+    if data.tuning is not None:
+        scored["tuning"] = identity(data.tuning).model_dump()
     runs = []
     for seed in seeds:
         for (method, chosen), config in wanted.items():

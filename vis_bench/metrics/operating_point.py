@@ -66,7 +66,7 @@ def gather(videos: Sequence[GridCounts]) -> GridCounts:
 
 
 def reduce(counts: GridCounts, weights: np.ndarray) -> np.ndarray:
-    """Class-agnostic IDF1 at every threshold under video weights [R, V]: [R, 20] in 0..1, NaN without boxes."""
+    """Class-agnostic IDF1 at every threshold under video weights [R, V]: [R, 20], NaN without boxes."""
     weights = np.asarray(weights, dtype=float)
     boxes = (weights @ counts.objects)[:, None] + weights @ counts.predictions
     hits = 2 * (weights @ counts.identity_hits)

@@ -31,13 +31,13 @@ def source_of(record: Record) -> str:
 
 
 def shared_columns(columns: Sequence[Column], records: Sequence[Record]) -> tuple[Column, ...]:
-    """The columns as all of these records with numbers can be read: above 0.3 where one has no other point."""
+    """The columns as all of these records with numbers can be read: above 0.3 where one has no point."""
     lacking = any(not source_of(record) for record in records)
     return tuple(at_threshold(column, MOT_THRESHOLD if lacking else None) for column in columns)
 
 
 def scored_above(columns: Sequence[Column]) -> str:
-    """`operating point`, or the score that the tracks of all methods need; empty without a tracking column."""
+    """`operating point`, or the score that tracks of all methods need; empty without such a column."""
     for column in columns:
         if column.name in (*MOT_NAMES, *HOTA_NAMES):
             return "operating point" if reads_operating_point(column) else column.path[-2]
@@ -45,7 +45,7 @@ def scored_above(columns: Sequence[Column]) -> str:
 
 
 def point_notes(columns: Sequence[Column], rows: Sequence[tuple[str, Sequence[Record]]]) -> list[str]:
-    """What a reader of tracking columns has to know. columns: those asked for; rows: label and done records."""
+    """What a reader of such columns has to know. columns: as asked for; rows: label and done records."""
     names = ", ".join(column.name for column in columns if reads_operating_point(column))
     labels: dict[str, list[str]] = {}
     for label, records in rows:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from vis_bench.scoring.measure import Comparison, comparison, grid_counts
 from vis_bench.types import Dataset, IouType, Track
 
 Source = Literal["val", "cross-fit", "same videos"]
-SOURCES: tuple[Source, ...] = get_args(Source)
 FEWEST_TO_HALVE = 8
 
 

@@ -15,7 +15,7 @@ _HOTA_COLUMNS = ("HOTA", "DetA", "AssA", "LocA")
 _SOURCES = {
     "val": "chosen on val",
     "cross-fit": "best IDF1 on one half, for the other",
-    "same videos": "best IDF1 on these few videos themselves: too high",
+    "same videos": "best IDF1 on these very videos: too high",
 }
 _PLACES = {"operating_point": "at the operating point", "0.05": "at score > 0.05"}
 
