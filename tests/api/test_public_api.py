@@ -24,7 +24,7 @@ FUNCTIONS = ("evaluate", "explain", "compare", "run", "write_report", "open_data
 TOY = f"{ROOT / 'tests' / 'engine' / 'toy_method.py'}:SPEC"
 COLUMNS = [
     *("method", "config", "seed", "dataset", "split", "protocol", "protocol_hash", "status"),
-    *("AP", "AP50", "AP75", "AR10", "frame_AP50", "HOTA", "IDF1", "MOTA", "id_switches"),
+    *("AP", "AP50", "AP75", "AR10", "frame_AP50", "HOTA", "IDF1", "MOTA", "id_switches", "scored_above"),
     *("train_seconds", "track_seconds", "folder"),
 ]
 SQUARE = {"size": [2, 2], "counts": "04"}
@@ -161,7 +161,8 @@ def test_run_results_compare_and_report(squares: Path, protocol: Path, tmp_path:
     assert list(table.columns) == COLUMNS
     assert table["seed"].tolist() == [0, 2]
     assert table["AP"].tolist() == [record.metrics["video_ap"]["AP"] for record in records]
-    assert (table["id_switches"] == records[0].metrics["mot"]["class_agnostic"]["0.3"]["IDs"]).all()
+    assert (table["id_switches"] == records[0].metrics["operating_point"]["mot"]["IDs"]).all()
+    assert set(table["scored_above"]) == {"operating point"}
     folders = [str(folder) for folder in table["folder"]]
     assert all((Path(folder) / "record.json").is_file() for folder in folders)
     with pytest.raises(vis_bench.UsageError, match="are seeds of one method"):

@@ -30,7 +30,11 @@ def test_boxes_are_scored_with_every_metric(score):
     code, out, _ = score([box_track([[5, 2, 4, 2], None])], "--iou-type", "bbox", "--json", "-")
     assert code == 0
     result = json.loads(out)
-    assert set(result) == {"video_ap", "per_category", "frame_ap", "mot", "hota", "errors"}
+    assert set(result) == {
+        *("video_ap", "per_category", "frame_ap", "mot", "hota", "errors"),
+        *("operating_point", "duplicates_per_100"),
+    }
+    assert result["operating_point"]["mot"]["IDF1"] == 1
     assert result["video_ap"]["AP"] == pytest.approx(0.4)  # right at 0.5, 0.55, 0.6 and 0.65
     assert result["frame_ap"]["AP50"] == pytest.approx(1)
     assert result["mot"]["class_aware"]["0.3"]["IDF1"] == 1

@@ -8,7 +8,7 @@ import pytest
 from ytvis_files import HEIGHT, WIDTH, annotation, payload, rle, square, video_record, write_json
 
 VIDEO_AP = {"AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"}
-MOT = {"IDF1", "IDP", "IDR", "MOTA", "IDs", "FP", "FN", "MT", "ML", "Frag"}
+MOT = {"IDF1", "IDP", "IDR", "MOTA", "recall", "IDs", "FP", "FN", "MT", "ML", "Frag"}
 
 
 def prediction(**changes):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from vis_bench.metrics import average_precision, video_ap
 from vis_bench.metrics.overlap import video_overlap
 from vis_bench.scoring import evaluate as scoring
+from vis_bench.scoring.operating_point import placed
 from vis_bench.types import Dataset, Track
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -49,10 +50,10 @@ def assert_same(weighted: dict, direct: dict) -> None:
 def test_zero_weights_drop_videos(seed: int) -> None:
     rng = np.random.default_rng(seed)
     made, tracks = metric_corpus.random_corpus(rng)
-    statistics = scoring.measure(made, tracks)
+    statistics = scoring.measure(made, tracks, at=placed((0.3,), "val", made))
     weights = rng.integers(0, 2, (1, len(made.videos))).astype(float)
     chosen = {video for video, weight in zip(statistics.video_ids, weights[0], strict=True) if weight}
-    part = scoring.measure(*only(made, tracks, chosen))
+    part = scoring.measure(*only(made, tracks, chosen), at=placed((0.3,), "val", made))
     assert_same(scoring.reduce(statistics, weights), scoring.reduce(part, np.ones((1, len(chosen)))))
 
 
@@ -67,11 +68,12 @@ def test_multiplicities_repeat_videos(seed: int) -> None:
     made, tracks = metric_corpus.random_corpus(rng)
     scores = rng.permutation(len(tracks)) / 100 + 0.01
     tracks = [replace(track, score=float(score)) for track, score in zip(tracks, scores, strict=True)]
-    metrics = ["ap", "mot", "hota"]
-    statistics = scoring.measure(made, tracks, metrics)
+    metrics = ["ap", "mot", "hota", "duplicates"]
+    statistics = scoring.measure(made, tracks, metrics, at=placed((0.3,), "val", made))
     weights = rng.integers(0, 4, (1, len(made.videos))).astype(float)
     times = dict(zip(statistics.video_ids, weights[0].astype(int).tolist(), strict=True))
-    many = scoring.measure(*repeated(made, tracks, times), metrics)
+    copies, found = repeated(made, tracks, times)
+    many = scoring.measure(copies, found, metrics, at=placed((0.3,), "val", copies))
     assert_same(scoring.reduce(statistics, weights), scoring.reduce(many, np.ones((1, sum(times.values())))))
 
 

@@ -87,7 +87,7 @@ def test_two_objects_that_swap_identities_halfway() -> None:
     result = scoring.evaluate(made, swapped)
     numbers = result["mot"]["class_aware"]["0.0"]
     assert numbers == {
-        "IDF1": 0.5, "IDP": 0.5, "IDR": 0.5, "MOTA": 0.75,
+        "IDF1": 0.5, "IDP": 0.5, "IDR": 0.5, "MOTA": 0.75, "recall": 1.0,
         "IDs": 2, "FP": 0, "FN": 0, "MT": 2, "ML": 0, "Frag": 0,
     }  # fmt: skip
     assert result["video_ap"]["AP"] == 0.0
@@ -153,7 +153,7 @@ def test_crowds_are_ordinary_objects_and_empty_masks_are_absent() -> None:
 def test_rates_without_objects_or_predictions_are_undefined() -> None:
     made = metric_corpus.dataset([], {1: 1}, SIZE)
     numbers = scoring.evaluate(made, [], ["mot"])["mot"]["class_aware"]["0.0"]
-    assert [numbers[name] for name in mot.RATES] == [None] * 4
+    assert [numbers[name] for name in mot.RATES] == [None] * 5
     assert [numbers[name] for name in mot.COUNTS] == [0] * 6
 
 

@@ -117,7 +117,7 @@ def test_other_initial_weights_make_another_row_of_the_same_table() -> None:
     assert labels == ["stc", "ifr", "stc[weights=01234567]"]
     names = [line[:2] for line in methods_table([block]).lines]
     assert names == [("stc", "tiny"), ("ifr", "tiny"), ("stc", "tiny[weights=01234567]")]
-    assert [note for note in block_notes(block) if "weights" in note] == [
+    assert [note for note in block_notes(block, ()) if "weights" in note] == [
         "ifr: training started from weights given by hand (01234567).",
         "stc[weights=01234567]: training started from weights given by hand (01234567).",
     ]
@@ -137,9 +137,9 @@ def test_seeds_of_different_commits_are_one_row_with_a_note() -> None:
     )
     (block,) = build_blocks([make_record(seed=seed, git=git) for seed, git in enumerate(commits)])
     assert block.rows[0].done_seeds == (0, 1, 2)
-    assert "stc: seeds ran at different commits (aaaaaaa, bbbbbbb)." in block_notes(block)
+    assert "stc: seeds ran at different commits (aaaaaaa, bbbbbbb)." in block_notes(block, ())
     (block,) = build_blocks([make_record(seed=seed, git=git) for seed, git in enumerate(commits[:2])])
-    assert not any("commits" in note for note in block_notes(block))
+    assert not any("commits" in note for note in block_notes(block, ()))
 
 
 def test_methods_with_values_set_by_hand_have_lines_of_their_own() -> None:
@@ -188,17 +188,6 @@ def test_a_value_that_is_no_finite_number_is_refused() -> None:
     (block,) = build_blocks([record])
     with pytest.raises(DataError, match=r"metrics\.video_ap\.AP50 is nan"):
         block.rows[0].cell(COLUMNS["AP50"])
-
-
-def test_tracking_columns_read_threshold_03_class_agnostic() -> None:
-    record = make_record()
-    mot = record["metrics"]["mot"]
-    record["metrics"]["mot"] = {
-        "class_agnostic": {"0.3": mot["class_agnostic"]["0.3"] | {"IDF1": 0.75}},
-        "class_aware": {"0.3": mot["class_aware"]["0.3"] | {"IDF1": 0.25}},
-    }
-    (block,) = build_blocks([record])
-    assert block.rows[0].cell(COLUMNS["IDF1"]).mean == 0.75
 
 
 def test_seconds_per_frame() -> None:

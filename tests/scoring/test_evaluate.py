@@ -23,7 +23,7 @@ from vis_bench.types import Dataset, Track
 SIZE = (20, 40)
 LEFT = rectangle(SIZE, 0, 0, 10, 10)
 TWELVE = {"AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"}
-TEN = {"IDF1", "IDP", "IDR", "MOTA", "IDs", "FP", "FN", "MT", "ML", "Frag"}
+ELEVEN = {"recall", "IDF1", "IDP", "IDR", "MOTA", "IDs", "FP", "FN", "MT", "ML", "Frag"}
 FOUR = {"HOTA", "DetA", "AssA", "LocA"}
 
 
@@ -35,7 +35,10 @@ def made() -> Dataset:
 def test_keys_and_types() -> None:
     corpus = metric_corpus.load("small")
     result = evaluate(corpus.dataset, corpus.tracks)
-    assert result.keys() == {"video_ap", "per_category", "frame_ap", "mot", "hota", "errors"}
+    assert result.keys() == {
+        *("video_ap", "per_category", "frame_ap", "mot", "hota", "errors"),
+        *("operating_point", "duplicates_per_100"),
+    }
     assert result["video_ap"].keys() == TWELVE
     assert list(result["per_category"]) == [category.name for category in corpus.dataset.categories]
     assert all(numbers.keys() == TWELVE for numbers in result["per_category"].values())
@@ -44,7 +47,7 @@ def test_keys_and_types() -> None:
         assert list(result["mot"][mode]) == ["0.0", "0.1", "0.3", "0.5"]
         assert list(result["hota"][mode]) == ["all", "0.3"]
         for numbers in result["mot"][mode].values():
-            assert numbers.keys() == TEN
+            assert numbers.keys() == ELEVEN
             assert all(type(numbers[name]) is int for name in ("IDs", "FP", "FN", "MT", "ML", "Frag"))
             assert all(type(numbers[name]) is float for name in ("IDF1", "IDP", "IDR", "MOTA"))
         assert all(numbers.keys() == FOUR for numbers in result["hota"][mode].values())
@@ -55,6 +58,11 @@ def test_keys_and_types() -> None:
     assert errors.keys() == {"truth_frames", *KINDS, *rates}
     assert all(type(errors[name]) is int for name in ("truth_frames", *KINDS))
     assert all(type(errors[name]) is float for name in rates)
+    point = result["operating_point"]
+    assert list(point) == ["thresholds", "metric", "source", "mot", "hota"]
+    assert (point["mot"].keys(), point["hota"].keys()) == (ELEVEN, FOUR)
+    assert type(point["mot"]["IDs"]) is int
+    assert list(result["duplicates_per_100"]) == ["operating_point", "0.05"]
     assert type(result["video_ap"]["AP"]) is float
     assert result["per_category"]["sofa"]["AP"] is None
     assert json.loads(json.dumps(result, allow_nan=False)) == result
@@ -63,10 +71,16 @@ def test_keys_and_types() -> None:
 def test_only_what_was_asked_for(made: Dataset) -> None:
     tracks = [track([LEFT, LEFT], 0.9)]
     everything = evaluate(made, tracks)
-    keys = {metric: {metric} for metric in METRICS} | {"ap": {"video_ap", "per_category"}}
+    keys = {metric: {metric} for metric in METRICS}
+    keys |= {"ap": {"video_ap", "per_category"}, "duplicates": {"duplicates_per_100"}}
     for metric, expected in keys.items():
         part = evaluate(made, tracks, [metric])
+        point = part.pop("operating_point", {})
         assert part == {key: everything[key] for key in expected}
+        assert set(point) == (
+            {"thresholds", "metric", "source", metric} if metric in ("mot", "hota") else set()
+        )
+        assert point == {key: everything["operating_point"][key] for key in point}
 
 
 def test_truth_as_prediction_is_perfect() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vis_bench.cli.options import DataRoot, Jobs, JsonFile, put_json
+from vis_bench.cli.options import DataRoot, Jobs, JsonFile, Threshold, put_json
 
 
 def compare(
@@ -29,6 +29,7 @@ def compare(
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Every pair instead of A with each other one.")
     ] = False,
+    threshold: Threshold = None,
     json_: JsonFile = None,
     jobs: Jobs = 1,
     data_root: DataRoot = None,
@@ -59,6 +60,7 @@ def compare(
         all_pairs=all_pairs,
         jobs=jobs,
         data_root=data_root,
+        threshold=threshold,
     )
     if not put_json(json_, as_json(found)):
         typer.echo(comparison_text(found))

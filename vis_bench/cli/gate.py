@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vis_bench.cli.options import DataRoot, PlaceOfVideos, optional_path
+from vis_bench.cli.options import DataRoot, PlaceOfVideos, Threshold, optional_path
 
 
 def gate(
@@ -28,6 +28,7 @@ def gate(
         typer.Option(metavar="METRIC=POINTS", help="Loss that tier 3 accepts.  [default: the baseline's]"),
     ] = None,
     dataset: PlaceOfVideos = None,
+    threshold: Threshold = None,
     junit: Annotated[str | None, typer.Option(metavar="FILE", help="Write JUnit XML here.")] = None,
     markdown: Annotated[str | None, typer.Option(metavar="FILE", help="Write a comment here.")] = None,
     data_root: DataRoot = None,
@@ -56,6 +57,7 @@ def gate(
         margins=margin or (),
         dataset=dataset,
         data_root=optional_path(data_root),
+        threshold=threshold,
     )
     folder = str(Path(against or make or ""))
     if junit:

@@ -31,6 +31,12 @@ PredictionsFile = Annotated[str, typer.Argument(metavar="PREDICTIONS.json[.gz]")
 PrintJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Split = Annotated[str | None, typer.Option(help="Split of the dataset.")]
 SplitByDataset = Annotated[str | None, typer.Option(help="Split.  [default: by dataset]")]
+Threshold = Annotated[
+    str | None,
+    typer.Option(
+        help="Score of tracks in IDF1, MOTA, IDs, HOTA: 0, 0.1, 0.3, 0.5.  [default: operating points]"
+    ),
+]
 TruthFile = Annotated[str | None, typer.Option(help="Truth file (instances JSON, gzip or not).")]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vis_bench.cli.options import DataRoot, PlaceOfVideos, say
+from vis_bench.cli.options import DataRoot, PlaceOfVideos, Threshold, say
 
 
 def report(
@@ -16,6 +16,7 @@ def report(
         bool, typer.Option("--pictures/--no-pictures", help="Draw frames (needs the dataset).")
     ] = True,
     dataset: PlaceOfVideos = None,
+    threshold: Threshold = None,
     data_root: DataRoot = None,
 ) -> None:
     """Make a table and a report folder from records.
@@ -27,5 +28,12 @@ def report(
     from vis_bench.report.write import write_report
 
     write_report(
-        places, out, pictures=pictures, dataset=dataset, data_root=data_root, show=typer.echo, say=say
+        places,
+        out,
+        pictures=pictures,
+        dataset=dataset,
+        data_root=data_root,
+        threshold=threshold,
+        show=typer.echo,
+        say=say,
     )

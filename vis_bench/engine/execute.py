@@ -17,6 +17,7 @@ import vis_bench
 from vis_bench.cache import default_cache_root
 from vis_bench.engine import ranks
 from vis_bench.engine.image_stage_training import stage_weights, start_from
+from vis_bench.engine.operating_point import chosen_on_tuning, operating_point_of
 from vis_bench.engine.plan import OpenedData, RunSpec, axis_seeds, identity
 from vis_bench.engine.process.determinism import deterministic
 from vis_bench.engine.process.environment import device_name, git_state, hardware, package_versions
@@ -230,7 +231,8 @@ def _run(
         notes.append(f"declared online, but reads {look_ahead} frames ahead")
     scored = data.evaluated.tracks is not None
     progress("score", 0, 1)
-    metrics = evaluate(data.evaluated, tracks, iou_type=spec.info.iou_type) if scored else None
+    point = chosen_on_tuning(run, data, model, spec.info.iou_type, progress) if scored else None
+    metrics = evaluate(data.evaluated, tracks, iou_type=spec.info.iou_type, at=point) if scored else None
     progress("score", 1, 1)
     if not scored:
         notes.append(
@@ -242,6 +244,7 @@ def _run(
         **facts,
         status="done" if scored else "not scored",
         metrics=metrics,
+        operating_point=operating_point_of(metrics) if metrics else None,
         timing=Timing(
             train_seconds=train_seconds,
             train_devices=train_devices,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from vis_bench.engine.image_stage import Stage, motion_of, open_images
-from vis_bench.engine.process.lock import locked_in_turn
+from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.precision import precision
 from vis_bench.engine.process.progress import Progress
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
@@ -38,7 +38,7 @@ def stage_weights(
     """
     # it is there only when it is whole, and then never changes
     if not stage.checkpoint.exists():
-        with locked_in_turn(stage.directory):
+        with locked(stage.directory, wait=True):
             if not stage.checkpoint.exists():
                 remove_temporaries(stage.directory)
                 _train(stage, settings, backbone, progress)

@@ -99,11 +99,14 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class OpenedData:
-    """Datasets of a sweep. train is None when nothing is trained; extra: images mixed in, or None."""
+    """Datasets of a sweep. train is None when nothing is trained; extra: images mixed in, or None. tuning:
+    what chooses the operating point, None where the evaluated videos do it themselves.
+    """
 
     evaluated: Dataset
     train: Dataset | None
     extra: ExtraImages | None = None
+    tuning: Dataset | None = None
 
 
 def open_data(settings: Settings) -> OpenedData:
@@ -114,8 +117,9 @@ def open_data(settings: Settings) -> OpenedData:
     if settings.limit is not None:
         evaluated = splits.first_videos(evaluated, settings.limit)
     require_frames(evaluated)
+    tuning = _open_tuning(settings, evaluated)
     if not settings.train:
-        return OpenedData(evaluated, None)
+        return OpenedData(evaluated, None, tuning=tuning)
     name = settings.train_dataset
     # the hidden official splits leave all labelled videos for training; devval keeps its own videos out
     hidden = evaluated.tracks is None and name in OFFICIAL
@@ -124,7 +128,23 @@ def open_data(settings: Settings) -> OpenedData:
     )
     require_frames(trained_on)
     _require_a_fair_pair(trained_on, evaluated)
-    return OpenedData(evaluated, trained_on, _open_extra(settings.protocol.training.extra, trained_on))
+    extra = _open_extra(settings.protocol.training.extra, trained_on)
+    return OpenedData(evaluated, trained_on, extra, tuning)
+
+
+def _open_tuning(settings: Settings, evaluated: Dataset) -> Dataset | None:
+    """The videos that the protocol chooses the operating point on; None where it names none, nothing is
+    scored, or they would be scored themselves.
+    """
+    rule = settings.protocol.operating_point
+    if rule.split is None or evaluated.tracks is None:
+        return None
+    found = catalog.open_dataset(settings.train_dataset, rule.split, settings.data_root, settings.cache_root)
+    if found.annotation_hash == evaluated.annotation_hash and splits.crossing_videos(found, evaluated):
+        return None
+    found = found if rule.videos is None else splits.first_videos(found, rule.videos)
+    require_frames(found)
+    return found
 
 
 def _open_extra(extra: Extra | None, train: Dataset) -> ExtraImages | None:
@@ -212,6 +232,8 @@ def plan_runs(
         "device": settings.device.partition(":")[0],
         "scoring": scoring_hash(),
     }
+    if data.tuning is not None:
+        scored["tuning"] = identity(data.tuning).model_dump()
     runs = []
     for seed in seeds:
         for (method, chosen), config in wanted.items():

@@ -49,7 +49,11 @@ TRAINING_SOURCES = (
     *(f"weights/{name}.py" for name in _WEIGHTS),
     *(f"engine/training/clips/{name}.py" for name in _CLIPS),
 )
-SCORING_SOURCES = ("scoring/evaluate.py", "scoring/measure.py", *_MASKS)
+SCORING_SOURCES = (
+    *(f"scoring/{name}.py" for name in ("evaluate", "measure", "operating_point")),
+    "engine/operating_point.py",
+    *_MASKS,
+)
 
 
 def scoring_hash() -> str:

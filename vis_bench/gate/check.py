@@ -12,6 +12,7 @@ from vis_bench.gate.baseline import StoredRun, make_baseline, read_baseline
 from vis_bench.gate.retrained import check_margins, retrained
 from vis_bench.gate.stored import reassociate_again, require_frames_of, rescore
 from vis_bench.gate.verdict import Check
+from vis_bench.records.columns import parse_threshold
 from vis_bench.setup.plugins import check_shadowing
 
 
@@ -24,6 +25,7 @@ def gate_checks(
     margins: Sequence[str] = (),
     dataset: str | None = None,
     data_root: Path | None = None,
+    threshold: str | None = None,
 ) -> list[Check]:
     """Check today's code against a baseline, or make one from run_dirs and check that. Options as typed.
 
@@ -36,6 +38,7 @@ def gate_checks(
         raise UsageError("Run directories go with --make; new runs to compare are named by --runs FOLDER.")
     given = dict(_margin(text) for text in margins)
     check_margins(given)
+    above = parse_threshold(threshold)
     folder = Path(against or make or "")
     if make:
         content, stored = make_baseline(folder, tuple(map(Path, run_dirs)), dataset)
@@ -48,7 +51,7 @@ def gate_checks(
         compared = [run for run in stored if 3 in run.tiers]
         if not compared:
             raise UsageError(f"{folder}: no run of this baseline is for tier 3, so --runs compares nothing.")
-        checks += retrained(compared, Path(runs), given or content.margins, data_root)
+        checks += retrained(compared, Path(runs), given or content.margins, data_root, above)
     if not checks:
         raise UsageError(f"{folder}: nothing to check. Tier 3 needs --runs FOLDER.")
     return checks

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vis_bench.data.predictions import read_results
 from vis_bench.errors import UsageError
 from vis_bench.gate.baseline import StoredRun, open_recorded
 from vis_bench.gate.verdict import Check, Status
-from vis_bench.records.columns import COLUMNS, COMPARED_METRICS
+from vis_bench.records.columns import (
+    COMPARED_METRICS,
+    Column,
+    compared_column,
+    reads_operating_point,
+    scored_part,
+)
+from vis_bench.records.operating_point import NO_VERDICT, SAME_VIDEOS, point_notes, shared_columns, source_of
 from vis_bench.records.run import PREDICTIONS_NAME, DataIdentity, Record, find_records, read_record
 from vis_bench.scoring.evaluate import Statistics, measure
+from vis_bench.scoring.operating_point import recorded
 from vis_bench.setup.config import config_hash
 from vis_bench.study import comparison as study
 from vis_bench.study import intervals
@@ -19,7 +28,6 @@ from vis_bench.types import Dataset
 
 # a baseline run, and the folder and record of the new run of its seed
 _Pair = tuple[StoredRun, Path, Record]
-_FAMILIES = {"video_ap": "ap", "frame_ap": "frame_ap", "mot": "mot", "hota": "hota"}
 
 
 def check_margins(margins: Mapping[str, float]) -> None:
@@ -33,11 +41,18 @@ def check_margins(margins: Mapping[str, float]) -> None:
 
 
 def retrained(
-    baseline: Sequence[StoredRun], runs: Path, margins: Mapping[str, float], data_root: Path | None = None
+    baseline: Sequence[StoredRun],
+    runs: Path,
+    margins: Mapping[str, float],
+    data_root: Path | None = None,
+    threshold: str | None = None,
 ) -> list[Check]:
     """One check per configuration of the baseline and metric, and one for seeds without a new run that can be
-    compared. margins: points by metric name."""
+    compared. margins: points by metric name. threshold: score of the tracks in metrics that need one, None
+    for the operating point in each record.
+    """
     check_margins(margins)
+    asked = {compared_column(metric, threshold): margin for metric, margin in margins.items()}
     # the baseline may lie below the folder
     old_files = {(run.folder / "record.json").resolve() for run in baseline}
     paths = [path for path in find_records([runs]) if path.resolve() not in old_files]
@@ -45,7 +60,7 @@ def retrained(
     groups: dict[str, list[StoredRun]] = {}
     for run in baseline:
         groups.setdefault(_kind(run.record), []).append(run)
-    return [check for group in groups.values() for check in _compare(group, new, dict(margins), data_root)]
+    return [check for group in groups.values() for check in _compare(group, new, asked, data_root)]
 
 
 def decide(difference: intervals.Difference, margin: float) -> tuple[Status, str]:
@@ -84,7 +99,7 @@ def _hashes(data: DataIdentity | None) -> tuple[str, str] | None:
 def _compare(
     group: Sequence[StoredRun],
     new: Sequence[tuple[Path, Record]],
-    margins: dict[str, float],
+    margins: Mapping[Column, float],
     data_root: Path | None,
 ) -> list[Check]:
     name = group[0].record.variant()
@@ -94,7 +109,7 @@ def _compare(
         return checks
     dataset = group[0].open(data_root)
     ids = {video.id for video in dataset.videos}
-    wanted = sorted({_FAMILIES[COLUMNS[metric].path[1]] for metric in margins})
+    wanted = sorted(set(map(scored_part, margins)))
     before, after = [], []
     for old, folder, record in pairs:
         whole = open_recorded(record.data, old.dataset, old.split, data_root)
@@ -102,7 +117,10 @@ def _compare(
             return [*checks, Check(3, name, "inconclusive", "the runs do not have the baseline's videos")]
         before.append(_statistics(old.folder, old.record, dataset, dataset, wanted))
         after.append(_statistics(folder, record, whole, dataset, wanted))
-    return checks + [_one_metric(name, metric, margin, before, after) for metric, margin in margins.items()]
+    records = [one.model_dump(mode="json") for old, _, record in pairs for one in (old.record, record)]
+    return checks + [
+        _one_metric(name, column, margin, before, after, records) for column, margin in margins.items()
+    ]
 
 
 def _pair(
@@ -143,13 +161,19 @@ def _statistics(
     tracks = read_results(folder / PREDICTIONS_NAME, whole, iou_type=record.iou_type)
     ids = {video.id for video in dataset.videos}
     kept = [track for track in tracks if track.video_id in ids]
-    return measure(dataset, kept, wanted, record.iou_type)
+    return measure(dataset, kept, wanted, record.iou_type, at=recorded(record.model_dump(mode="json"), whole))
 
 
 def _one_metric(
-    name: str, metric: str, margin: float, before: Sequence[Statistics], after: Sequence[Statistics]
+    name: str,
+    asked: Column,
+    margin: float,
+    before: Sequence[Statistics],
+    after: Sequence[Statistics],
+    records: Sequence[Mapping[str, Any]],
 ) -> Check:
-    path = COLUMNS[metric].path[1:]
+    metric, (column,) = asked.name, shared_columns([asked], records)
+    path = column.path[1:]
     resamples = study.resample_videos(before[0], path)
     old = study.score_runs("baseline", before, path, resamples)
     new = study.score_runs("new", after, path, resamples)
@@ -161,10 +185,13 @@ def _one_metric(
     status, reason = decide(difference, margin)
     if study.hides_videos(new, old, kept):
         status, reason = "inconclusive", "too few videos hold a category to tell how the difference varies"
+    if reads_operating_point(column) and SAME_VIDEOS in map(source_of, records):
+        status, reason = "inconclusive", NO_VERDICT
     count = len(difference.seeds)
+    notes = "".join(f" {note}" for note in point_notes([asked], [(name, records)]))
     text = (
         f"{metric} {old.values.mean():.2f} -> {new.values.mean():.2f}, difference {difference.mean:+.2f} "
         f"({difference.low:+.2f} to {difference.high:+.2f}), {count} seed{'s' if count > 1 else ''}, "
-        f"{videos} videos: {reason}"
+        f"{videos} videos: {reason}{'.' if notes else ''}{notes}"
     )
     return Check(3, f"{name} {metric}", status, text)

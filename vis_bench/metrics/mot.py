@@ -16,7 +16,7 @@ SCORE_THRESHOLDS = (0.0, 0.1, 0.3, 0.5)
 MIN_IOU = 0.5
 MOSTLY_TRACKED = 0.8
 MOSTLY_LOST = 0.2
-RATES = ("IDF1", "IDP", "IDR", "MOTA")
+RATES = ("IDF1", "IDP", "IDR", "MOTA", "recall")
 COUNTS = ("IDs", "FP", "FN", "MT", "ML", "Frag")
 
 
@@ -155,9 +155,10 @@ def gather(videos: Sequence[MotCounts]) -> MotCounts:
 def reduce(counts: MotCounts, weights: np.ndarray) -> dict[str, np.ndarray]:
     """Scores under video weights [R, V]: arrays [R].
 
-    IDF1, IDP, IDR in 0..1 and MOTA <= 1, NaN where undefined (no object, no prediction); IDs, FP, FN, MT, ML
-    and Frag are (weighted) counts.
-    Source: py-motmetrics `idf1_m`, `idp_m`, `idr_m`, `mota_m`: counts are added over videos before dividing.
+    IDF1, IDP, IDR, recall in 0..1 and MOTA <= 1, NaN where undefined (no object, no prediction); IDs, FP, FN,
+    MT, ML and Frag are (weighted) counts.
+    Source: py-motmetrics `idf1_m`, `idp_m`, `idr_m`, `mota_m`, `recall`: counts are added over videos before
+    dividing.
     """
     weights = np.asarray(weights, dtype=float)
     total = {f.name: weights @ getattr(counts, f.name) for f in fields(MotCounts)}
@@ -167,6 +168,7 @@ def reduce(counts: MotCounts, weights: np.ndarray) -> dict[str, np.ndarray]:
         "IDP": _ratio(total["identity_hits"], total["predictions"]),
         "IDR": _ratio(total["identity_hits"], total["objects"]),
         "MOTA": 1.0 - _ratio(errors, total["objects"]),
+        "recall": _ratio(total["objects"] - total["misses"], total["objects"]),
         "IDs": total["switches"],
         "FP": total["false_positives"],
         "FN": total["misses"],

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from vis_bench.errors import DataError, UsageError, did_you_mean
 
 Record = Mapping[str, Any]
-Unit = Literal["fraction", "count", "seconds"]
+Unit = Literal["fraction", "count", "rate", "seconds"]
 
 MOT_THRESHOLD = "0.3"
+"""What stands in for the operating point in records that have none."""
+MOT_THRESHOLDS = ("0.0", "0.1", "0.3", "0.5")
 VIDEO_AP_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
-MOT_NAMES = ("IDF1", "IDP", "IDR", "MOTA", "IDs", "FP", "FN", "MT", "ML", "Frag")
+MOT_NAMES = ("IDF1", "IDP", "IDR", "MOTA", "recall", "IDs", "FP", "FN", "MT", "ML", "Frag")
+HOTA_NAMES = ("HOTA", "DetA", "AssA", "LocA")
 _MOT_COUNTS = frozenset({"IDs", "FP", "FN", "MT", "ML", "Frag"})
 
 
@@ -22,8 +25,9 @@ _MOT_COUNTS = frozenset({"IDs", "FP", "FN", "MT", "ML", "Frag"})
 class Column:
     """One number of a record. `path` leads to it, or to the `timing` object for unit `seconds`.
 
-    unit: `fraction` 0..1, printed in percent with one decimal; `count`; `seconds` per frame. family: what the
-    number is taken over; columns of one family share one sentence of the caption.
+    unit: `fraction` 0..1, printed in percent with one decimal; `count`; `rate` per 100 of something;
+    `seconds` per frame. family: what the number is taken over; columns of one family share one sentence of
+    the caption.
     """
 
     name: str
@@ -42,6 +46,76 @@ def mot_column(name: str, threshold: str = MOT_THRESHOLD, classes: str = "class_
     )
 
 
+def _point_column(kind: str, name: str) -> Column:
+    """A column of the tracking metrics (kind `mot`) or of HOTA (`hota`) at the operating point."""
+    return Column(
+        name,
+        ("metrics", "operating_point", kind, name),
+        "count" if name in _MOT_COUNTS else "fraction",
+        "class-agnostic, at the operating point of each method (the score threshold with its best IDF1)",
+    )
+
+
+def reads_operating_point(column: Column) -> bool:
+    """Whether the column's number depends on a score threshold that was chosen for the method."""
+    return column.path[1:2] == ("operating_point",)
+
+
+def at_threshold(column: Column, threshold: str | None) -> Column:
+    """The column at one score threshold for all methods, where it would read the operating point.
+
+    None leaves every column as it is. HOTA is in records above 0.3 only, at the others it is not computed.
+    """
+    if threshold is None or not reads_operating_point(column):
+        return column
+    fixed = mot_column(column.name, threshold)
+    return replace(fixed, path=("metrics", column.path[2], *fixed.path[2:]), unit=column.unit)
+
+
+def scored_part(column: Column) -> str:
+    """The metric of `scoring.evaluate` that a column's number comes from: ap, frame_ap, mot or hota."""
+    part = column.path[2] if reads_operating_point(column) else column.path[1]
+    return "ap" if part == "video_ap" else part
+
+
+def compared_column(name: str, threshold: str | None = None) -> Column:
+    """The column of a metric that predictions can be compared by; threshold: as `at_threshold`.
+
+    Raises UsageError for an unknown one, for one that is no fraction or not better when higher, and for a
+    threshold at which it is not computed.
+    """
+    if name not in COLUMNS:
+        raise UsageError(f"Unknown metric {name!r}.{did_you_mean(name, COMPARED_METRICS)}")
+    if name not in COMPARED_METRICS:
+        raise UsageError(
+            f"--metric {name}: only metrics between 0 and 1 are compared, since the margin is in points, and "
+            f"of these the ones that are better when higher: {', '.join(COMPARED_METRICS)}."
+        )
+    column = at_threshold(COLUMNS[name], threshold)
+    if column.path[1] == "hota" and threshold != MOT_THRESHOLD:
+        raise UsageError(f"--threshold {threshold}: {name} is computed above {MOT_THRESHOLD} only.")
+    return column
+
+
+def parse_threshold(given: str | float | None) -> str | None:
+    """A score threshold as records name it, from what was given; None for the operating point.
+
+    Raises UsageError for one that records do not hold.
+    """
+    if given is None:
+        return None
+    try:
+        found = str(float(given))
+    except ValueError:
+        found = str(given)
+    if found not in MOT_THRESHOLDS:
+        raise UsageError(
+            f"--threshold {given}: records are scored above {', '.join(MOT_THRESHOLDS)}, and, without "
+            "--threshold, at each method's operating point."
+        )
+    return found
+
+
 def category_column(category: str) -> Column:
     """Video AP of one category."""
     return Column(category, ("metrics", "per_category", category, "AP"), "fraction", "one category")
@@ -49,6 +123,12 @@ def category_column(category: str) -> Column:
 
 _WHOLE_TRACKS = "whole tracks in space and time"
 _SINGLE_FRAMES = "single frames, identities ignored"
+DUPLICATES = Column(
+    "Dup",
+    ("metrics", "duplicates_per_100", "operating_point"),
+    "rate",
+    "predictions per 100 object frames on an object that a better-scored one covers, at the operating point",
+)
 _FRAME_TIME = Column("s/frame", ("timing",), "seconds", "wall time of tracking, not a speed measurement")
 
 COLUMNS: Mapping[str, Column] = {
@@ -57,16 +137,9 @@ COLUMNS: Mapping[str, Column] = {
         *(Column(name, ("metrics", "video_ap", name), "fraction", _WHOLE_TRACKS) for name in VIDEO_AP_NAMES),
         Column("fAP", ("metrics", "frame_ap", "AP"), "fraction", _SINGLE_FRAMES),
         Column("fAP50", ("metrics", "frame_ap", "AP50"), "fraction", _SINGLE_FRAMES),
-        *(mot_column(name) for name in MOT_NAMES),
-        *(
-            Column(
-                name,
-                ("metrics", "hota", "class_agnostic", MOT_THRESHOLD, name),
-                "fraction",
-                f"class-agnostic, tracks scored above {MOT_THRESHOLD}",
-            )
-            for name in ("HOTA", "DetA", "AssA", "LocA")
-        ),
+        *(_point_column("mot", name) for name in MOT_NAMES),
+        DUPLICATES,
+        *(_point_column("hota", name) for name in HOTA_NAMES),
         _FRAME_TIME,
     )
 }
@@ -77,17 +150,20 @@ COMPARED_METRICS = tuple(
     name for name, column in COLUMNS.items() if column.unit == "fraction" and name != "LocA"
 )
 
-DEFAULT_COLUMNS = ("AP", "AP50", "AP75", "AR10", "fAP50", "IDF1", "IDs", "s/frame")
+DEFAULT_COLUMNS = ("AP", "AP50", "AP75", "AR10", "HOTA", "IDF1", "MOTA", "recall", "IDs")
 
 
-def choose_columns(names: Sequence[str]) -> tuple[Column, ...]:
-    """The columns of these names, in this order. Raises UsageError for an unknown or repeated name."""
+def choose_columns(names: Sequence[str], threshold: str | None = None) -> tuple[Column, ...]:
+    """The columns of these names, in this order; threshold: as `at_threshold`.
+
+    Raises UsageError for an unknown or repeated name.
+    """
     for name in names:
         if name not in COLUMNS:
             raise UsageError(f"Unknown metric {name!r} for a table.{did_you_mean(name, COLUMNS)}")
     if len(set(names)) < len(names):
         raise UsageError(f"A metric is named twice: {', '.join(names)}. Name each column once.")
-    return tuple(COLUMNS[name] for name in names)
+    return tuple(at_threshold(COLUMNS[name], threshold) for name in names)
 
 
 def read_value(record: Record, column: Column) -> float | None:

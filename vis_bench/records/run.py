@@ -79,6 +79,18 @@ class ImageStageFacts(_Strict):
     seconds: float | None = None
 
 
+class OperatingPoint(_Strict):
+    """The score threshold of the numbers under `metrics.operating_point`; predictions above it are kept.
+
+    thresholds: one for all videos, or those that are best on the first and on the second half, each of which
+    is scored at that of the other. metric: what was the best there. source: where it was chosen.
+    """
+
+    thresholds: tuple[float, ...] = Field(min_length=1, max_length=2)
+    metric: Literal["IDF1"] = "IDF1"
+    source: Literal["val", "cross-fit", "same videos"]
+
+
 class Record(_Strict):
     """One method x dataset x protocol x seed.
 
@@ -90,6 +102,7 @@ class Record(_Strict):
     started from none. frames_seen: frames given to `losses()` in the training on videos, over all phases;
     frames_with_detection_loss: those of them on which objects had to be found; None where nothing was
     trained, and in records that do not say.
+    operating_point: None in records that were made before there was one, and where nothing was scored.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -120,6 +133,7 @@ class Record(_Strict):
     error: str | None = None
     error_code: int | None = None
     metrics: dict[str, Any] | None = None
+    operating_point: OperatingPoint | None = None
     timing: Timing = Timing()
     look_ahead_frames: int | None = None
     parameters: dict[str, int] | None = None

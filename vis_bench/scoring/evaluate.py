@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
 
 from vis_bench.errors import DataError, UsageError, did_you_mean
-from vis_bench.metrics import best_masks, decomposition, frame_ap, hota, mot, temporal_errors, video_ap
+from vis_bench.metrics import (
+    best_masks,
+    decomposition,
+    duplicates,
+    frame_ap,
+    hota,
+    mot,
+    temporal_errors,
+    video_ap,
+)
 from vis_bench.metrics.average_precision import ApStatistics, mean_of_defined
 from vis_bench.metrics.checks import check_tracks
+from vis_bench.metrics.hota import HotaStatistics
+from vis_bench.metrics.mot import MotCounts
 from vis_bench.metrics.overlap import VideoOverlap, video_overlap
 from vis_bench.metrics.temporal_errors import TemporalError
-from vis_bench.scoring.measure import HOTA_SETTINGS, MOT_SETTINGS, comparison, measure_videos
+from vis_bench.scoring.measure import (
+    AT_OPERATING_POINT,
+    HOTA_SETTINGS,
+    MOT_SETTINGS,
+    comparison,
+    measure_videos,
+)
+from vis_bench.scoring.operating_point import OperatingPoint, chosen_on_scored
 from vis_bench.types import Category, Dataset, IouType, Track
 
-METRICS = ("ap", "frame_ap", "mot", "hota", "errors")
-COUNTS = {"mot": mot.COUNTS, "errors": temporal_errors.COUNTS}
+METRICS = ("ap", "frame_ap", "mot", "hota", "errors", "duplicates")
+COUNTS = {"mot": mot.COUNTS, "errors": temporal_errors.COUNTS, "operating_point": mot.COUNTS}
 """What is a whole number, by the first key of the result."""
+DUPLICATE_SETTINGS = ("operating_point", str(duplicates.SCORE_THRESHOLD))
 ERROR_SETTING = ("class_agnostic", str(temporal_errors.SCORE_THRESHOLD))
 
 Setting = tuple[str, str]
@@ -31,7 +50,8 @@ class Statistics:
     """All that is needed to score any weighting of the videos; holds no masks.
 
     video_ids: ascending, the columns of every weight matrix. A metric not asked for is None or empty.
-    mot, hota: by (class mode, score threshold) as named in the result.
+    mot, hota: by (class mode, score threshold) as named in the result. point: which predictions the operating
+    point keeps; point_mot and point_hota: class-agnostic, of these. duplicates: by the name of the threshold.
     """
 
     video_ids: tuple[int, ...]
@@ -41,6 +61,10 @@ class Statistics:
     mot: dict[Setting, mot.MotCounts]
     hota: dict[Setting, hota.HotaStatistics]
     errors: temporal_errors.ErrorCounts | None
+    point: OperatingPoint | None
+    point_mot: MotCounts | None
+    point_hota: HotaStatistics | None
+    duplicates: dict[str, duplicates.DuplicateCounts]
 
 
 def evaluate(
@@ -49,24 +73,29 @@ def evaluate(
     metrics: Sequence[str] = METRICS,
     iou_type: IouType = "segm",
     jobs: int = 1,
+    at: OperatingPoint | None = None,
 ) -> dict[str, Any]:
     """Score `tracks` on every video of `dataset`, predicted or not.
 
-    metrics: any of `ap` (keys video_ap, per_category), `frame_ap`, `mot`, `hota`, `errors`. iou_type: `segm`
-    for masks (MOT on their tight boxes), `bbox` for the boxes of tracks and annotations, or the tight boxes
-    of masks where there are none. jobs: processes that share the videos. Returns nested dictionaries: Python
-    floats in 0..1 at full precision (MOTA may be negative), None where undefined, counts as ints. The order
-    of `tracks` matters only between equal scores. Inputs are not modified.
+    metrics: any of `ap` (keys video_ap, per_category), `frame_ap`, `mot`, `hota`, `errors`, `duplicates` (key
+    duplicates_per_100). iou_type: `segm` for masks (MOT on their tight boxes), `bbox` for the boxes of tracks
+    and annotations, or the tight boxes of masks where there are none. jobs: processes that share the videos.
+    at: the operating point, for `mot`, `hota` (key operating_point) and `duplicates`; None chooses it on the
+    halves of these videos. Returns nested dictionaries: Python floats in 0..1 at full precision (MOTA may be
+    negative), None where undefined, counts as ints; under operating_point also its thresholds, metric and
+    source. The order of `tracks` matters only between equal scores. Inputs are not modified.
 
     Raises UsageError for an unknown metric or IoU type, DataError if the truth is hidden or a track does not
     fit its video.
     """
-    return score(measure(dataset, tracks, metrics, iou_type, jobs))
+    return score(measure(dataset, tracks, metrics, iou_type, jobs, at))
 
 
 def score(statistics: Statistics) -> dict[str, Any]:
     """The result of `evaluate`: every number with all videos weighted alike."""
     result: dict[str, Any] = {}
+    if statistics.point is not None and (statistics.point_mot or statistics.point_hota):
+        result["operating_point"] = statistics.point.head()
     for name, values in reduce(statistics, np.ones((1, len(statistics.video_ids)))).items():
         place = result
         for part in name[:-1]:
@@ -102,11 +131,14 @@ def measure(
     metrics: Sequence[str] = METRICS,
     iou_type: IouType = "segm",
     jobs: int = 1,
+    at: OperatingPoint | None = None,
 ) -> Statistics:
     """Compare all tracks with the truth, one video at a time. Arguments and errors as `evaluate`."""
     _check_arguments(dataset, metrics, iou_type)
     check_tracks(dataset, tracks)
-    videos = measure_videos(comparison(dataset, tracks, metrics, iou_type), jobs)
+    work = comparison(dataset, tracks, metrics, iou_type)
+    point = (at or chosen_on_scored(work, jobs)) if AT_OPERATING_POINT & set(metrics) else None
+    videos = measure_videos(work if point is None else replace(work, above=point.above), jobs)
     ids = [category.id for category in dataset.categories]
     wants = set(metrics).__contains__
     return Statistics(
@@ -123,6 +155,15 @@ def measure(
         if wants("hota")
         else {},
         errors=temporal_errors.gather([v.errors for v in videos if v.errors]) if wants("errors") else None,
+        point=point,
+        point_mot=mot.gather([v.point_mot for v in videos if v.point_mot]) if wants("mot") else None,
+        point_hota=hota.gather([v.point_hota for v in videos if v.point_hota]) if wants("hota") else None,
+        duplicates={
+            key: duplicates.gather([v.duplicates[k] for v in videos])
+            for k, key in enumerate(DUPLICATE_SETTINGS)
+        }
+        if wants("duplicates")
+        else {},
     )
 
 
@@ -154,6 +195,14 @@ def reduce(statistics: Statistics, weights: np.ndarray) -> dict[Name, np.ndarray
     if statistics.errors is not None:
         for name, values in temporal_errors.reduce(statistics.errors, weights).items():
             result["errors", *ERROR_SETTING, name] = values
+    if statistics.point_mot is not None:
+        for name, values in mot.reduce(statistics.point_mot, weights).items():
+            result["operating_point", "mot", name] = values
+    if statistics.point_hota is not None:
+        for name, values in hota.reduce(statistics.point_hota, weights).items():
+            result["operating_point", "hota", name] = values
+    for above, found in statistics.duplicates.items():
+        result["duplicates_per_100", above] = duplicates.reduce(found, weights)
     return result
 
 

@@ -94,6 +94,17 @@ class ImageRules(_Strict):
         return max(1, self.images // self.images_per_step)
 
 
+class OperatingPointRule(_Strict):
+    """Where the score threshold of metrics that need one is chosen (scoring/operating_point.py).
+
+    split: of the dataset that is trained on, tracked with the same weights; None chooses on halves of the
+    videos that are scored. videos: only the first ones of the split, None for all.
+    """
+
+    split: str | None = None
+    videos: int | None = Field(default=None, ge=1)
+
+
 class Protocol(_Strict):
     """One protocol.
 
@@ -113,6 +124,7 @@ class Protocol(_Strict):
     image_stage: ImageRules | None = None
     train: Schedule = Schedule()
     training: Training = Training()
+    operating_point: OperatingPointRule = OperatingPointRule()
     overrides: dict[str, Any] = Field(default_factory=dict)
     threads_per_job: int = Field(default=1, ge=1)
     not_from_a_paper: str = ""

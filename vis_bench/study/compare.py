@@ -12,12 +12,29 @@ from typing import Any
 
 from vis_bench.data import catalog, splits
 from vis_bench.data.predictions import read_results
-from vis_bench.errors import DataError, UsageError, VisBenchError, did_you_mean
+from vis_bench.errors import DataError, UsageError, VisBenchError
 from vis_bench.records.choose import Chosen, choose, is_path, read_stored
-from vis_bench.records.columns import COLUMNS, COMPARED_METRICS, Column, Record, read_value
+from vis_bench.records.columns import (
+    Column,
+    Record,
+    compared_column,
+    parse_threshold,
+    read_value,
+    reads_operating_point,
+    scored_part,
+)
+from vis_bench.records.operating_point import (
+    NO_VERDICT,
+    SAME_VIDEOS,
+    point_notes,
+    scored_above,
+    shared_columns,
+    source_of,
+)
 from vis_bench.records.rows import installed_protocols
 from vis_bench.records.run import PREDICTIONS_NAME
 from vis_bench.scoring.evaluate import Statistics, measure
+from vis_bench.scoring.operating_point import recorded
 from vis_bench.study.comparison import (
     Scores,
     Study,
@@ -29,8 +46,6 @@ from vis_bench.study.comparison import (
 )
 from vis_bench.types import Dataset
 
-# which part of `vis_bench.scoring.evaluate` a column needs, by the first key of its path
-_PARTS = {"video_ap": "ap", "frame_ap": "frame_ap", "mot": "mot", "hota": "hota"}
 # re-scoring is exact; a record that is further off was scored by other code
 _TOLERANCE = 1e-9
 
@@ -47,6 +62,7 @@ def compare(
     all_pairs: bool = False,
     jobs: int = 1,
     data_root: str | Path | None = None,
+    threshold: str | float | None = None,
 ) -> dict[str, Any]:
     """Compare methods over shared seeds and videos; the dictionary that `vis-bench compare --json` writes.
 
@@ -54,7 +70,9 @@ def compare(
     of tables that is better when higher (AP, AP50, fAP, IDF1, HOTA, ...). records: folder or folders in which
     names are looked for. dataset: which data set, or where the videos of runs on a path are. split, protocol:
     which ones, where there are several. margin: points within which methods count as equivalent. all_pairs:
-    every pair instead of the first with each other one. jobs: processes that share the videos.
+    every pair instead of the first with each other one. jobs: processes that share the videos. threshold:
+    score above which tracks count in IDF1, MOTA, HOTA and their kin (0, 0.1, 0.3 or 0.5), None for the
+    operating point in each run's record.
 
     Numbers are in points, 100 times the fraction. Raises UsageError (exit code 2) for unknown names,
     DataError (3) for missing or damaged files, NotComparableError (5) where data or protocol differ.
@@ -77,6 +95,7 @@ def compare(
         all_pairs=all_pairs,
         jobs=jobs,
         data_root=data_root,
+        threshold=threshold,
     )
     return as_json(found)
 
@@ -93,9 +112,10 @@ def study(
     all_pairs: bool = False,
     jobs: int = 1,
     data_root: str | Path | None = None,
+    threshold: str | float | None = None,
 ) -> Study:
     """As `compare`, as the object that texts are made of."""
-    column = _column(metric)
+    asked = compared_column(metric, parse_threshold(threshold))
     if not 0 <= margin < float("inf"):
         raise UsageError(f"--margin {margin}: a number of points, 0 or more, is needed.")
     places = [records] if isinstance(records, str | Path) else records
@@ -106,9 +126,18 @@ def study(
         raise DataError(f"The methods share no seed ({each}). Run them with the same --seeds.")
     first = chosen[0].row.done[0]
     opened = _open(first, dataset, None if data_root is None else Path(data_root))
+    used = [_of_seeds(one, seeds) for one in chosen]
+    (column,) = shared_columns([asked], [record for records in used for record in records])
     notes = _seed_notes(chosen, seeds)
+    notes += point_notes([asked], [(one.label, records) for one, records in zip(chosen, used, strict=True)])
+    no_verdict = reads_operating_point(column) and any(
+        source_of(record) == SAME_VIDEOS for records in used for record in records
+    )
     path = column.path[1:]
-    runs = [[_measure(one.folders[seed], opened, column, first, jobs) for seed in seeds] for one in chosen]
+    runs = [
+        [_measure(one.folders[record["seed"]], opened, column, record, jobs) for record in records]
+        for one, records in zip(chosen, used, strict=True)
+    ]
     resamples = resample_videos(runs[0][0], path)
     scores = [score_runs(one.label, found, path, resamples) for one, found in zip(chosen, runs, strict=True)]
     for one, found in zip(chosen, scores, strict=True):
@@ -129,21 +158,17 @@ def study(
         class_set_fixed=resamples.class_set_fixed,
         methods=tuple(scores),
         intervals=tuple(mean_interval(one, kept) for one in scores),
-        comparisons=compare_all(scores, margin, all_pairs),
+        comparisons=compare_all(scores, margin, all_pairs, withheld=no_verdict),
         notes=tuple(notes),
+        scored_above=scored_above([column]),
+        no_verdict=NO_VERDICT if no_verdict else "",
     )
 
 
-def _column(name: str) -> Column:
-    """Raises UsageError for what cannot be scored again from predictions, or is not better when higher."""
-    if name not in COLUMNS:
-        raise UsageError(f"Unknown metric {name!r}.{did_you_mean(name, COMPARED_METRICS)}")
-    if name not in COMPARED_METRICS:
-        raise UsageError(
-            f"--metric {name}: only metrics between 0 and 1 are compared, since the margin is in points, and "
-            f"of these the ones that are better when higher: {', '.join(COMPARED_METRICS)}."
-        )
-    return COLUMNS[name]
+def _of_seeds(one: Chosen, seeds: Sequence[int]) -> list[Record]:
+    """The records behind the folders of these seeds, in their order."""
+    by_seed = {record["seed"]: record for record in one.row.done}
+    return [by_seed[seed] for seed in seeds]
 
 
 def _choose(
@@ -195,7 +220,8 @@ def _measure(folder: Path, dataset: Dataset, column: Column, record: Record, job
         )
     iou_type = record["iou_type"]
     tracks = read_results(path, dataset, iou_type=iou_type)
-    return measure(dataset, tracks, [_PARTS[column.path[1]]], iou_type, jobs)
+    at = recorded(record, dataset) if reads_operating_point(column) else None
+    return measure(dataset, tracks, [scored_part(column)], iou_type, jobs, at)
 
 
 def _list(seeds: Sequence[int]) -> str:

@@ -85,6 +85,8 @@ class Study:
     """Everything that `vis-bench compare` says. Numbers in points; intervals: (mean, low, high) by method.
 
     resamples_drawn, _lost, _used: drawn in all; with a category that lost its truth; behind the intervals.
+    scored_above: what a track needs to count, a score or `operating point`; empty where all count.
+    no_verdict: why none is given, empty where they are.
     """
 
     metric: str
@@ -103,6 +105,8 @@ class Study:
     intervals: tuple[tuple[float, float, float], ...]
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...]
+    scored_above: str = ""
+    no_verdict: str = ""
 
 
 def resample_videos(
@@ -215,11 +219,14 @@ def mean_interval(method: Scores, kept: np.ndarray) -> tuple[float, float, float
 
 
 def compare_all(
-    methods: Sequence[Scores], margin: float = MARGIN_POINTS, all_pairs: bool = False
+    methods: Sequence[Scores],
+    margin: float = MARGIN_POINTS,
+    all_pairs: bool = False,
+    withheld: bool = False,
 ) -> tuple[Comparison, ...]:
     """The first method against each other one, or every pair; p adjusted over these comparisons.
 
-    margin: points within which two methods count as equivalent.
+    margin: points within which two methods count as equivalent. withheld: every verdict is `undecided`.
     """
     pairs = list(combinations(methods, 2))
     if not all_pairs:
@@ -233,7 +240,7 @@ def compare_all(
     # what a comparison has to reach beside the others, by the first and strictest step of Holm
     level = 1 - (1 - intervals.LEVEL) / max(1, len(pairs))
     return tuple(
-        _comparison(a, b, difference, p, margin, level, hides_videos(a, b, kept))
+        _comparison(a, b, difference, p, margin, level, hides_videos(a, b, kept), withheld)
         for (a, b), difference, p in zip(pairs, differences, adjusted, strict=True)
     )
 
@@ -246,6 +253,7 @@ def _comparison(
     margin: float,
     level: float,
     hidden: bool,
+    withheld: bool,
 ) -> Comparison:
     wins, ties, losses = intervals.win_tie_loss(a.videos, b.videos)
     return Comparison(
@@ -253,7 +261,7 @@ def _comparison(
         b=b.name,
         difference=difference,
         p=p,
-        verdict="undecided" if hidden else intervals.verdict(difference, p, margin),
+        verdict="undecided" if hidden or withheld else intervals.verdict(difference, p, margin),
         detectable=detectable(difference, len(a.values), level),
         seeds_needed=intervals.seeds_to_decide(difference, margin, level),
         probability=intervals.probability_of_improvement(a.values, b.values) if len(a.values) > 1 else None,

@@ -54,7 +54,7 @@ def test_latex_is_escaped_balanced_and_never_bold(tmp_path: Path) -> None:
     assert r"\textless{}script\textgreater{}" in text
     assert text.count(r"\begin{") == text.count(r"\end{")
     assert "textbf" not in text
-    assert text.count(r"\visbenchfit{\begin{tabular}") == text.count(r"\end{tabular}}") == 6
+    assert text.count(r"\visbenchfit{\begin{tabular}") == text.count(r"\end{tabular}}") == 7
     bare = re.sub(r"\\[{}]", "", text)
     assert bare.count("{") == bare.count("}")
     assert escape_latex("a_b%") == r"a\_b\%"

@@ -97,8 +97,14 @@ def test_category_and_tracking_tables(tmp_path: Path) -> None:
     assert _table_after(text, "### AP by category") == [["category", "stc"], ["disc", "32.0"], ["a|b_c", "-"]]
     tracking = _table_after(text, "### Tracking by score threshold")
     assert tracking[0][:3] == ["method", "score above", "IDF1"]
-    assert [row[1] for row in tracking[1:]] == ["0.0", "0.1", "0.3", "0.5"]
-    assert tracking[1] == ["stc", "0.0", "50.0", "50.0", "50.0", "50.0", "9", "7", "7", "7", "7", "7"]
+    assert [row[1] for row in tracking[1:]] == ["operating point", "0.0", "0.1", "0.3", "0.5"]
+    assert tracking[1][2:] == ["62.5", "62.5", "62.5", "62.5", "62.5", "9", "7", "7", "7", "7", "7"]
+    assert tracking[2] == ["stc", "0.0", "50.0", "50.0", "50.0", "50.0", "50.0", "8", *["7"] * 5]
+    points = _table_after(text, "Operating points:")
+    assert points == [
+        ["method", "source", "threshold", "duplicates", "duplicates above 0.05"],
+        ["stc", "val", "0.35", "5.5", "66.1"],
+    ]
     assert "Class-aware:" in text
     assert "failing: failed: x\\|y" in text
 

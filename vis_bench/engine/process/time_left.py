@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 # what a run goes through, as `Progress` is told; others (the score) take too little to count
-STAGES = ("train", "track")
+STAGES = ("train", "track", "operating point")
 
 
 @dataclass

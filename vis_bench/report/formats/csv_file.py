@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pandas
 
 from vis_bench.records.columns import Column
+from vis_bench.records.operating_point import scored_above, shared_columns
 from vis_bench.records.rows import Block, Row
 from vis_bench.report.tables.text import no_formula
 
@@ -23,6 +24,7 @@ def table_frame(blocks: Sequence[Block], columns: Sequence[Column]) -> pandas.Da
     seeds of every column.
 
     Fractions stay 0..1, seconds are per frame; undefined numbers are empty. Seeds are separated by blanks.
+    scored_above: what tracks need in the tracking columns, a score or `operating point`.
     """
     head = [
         "dataset",
@@ -37,9 +39,13 @@ def table_frame(blocks: Sequence[Block], columns: Sequence[Column]) -> pandas.Da
         "initial_weights",
         "training",
     ]
-    head += ["device", "status", "seeds_done", "problems"]
+    head += ["device", "status", "seeds_done", "problems", "scored_above"]
     names = [f"{column.name}_{part}" for column in columns for part in ("mean", "sd", "half_interval")]
-    lines = [_line(block, row, columns) for block in blocks for row in block.rows]
+    lines = [
+        _line(block, row, shared_columns(columns, [record for one in block.rows for record in one.done]))
+        for block in blocks
+        for row in block.rows
+    ]
     return pandas.DataFrame(lines, columns=[*head, *names])
 
 
@@ -60,6 +66,7 @@ def _line(block: Block, row: Row, columns: Sequence[Column]) -> dict[str, object
         "status": row.status,
         "seeds_done": " ".join(map(str, row.done_seeds)),
         "problems": "; ".join(f"seed {seed} {status}: {error}" for seed, status, error in row.problems),
+        "scored_above": scored_above(columns),
     }
     for column in columns:
         cell = row.cell(column)

@@ -68,7 +68,7 @@ def _block(number: int, part: BlockPart, legend: Sequence[str]) -> list[str]:
         found.append(latex_table(part.categories, caption, f"block{number}-categories"))
     for table in part.tracking:
         caption = f"Tracking by score threshold, {table.title.lower()}: {part.heading}. {table.about}"
-        found.append(latex_table(table, caption, f"block{number}-{table.title.lower()}"))
+        found.append(latex_table(table, caption, f"block{number}-{table.title.lower().replace(' ', '-')}"))
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from vis_bench.errors import DataError
 from vis_bench.files import read_bytes, write_bytes, write_text
 from vis_bench.method import Choice
-from vis_bench.records.columns import COLUMNS, DEFAULT_COLUMNS, Record
+from vis_bench.records.columns import COLUMNS, DEFAULT_COLUMNS, Record, choose_columns
 from vis_bench.records.rows import Protocols
 from vis_bench.report.formats.csv_file import csv_text, table_frame
 from vis_bench.report.formats.pipe_table import code_block, escape, image, pipe_table
@@ -59,7 +59,7 @@ def write_markdown(
         _pictures_section(folder, pictures),
         _origin_section(page),
     ]
-    frame = table_frame([part.block for part in page.blocks], tuple(COLUMNS.values()))
+    frame = table_frame([part.block for part in page.blocks], choose_columns(tuple(COLUMNS), page.threshold))
     write_text(folder / CSV_NAME, csv_text(frame))
     write_text(folder / REPORT_NAME, "\n\n".join(section for section in sections if section) + "\n")
     return folder / REPORT_NAME

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from vis_bench.errors import DataError, UsageError
-from vis_bench.records.columns import COLUMNS, read_value
+from vis_bench.records.columns import COLUMNS, MOT_THRESHOLD, at_threshold, read_value
 from vis_bench.report.drawing.style import INK, colour, new_figure, plain, write_figure
 from vis_bench.report.papers.cells import ComparedRow
 from vis_bench.report.papers.table import Comparison
@@ -57,7 +57,9 @@ def seed_values(row: ComparedRow, metric: str) -> np.ndarray:
     """[n] one value per done seed in percent; empty where one is undefined or the row has no record."""
     if row.source is None:
         return np.zeros(0)
-    found = [read_value(record, COLUMNS[metric]) for record in row.source.row.done]
+    # the papers have one threshold for all methods
+    column = at_threshold(COLUMNS[metric], MOT_THRESHOLD)
+    found = [read_value(record, column) for record in row.source.row.done]
     return np.array([100 * value for value in found if value is not None] if None not in found else [])
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vis_bench.records.columns import MOT_NAMES, Column, Record, category_column, mot_column
+from vis_bench.records.columns import COLUMNS, MOT_NAMES, Column, Record, category_column, mot_column
 from vis_bench.records.keys import row_key
+from vis_bench.records.operating_point import source_of
 from vis_bench.records.rows import DONE, Block, Row
 from vis_bench.report.tables.caption import block_notes, row_problem, visible_columns
 from vis_bench.report.tables.cell_text import interval_text, mean_and_sd_text
@@ -18,6 +19,7 @@ INTERVALS = (
     "overlap decide nothing; vis-bench compare also covers other videos."
 )
 CLASS_MODES = ("class_agnostic", "class_aware")
+AT_POINT = "operating point"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def main_table(block: Block, columns: Sequence[Column]) -> Table:
         else:
             lines.append((f"{label}: {row_problem(row)}", "0", *("" for _ in shown)))
     header = ("method", "seeds", *(column.name for column in shown))
-    return Table("", "", header, tuple(lines), notes=tuple(block_notes(block)))
+    return Table("", "", header, tuple(lines), notes=tuple(block_notes(block, columns)))
 
 
 def interval_table(block: Block, columns: Sequence[Column]) -> Table | None:
@@ -87,7 +89,8 @@ def _per_category(record: Record) -> Mapping[str, Any]:
 
 
 def mot_tables(block: Block) -> tuple[Table, ...]:
-    """Tracking metrics at every score threshold that the records hold, one table per class mode."""
+    """Tracking metrics at the operating point (class-agnostic) and at every score threshold that the records
+    hold, one table per class mode."""
     boxes = "Predicted boxes" if block.iou_type == "bbox" else "Boxes around the masks"
     about = f"{boxes}, matched at IoU 0.5 or more; fractions in percent, the others are counts."
     tables = []
@@ -109,12 +112,15 @@ def _thresholds(row: Row, classes: str) -> list[str]:
         for record in row.done
         for threshold in (record["metrics"].get("mot") or {}).get(classes) or {}
     }
-    return sorted(found, key=float)
+    at_point = classes == "class_agnostic" and row.done and all(map(source_of, row.done))
+    return [*([AT_POINT] if at_point else []), *sorted(found, key=float)]
 
 
 def _mot_line(row: Row, label: str, threshold: str, classes: str) -> tuple[str, ...]:
-    cells = (mean_and_sd_text(row, mot_column(name, threshold, classes)) for name in MOT_NAMES)
-    return (label, threshold, *cells)
+    columns = (
+        COLUMNS[name] if threshold == AT_POINT else mot_column(name, threshold, classes) for name in MOT_NAMES
+    )
+    return (label, threshold, *(mean_and_sd_text(row, column) for column in columns))
 
 
 def methods_table(blocks: Sequence[Block]) -> Table:

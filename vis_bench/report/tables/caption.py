@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vis_bench.records.columns import Column
+from vis_bench.records.operating_point import point_notes, shared_columns
 from vis_bench.records.rows import DONE, Block, Protocols, Row, seconds_are_comparable
 from vis_bench.report.tables.start_notes import frames_notes, start_notes
 from vis_bench.report.tables.text import cut_end, one_line
@@ -49,7 +50,12 @@ def column_sentences(columns: Sequence[Column]) -> list[str]:
 
 def marks_sentences(blocks: Sequence[Block], columns: Sequence[Column]) -> list[str]:
     """Explanations of the marks that really occur in the tables."""
-    cells = [row.cell(column) for block in blocks for row in block.rows for column in columns]
+    cells = [
+        row.cell(column)
+        for block in blocks
+        for row in block.rows
+        for column in visible_columns(block, columns)
+    ]
     sentences = []
     if any(cell.sd is not None for cell in cells):
         sentences.append("sd: sample standard deviation over the seeds.")
@@ -94,11 +100,16 @@ def _image_stage_sentence(protocol: str, rules: ImageRules) -> str:
     )
 
 
-def block_notes(block: Block) -> list[str]:
+def block_notes(block: Block, columns: Sequence[Column]) -> list[str]:
     """Notes under one table: missing seeds with the reason, given weights, mixed commits, other starts and
-    numbers of frames, and devices."""
+    numbers of frames, operating points, and devices. columns: those asked for.
+    """
     notes = [note for row in block.rows for note in _row_notes(row, block)]
     notes += start_notes(block) + frames_notes(block)
+    notes += point_notes(
+        columns,
+        [(one_line(row.label(block.default_config)), row.done) for row in block.rows if row.status == DONE],
+    )
     devices = "; ".join(one_line(name) for name in block.devices)
     if not seconds_are_comparable(block):
         notes.append(f"Seconds are left out: the runs used different devices ({devices}).")
@@ -138,5 +149,12 @@ def _reason(status: str, error: str) -> str:
 
 
 def visible_columns(block: Block, columns: Sequence[Column]) -> list[Column]:
-    """The columns of a block; seconds only where all runs used one device."""
-    return [column for column in columns if column.unit != "seconds" or seconds_are_comparable(block)]
+    """The columns of a block; seconds only where all runs used one device, and the operating point only where
+    all of them have one."""
+    shown = [column for column in columns if column.unit != "seconds" or seconds_are_comparable(block)]
+    return list(shared_columns(shown, [record for row in block.rows for record in row.done]))
+
+
+def shown_columns(blocks: Sequence[Block], columns: Sequence[Column]) -> list[Column]:
+    """Every column that stands in one of the tables, each once."""
+    return list(dict.fromkeys(column for block in blocks for column in visible_columns(block, columns)))

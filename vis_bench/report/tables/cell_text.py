@@ -11,13 +11,15 @@ from vis_bench.records.rows import Row
 def format_value(value: float | None, unit: Unit, averaged: bool = False) -> str:
     """A number as tables print it, `-` for None.
 
-    Fractions in percent with one decimal; counts whole, with one decimal when `averaged` over seeds; seconds
-    with three significant digits, at most four decimals.
+    Fractions in percent and rates with one decimal; counts whole, with one decimal when `averaged` over
+    seeds; seconds with three significant digits, at most four decimals.
     """
     if value is None:
         return "-"
     if unit == "fraction":
         return _without_minus_zero(f"{100 * value:.1f}")
+    if unit == "rate":
+        return f"{value:.1f}"
     if unit == "count":
         return f"{value:.1f}" if averaged else f"{value:.0f}"
     digits = 2 - math.floor(math.log10(abs(value))) if value else 3

@@ -25,7 +25,9 @@ from vis_bench.report.tables.caption import (
     heading,
     marks_sentences,
     pretraining_sentences,
+    shown_columns,
 )
+from vis_bench.report.tables.operating_points import operating_points_table
 from vis_bench.setup.protocol import Protocol
 
 ABOUT = (
@@ -80,7 +82,9 @@ class ProtocolPart:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Everything that a report says. origin: (title, JSON lines) of data, versions and hardware."""
+    """Everything that a report says. origin: (title, JSON lines) of data, versions and hardware. threshold:
+    of the tracking columns, None for the operating points.
+    """
 
     blocks: tuple[BlockPart, ...]
     legend: tuple[str, ...]
@@ -90,6 +94,7 @@ class Page:
     not_from_a_paper: tuple[str, ...]
     open_points: Table | None
     origin: tuple[tuple[str, str], ...]
+    threshold: str | None = None
 
 
 def report_page(
@@ -97,11 +102,13 @@ def report_page(
     metrics: Sequence[str] = DEFAULT_COLUMNS,
     protocols: Protocols | None = None,
     choices: Mapping[str, Sequence[Choice]] | None = None,
+    threshold: str | None = None,
 ) -> Page:
     """The content of the report of `records`.
 
     metrics: columns of the main tables. protocols: by (name, content hash), None for the installed ones.
-    choices: open points of the papers by method name, listed where they are not from the paper. Raises
+    choices: open points of the papers by method name, listed where they are not from the paper. threshold: a
+    score that tracks of all methods need in the tracking columns, None for the operating points. Raises
     DataError for malformed or no records and UsageError for unknown columns.
     """
     if not records:
@@ -110,11 +117,11 @@ def report_page(
         )
     known = installed_protocols() if protocols is None else protocols
     blocks = build_blocks(records, known)
-    columns = choose_columns(metrics)
+    columns = choose_columns(metrics, threshold)
     return Page(
         blocks=tuple(_block_part(block, columns) for block in blocks),
         legend=(
-            *column_sentences(columns),
+            *column_sentences(shown_columns(blocks, columns)),
             *marks_sentences(blocks, columns),
             *pretraining_sentences(blocks, known),
         ),
@@ -124,6 +131,7 @@ def report_page(
         not_from_a_paper=_not_from_a_paper(records),
         open_points=_open_points(records, choices or {}),
         origin=_origin(records),
+        threshold=threshold,
     )
 
 
@@ -135,7 +143,7 @@ def _block_part(block: Block, columns: Sequence[Column]) -> BlockPart:
         main=main_table(block, columns),
         intervals=interval_table(block, columns),
         categories=category_table(block),
-        tracking=mot_tables(block),
+        tracking=(*mot_tables(block), *([points] if (points := operating_points_table(block)) else [])),
         failures=tuple(
             f"{row.label(block.default_config)}, seed {seed}: {status}{f': {error}' if error.strip() else ''}"
             for row in block.rows

@@ -13,6 +13,7 @@ from vis_bench.report.tables.caption import (
     marks_sentences,
     pretraining_sentences,
     row_problem,
+    shown_columns,
     visible_columns,
 )
 from vis_bench.report.tables.cell_text import half_interval_text, mean_text, sd_text
@@ -28,14 +29,16 @@ def comparison_table(
     records: Sequence[Record],
     metrics: Sequence[str] = DEFAULT_COLUMNS,
     protocols: Protocols | None = None,
+    threshold: str | None = None,
 ) -> str:
     """The terminal table of records, every line at most 80 cells wide, without a final line break.
 
     metrics: column names of `vis_bench.records.columns.COLUMNS`. protocols: by (name, content hash), None for
-    the installed ones. Only runs on the same data under the same protocol share a table; each such block has
-    a heading. Raises UsageError for unknown columns and DataError for malformed records.
+    the installed ones. threshold: a score that tracks of all methods need in the tracking columns, None for
+    the operating points. Only runs on the same data under the same protocol share a table; each such block
+    has a heading. Raises UsageError for unknown columns and DataError for malformed records.
     """
-    columns = choose_columns(metrics)
+    columns = choose_columns(metrics, threshold)
     known = installed_protocols() if protocols is None else protocols
     blocks = build_blocks(records, known)
     if not blocks:
@@ -46,9 +49,9 @@ def comparison_table(
         wanted = visible_columns(block, columns)
         shown = _fitting(block, wanted)
         left_out.update(dict.fromkeys(column.name for column in wanted[len(shown) :]))
-        lines += [*wrap(heading(block), TERMINAL_WIDTH), *_block_lines(block, shown), ""]
+        lines += [*wrap(heading(block), TERMINAL_WIDTH), *_block_lines(block, shown, columns), ""]
     kept = [column for column in columns if column.name not in left_out]
-    sentences = [*column_sentences(kept), *marks_sentences(blocks, kept)]
+    sentences = [*column_sentences(shown_columns(blocks, kept)), *marks_sentences(blocks, kept)]
     if left_out:
         sentences.append(f"Not shown for lack of width: {', '.join(left_out)}.")
     sentences += pretraining_sentences(blocks, known)
@@ -79,7 +82,7 @@ def _sd_label(row: Row) -> str:
     return f"  sd of {len(row.done_seeds)} seeds"
 
 
-def _block_lines(block: Block, columns: Sequence[Column]) -> list[str]:
+def _block_lines(block: Block, columns: Sequence[Column], asked: Sequence[Column]) -> list[str]:
     widths = [_column_width(block, column) for column in columns]
     numbers_width = sum(_GAP + width for width in widths)
     labels = [one_line(row.label(block.default_config)) for row in block.rows]
@@ -110,6 +113,6 @@ def _block_lines(block: Block, columns: Sequence[Column]) -> list[str]:
         if len(row.done_seeds) > 1:
             lines.append(line(_sd_label(row), [sd_text(row, column) for column in columns]))
             lines.append(line(_INTERVAL_LABEL, [half_interval_text(row, column) for column in columns]))
-    for note in [*notes, *block_notes(block)]:
+    for note in [*notes, *block_notes(block, asked)]:
         lines += wrap(note, TERMINAL_WIDTH, indent="  ")
     return lines

@@ -25,6 +25,7 @@ def rule_table(results: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append(label + "".join(pad_left(cell, 7) for cell in cells))
     note = (
         "The same detections under each rule: fAP50 differs only where a rule leaves detections out or "
-        "where scores of whole tracks rank them otherwise. HOTA to IDs: class-agnostic, score above 0.3."
+        "where scores of whole tracks rank them otherwise. HOTA to IDs: class-agnostic, each rule at its "
+        "operating point (the score threshold with the best IDF1 on the other half of the videos)."
     )
     return "\n".join([*lines, "", *wrap(note, 80)])

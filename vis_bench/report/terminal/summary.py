@@ -9,7 +9,15 @@ from vis_bench.metrics.temporal_errors import KINDS
 from vis_bench.types import Dataset, IouType
 
 _MOT_COLUMNS = ("IDF1", "IDP", "IDR", "MOTA", "IDs", "FP", "FN", "MT", "ML", "Frag")
+_POINT_COLUMNS = ("IDF1", "IDP", "IDR", "MOTA", "recall", "IDs", "FP", "FN", "MT", "ML", "Frag")
 _HOTA_COLUMNS = ("HOTA", "DetA", "AssA", "LocA")
+
+_SOURCES = {
+    "val": "chosen on val",
+    "cross-fit": "best IDF1 on one half, for the other",
+    "same videos": "best IDF1 on these very videos: too high",
+}
+_PLACES = {"operating_point": "at the operating point", "0.05": "at score > 0.05"}
 
 Rows = Sequence[tuple[str, Mapping[str, Any]]]
 """Names and numbers; names may repeat, as long ones are cut."""
@@ -48,6 +56,26 @@ def _errors(title: str, row: Mapping[str, Any]) -> list[str]:
     return [*lines, *("    ".join(cells[k : k + 2]) for k in range(0, len(cells), 2)), ""]
 
 
+def _operating_point(result: Mapping[str, Any]) -> list[str]:
+    """Numbers at the threshold that is best on other videos, and duplicates there."""
+    lines: list[str] = []
+    point = result.get("operating_point")
+    if point:
+        at = " and ".join(f"{value:g}" for value in point["thresholds"])
+        lines += [f"operating point: score > {at} ({_SOURCES[point['source']]})"]
+        if "mot" in point:
+            lines += _grid("class agnostic", _POINT_COLUMNS, [("MOT", point["mot"])])
+        if "hota" in point:
+            lines += _grid("class agnostic", _HOTA_COLUMNS, [("HOTA", point["hota"])])
+    if "duplicates_per_100" in result:
+        found = ", ".join(
+            f"{'-' if value is None else f'{value:.1f}'} {_PLACES[above]}"
+            for above, value in result["duplicates_per_100"].items()
+        )
+        lines += [f"duplicates per 100 object frames: {found}", ""]
+    return lines
+
+
 def evaluation_summary(
     result: Mapping[str, Any], dataset: Dataset, predictions: int, iou_type: IouType = "segm"
 ) -> str:
@@ -72,6 +100,7 @@ def evaluation_summary(
     for mode, thresholds in result.get("hota", {}).items():
         rows = [(name if name == "all" else f"score > {name}", row) for name, row in thresholds.items()]
         lines += _grid(f"HOTA {mode.replace('_', ' ')}", _HOTA_COLUMNS, rows)
+    lines += _operating_point(result)
     for mode, thresholds in result.get("errors", {}).items():
         for threshold, row in thresholds.items():
             lines += _errors(f"errors {mode.replace('_', ' ')}, score > {threshold}", row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vis_bench.records.columns import MOT_THRESHOLDS
 from vis_bench.report.tables.caption import REGION_NAMES
 from vis_bench.report.tables.text import display_width, one_line, pad_right, shorten, wrap
 from vis_bench.study.comparison import Comparison, Study
@@ -9,6 +10,10 @@ from vis_bench.study.comparison import Comparison, Study
 WIDTH = 80
 _LABEL_WIDTH = 30
 _FIELD = 16
+_ABOVE = {
+    "operating point": "Tracks above each run's operating point. ",
+    **{above: f"Tracks scored above {above}. " for above in MOT_THRESHOLDS},
+}
 
 
 def comparison_text(study: Study) -> str:
@@ -26,7 +31,7 @@ def _heading(study: Study) -> list[str]:
     text = (
         f"{study.metric} on {one_line(study.dataset)} {one_line(study.split)}: {study.videos} videos, "
         f"{REGION_NAMES.get(study.iou_type, study.iou_type)}, protocol {one_line(study.protocol)}, "
-        f"{shared} (those that all methods have). Points."
+        f"{shared} (those that all methods have). {_ABOVE.get(study.scored_above, '')}Points."
     )
     lines = wrap(text, WIDTH)
     if len(study.seeds) == 1:
@@ -84,6 +89,8 @@ def p_text(p: float) -> str:
 def verdict_text(one: Comparison, study: Study) -> str:
     """The verdict with what it claims; where it is undecided, what would decide."""
     margin = f"{study.margin:g} points"
+    if study.no_verdict:
+        return f"none: {study.no_verdict}"
     if one.verdict == "equivalent":
         return f"equivalent: the whole interval is within {margin}"
     if one.verdict != "undecided":
@@ -113,6 +120,8 @@ def _sentences(study: Study) -> list[str]:
         f"equivalent: within {study.margin:g} points.",
         f"Videos are resampled {study.resamples_used} times, alike for all methods and seeds.",
     ]
+    if study.scored_above == "operating point":
+        sentences.append("The thresholds of the operating points are held fixed.")
     if study.resamples_lost and study.class_set_fixed:
         sentences.append(
             f"{study.resamples_lost} of {study.resamples_drawn} resamples drawn had lost all objects of a "
