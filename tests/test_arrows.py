@@ -28,7 +28,8 @@ ARROWS = {
     "data.store": "",
     "data": "masks data.shapes data.store",
     "records": "setup",
-    "scoring": "data metrics setup",
+    "integrations.formats": "data masks",
+    "scoring": "data integrations.formats metrics setup",
     "study": "data metrics records scoring",
     "engine.process": "",
     "engine.training.clips": "data masks",
@@ -50,7 +51,8 @@ ARROWS = {
     "report.videos setup",
     "gate": "data records report.tables scoring setup study",
     "integrations": "",
-    "cli": "data engine engine.contract engine.process engine.speed gate masks records report report.papers "
+    "cli": "data engine engine.contract engine.process engine.speed gate integrations.formats masks records "
+    "report report.papers "
     "report.speed report.tables report.terminal scoring setup study",
 }
 # torch is loaded by these alone: everything else works without it, and --help answers at once
