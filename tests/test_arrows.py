@@ -50,8 +50,9 @@ ARROWS = {
     "report": "data records report.formats report.plots report.speed report.tables report.terminal "
     "report.videos setup",
     "gate": "data records report.tables scoring setup study",
-    "integrations": "",
-    "cli": "data engine engine.contract engine.process engine.speed gate integrations.formats masks records "
+    "integrations": "data engine.process integrations.formats records scoring",
+    "cli": "data engine engine.contract engine.process engine.speed gate integrations integrations.formats "
+    "masks records "
     "report report.papers "
     "report.speed report.tables report.terminal scoring setup study",
 }

@@ -22,7 +22,8 @@ ADDED_LATER: Mapping[str, bool] = MappingProxyType({"added_later": True})
 only where it differs from its default, which has to mean what was done before, so that the values and hashes
 of older records stay those of the same configuration today."""
 
-Paradigm = Literal["tracking by detection", "query propagation", "clip-level"]
+Paradigm = str
+"""Any words that are not empty; ours are `tracking by detection`, `query propagation` and `clip-level`."""
 ChoiceSource = Literal["paper", "public code", "ours"]
 
 

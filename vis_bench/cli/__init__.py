@@ -14,6 +14,7 @@ from vis_bench.cli.data import data_app
 from vis_bench.cli.eval import eval_
 from vis_bench.cli.explain import explain
 from vis_bench.cli.gate import gate
+from vis_bench.cli.import_ import import_
 from vis_bench.cli.methods import methods_app
 from vis_bench.cli.reassociate import reassociate
 from vis_bench.cli.report import report
@@ -54,7 +55,7 @@ def _application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(root)
-    for command in (run, explain, eval_, reassociate, gate, report, reproduce, compare, speed):
+    for command in (run, explain, eval_, import_, reassociate, gate, report, reproduce, compare, speed):
         app.command(command.__name__.rstrip("_"))(command)
     app.add_typer(data_app, name="data")
     app.add_typer(methods_app, name="methods")

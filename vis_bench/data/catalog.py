@@ -116,6 +116,28 @@ def open_dataset(
     return _open_path(_existing_path(name), split, cache)
 
 
+def open_recorded(
+    place: str, split: str, data_root: Path | None = None, recorded: str | None = None
+) -> Dataset:
+    """The data of a record: by name or path, its split; a file is that split whatever its name says.
+
+    recorded: the name in the record. Where `place` is a file of truth without frames beside it, the frames
+    are those of that named data set, if it is here. Raises as `open_dataset`.
+    """
+    path = Path(place)
+    if place in known_datasets() or not path.is_file():
+        return open_dataset(place, split, data_root)
+    opened = replace(open_dataset(path), split=split)
+    if opened.image_root is not None or recorded not in OFFICIAL:
+        return opened
+    root = _data_root(data_root)
+    file_split = _OFFICIAL_SPLITS.get(split)
+    if root is None or file_split is None:
+        return opened
+    first = opened.videos[0].file_names[0]
+    return replace(opened, image_root=official_image_root(OFFICIAL[recorded], root, file_split, first))
+
+
 def describe_datasets(data_root: Path | None = None) -> list[tuple[str, str, str]]:
     """(name, status, where) of every named dataset, by looking at folders only; no file is opened."""
     root = _data_root(data_root)

@@ -57,7 +57,8 @@ class Record(_Strict):
     set by hand with --set. look_ahead_frames: frames beyond t that were read before the result of frame t,
     at most over all videos. error_code: exit code of the error of a failed run (3 data, 4 the method).
     precision: word of --precision that it was trained and tracked with. initial_weights: SHA-256 of the file
-    given with --weights.
+    given with --weights. foreign: predictions that were made elsewhere and imported; nothing is known of
+    their training, `online` is None, and the protocol is `none`.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -67,7 +68,7 @@ class Record(_Strict):
     config: str
     title: str
     paradigm: str
-    online: bool
+    online: bool | None
     paper: str
     licence: str
     config_values: dict[str, Any]
@@ -97,6 +98,7 @@ class Record(_Strict):
     versions: dict[str, str] = Field(default_factory=dict)
     git: dict[str, Any] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    foreign: bool = False
 
     def variant(self) -> str:
         """`method@config`."""

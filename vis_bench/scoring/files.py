@@ -24,7 +24,7 @@ Predictions = str | Path | Sequence[Mapping[str, Any]]
 """A file or folder of any format (docs/formats.md), or the parsed content of a results file:
 [{video_id, category_id, score, segmentations}, ...]."""
 Truth = str | Path | Mapping[str, Any] | Dataset
-"""A file or folder of any format, the parsed content {videos, categories, annotations}, or an opened data set."""
+"""A file or folder of any format, parsed {videos, categories, annotations}, or an opened data set."""
 
 
 def _nowhere(text: str) -> None:
@@ -108,7 +108,10 @@ def evaluation(
     format: str | None = None,
     say: Callable[[str], object] = _nowhere,
 ) -> Evaluation:
-    """As `evaluate`, with all that a summary needs. say: is told what kind of file it is, if not YouTube-VIS."""
+    """As `evaluate`, with all that a summary needs.
+
+    say: is told what kind of file it is, if not YouTube-VIS.
+    """
     chosen, kind = parse_metrics(metrics), parse_iou_type(iou_type)
     opened = open_truth(truth, dataset, split, data_root, say)
     tracks = read_predictions(predictions, opened, kind, ignore_unknown_categories, format, say)
