@@ -258,7 +258,9 @@ class MethodSpec:
     called as `callable(config, num_classes)`. choices: the open points of the paper. convert_weights:
     `module:callable` that maps a published checkpoint's state dict onto this method's names, or None.
     schedules: dotted keys to change in the configuration `paper`, by name of the data set that is trained on,
-    where a paper or its public code has another schedule there. gpu_precision: word of --precision that is
+    where a paper or its public code has another schedule there. track_cap: (dotted key of the
+    most tracks that are put out, whether it counts in a video or a frame), used in tracking alone: what
+    `--max-tracks` sets, None for a method without such a cap. gpu_precision: word of --precision that is
     meant on GPUs when none is given. mac_count: how the method's
     cost per frame is counted. associate, summarise: for a method that detects
     first and associates then, `module:callable` of its association alone, importable without torch, so that
@@ -273,6 +275,7 @@ class MethodSpec:
     build: str | Callable[[Any, int], Any]
     convert_weights: str | None = None
     gpu_precision: str = "fp32"
+    track_cap: tuple[str, Literal["video", "frame"]] | None = None
     schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     mac_count: MacCount = field(default_factory=MacCount)

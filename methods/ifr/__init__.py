@@ -19,6 +19,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("top_k", "video"),
     build="methods.ifr.model:Ifr",
     variants=VARIANTS,
     gpu_precision="fp16",

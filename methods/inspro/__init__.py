@@ -16,6 +16,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("tracks_per_video", "video"),
     build="methods.inspro.model:InsPro",
     variants=VARIANTS,
     mac_count=MacCount(overrides={"presence_threshold": 0.0}),

@@ -16,6 +16,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("detections_per_frame", "frame"),
     build="methods.inspro_tbd.model:InsProTbd",
     variants=VARIANTS,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),

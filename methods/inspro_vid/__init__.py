@@ -17,6 +17,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("tracks_per_video", "video"),
     build="methods.inspro_vid.model:build",
     variants=VARIANTS,
 )

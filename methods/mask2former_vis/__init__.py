@@ -17,6 +17,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("top_k", "video"),
     build="methods.mask2former_vis.model:Mask2FormerVis",
     convert_weights="methods.mask2former_vis.checkpoint:from_reference",
     variants=VARIANTS,

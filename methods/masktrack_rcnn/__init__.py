@@ -15,6 +15,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("detections_per_frame", "frame"),
     build="methods.masktrack_rcnn.model:MaskTrackRcnn",
     variants=VARIANTS,
     # random weights propose the same box often, and random embeddings claim the same track; what is refused

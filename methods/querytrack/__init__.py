@@ -15,6 +15,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("detections_per_frame", "frame"),
     build="methods.querytrack.model:QueryTrack",
     convert_weights="methods.querytrack.checkpoint:from_queryinst",
     variants=VARIANTS,

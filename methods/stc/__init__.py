@@ -15,6 +15,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("detections_per_frame", "frame"),
     build="methods.stc.model:Stc",
     variants=VARIANTS,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),

@@ -75,6 +75,12 @@ def run(
         str | None,
         typer.Option(metavar="coco:PATH", help="COCO images to train on too, by annotation file or folder."),
     ] = None,
+    max_tracks: Annotated[
+        int | None, typer.Option(min=1, help="Most tracks a video or frame, as the method counts.  [10]")
+    ] = None,
+    truth: Annotated[
+        str | None, typer.Option(help="Truth of the evaluated split, where it is hidden (annotation file).")
+    ] = None,
     keep_frames: Annotated[
         bool, typer.Option("--keep-frames", help="Store the detections of every frame (for reassociate).")
     ] = False,
@@ -117,6 +123,9 @@ def run(
         def finished(self, sweep: Sweep, outcomes: Sequence[engine.Outcome]) -> None:
             for outcome in outcomes:
                 say(f"{'cached' if outcome.cached else outcome.record.status:<10} {outcome.run.run_dir}")
+                for note in outcome.record.notes:
+                    if note.startswith("the cap of"):
+                        say(f"vis-bench: {outcome.run.label}: {note}")
             used = sweep.settings.protocol
             protocols = {**installed_protocols(), (used.name, used.content_hash()): used}
             records = [outcome.record.model_dump(mode="json") for outcome in outcomes]
@@ -153,6 +162,8 @@ def run(
         data_root=data_root,
         extra_data=extra_data,
         keep_frames=keep_frames,
+        max_tracks=max_tracks,
+        truth=truth,
         watcher=shown,
     )
     for outcome in shown.failed:

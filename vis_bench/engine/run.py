@@ -29,7 +29,8 @@ class Settings:
 
     keep_frames: store the detections of every frame. It changes no number, so it is no part of a run's hash;
     nor are devices (of one run, the first is `device`), workers (processes that read clips, None for as many
-    as fit) and deterministic. precision: None is the method's own on this kind of device.
+    as fit) and deterministic. precision: None is the method's own on this kind of device. max_tracks: None
+    and 10 leave the configurations as they are. truth: of the evaluated split, where the user has it.
     """
 
     dataset: str
@@ -49,6 +50,8 @@ class Settings:
     workers: int | None = None
     precision: str | None = None
     deterministic: bool = False
+    max_tracks: int | None = None
+    truth: Path | None = None
 
     @property
     def train_dataset(self) -> str:
@@ -103,6 +106,8 @@ def run(
     data_root: str | Path | None = None,
     extra_data: str | None = None,
     keep_frames: bool = False,
+    max_tracks: int | None = None,
+    truth: str | Path | None = None,
     watcher: Watcher | None = None,
 ) -> list[Record]:
     """Train, track and score methods on a data set; one record per method and seed, in that order.
@@ -118,7 +123,9 @@ def run(
     `tf32`, `bf16` or `fp16`, None for the method's own on this kind of device. deterministic: on GPUs, use
     deterministic operations where there are some. limit: evaluate only the first videos. weights: checkpoint
     to start from; train: False scores it as it is. extra_data: `coco:PATH`, images to train on too.
-    keep_frames: store the detections of every frame. watcher: hears of plan and outcomes.
+    keep_frames: store the detections of every frame. max_tracks: most tracks a video or frame, as the
+    method counts; None for the usual 10. truth: annotation file of a split whose truth is hidden.
+    watcher: hears of plan and outcomes.
 
     A run that fails has a record with status `failed` and its error; the others go on. In a script that is
     run as a file, call it below `if __name__ == "__main__":`, since runs have processes of their own. Raises
@@ -143,6 +150,8 @@ def run(
     if precision is not None:
         require_precision(precision, chosen_devices.slots[0][0])
     resolved = _with_extra(_protocol(str(dataset), protocol, quick), extra_data)
+    if max_tracks is not None and max_tracks < 1:
+        raise UsageError(f"--max-tracks {max_tracks}: at least 1 is needed.")
     if weights is not None and not Path(weights).is_file():
         raise DataError(f"{weights}: no such checkpoint (--weights).")
     settings = Settings(
@@ -162,6 +171,8 @@ def run(
         workers=default_workers(chosen_devices) if workers is None else workers,
         precision=precision,
         deterministic=deterministic,
+        max_tracks=max_tracks,
+        truth=_path(truth),
     )
     data = open_data(settings)
     runs = plan_runs(names, chosen_seeds, settings, data)
