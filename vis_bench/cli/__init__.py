@@ -21,6 +21,7 @@ from vis_bench.cli.report import report
 from vis_bench.cli.reproduce import reproduce
 from vis_bench.cli.run import run
 from vis_bench.cli.speed import speed
+from vis_bench.cli.submit import submit
 from vis_bench.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNEXPECTED, VisBenchError
 
 
@@ -55,7 +56,19 @@ def _application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(root)
-    for command in (run, explain, eval_, import_, reassociate, gate, report, reproduce, compare, speed):
+    for command in (
+        run,
+        explain,
+        eval_,
+        import_,
+        reassociate,
+        gate,
+        report,
+        reproduce,
+        compare,
+        speed,
+        submit,
+    ):
         app.command(command.__name__.rstrip("_"))(command)
     app.add_typer(data_app, name="data")
     app.add_typer(methods_app, name="methods")
