@@ -36,6 +36,7 @@ ARROWS = {
     "engine.training": "data engine.process engine.training.clips records setup",
     "engine": "data data.shapes engine.process engine.training engine.training.clips masks records scoring "
     "setup study",
+    "engine.videos": "data engine engine.process records setup",
     "engine.contract": "data engine engine.training engine.training.clips scoring setup",
     "engine.speed": "data engine engine.process engine.training masks records setup",
     "report.tables": "records setup",
@@ -51,10 +52,9 @@ ARROWS = {
     "report.videos setup",
     "gate": "data records report.tables scoring setup study",
     "integrations": "data engine.process integrations.formats records scoring",
-    "cli": "data engine engine.contract engine.process engine.speed gate integrations integrations.formats "
-    "masks records "
-    "report report.papers "
-    "report.speed report.tables report.terminal scoring setup study",
+    "cli": "data engine engine.contract engine.process engine.speed engine.videos gate integrations "
+    "integrations.formats masks records report report.formats report.papers report.speed report.tables "
+    "report.terminal report.videos scoring setup study",
 }
 # torch is loaded by these alone: everything else works without it, and --help answers at once
 MAY_IMPORT_TORCH = ("engine", "integrations", "weights")

@@ -22,6 +22,7 @@ from vis_bench.cli.reproduce import reproduce
 from vis_bench.cli.run import run
 from vis_bench.cli.speed import speed
 from vis_bench.cli.submit import submit
+from vis_bench.cli.track import track
 from vis_bench.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNEXPECTED, VisBenchError
 
 
@@ -68,6 +69,7 @@ def _application() -> typer.Typer:
         compare,
         speed,
         submit,
+        track,
     ):
         app.command(command.__name__.rstrip("_"))(command)
     app.add_typer(data_app, name="data")

@@ -295,7 +295,7 @@ def _initialise(run: RunSpec, spec: MethodSpec, model: Any, progress: Progress) 
     if initial is not None:
         model.backbone.load_state_dict(dict(initial))
     if run.settings.weights is not None:
-        _load_given(model, spec, run.settings.weights, strict=not run.settings.train)
+        load_given(model, spec, run.settings.weights, strict=not run.settings.train)
 
 
 def _train_job(run: RunSpec, data: OpenedData) -> TrainJob:
@@ -321,7 +321,7 @@ def _weight_notes(settings: Settings) -> list[str]:
     return notes if settings.train else [*notes, "not trained: --no-train"]
 
 
-def _load_given(model: torch.nn.Module, spec: MethodSpec, path: Path, strict: bool) -> None:
+def load_given(model: torch.nn.Module, spec: MethodSpec, path: Path, strict: bool) -> None:
     """Load --weights: exactly when it is scored as it is, the fitting part when training starts from it."""
     state = load_weights(path)
     own = model.state_dict()
