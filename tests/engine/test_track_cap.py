@@ -1,4 +1,4 @@
-"""`--max-tracks`: raised where asked, said where it cuts, no part of a record or hash where it is the usual."""
+"""`--max-tracks`: raised where asked, said where it cuts, in no record or hash where it is the usual."""
 
 import json
 from pathlib import Path

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from contents import CATEGORIES, contents, expected, seen
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ytvis_files import payload, write_json
 
+from vis_bench.data.ytvis import read_dataset
 from vis_bench.integrations.formats.content import Content, as_dataset
 from vis_bench.integrations.formats.convert import convert, only_video
 from vis_bench.integrations.formats.lost import holdable
@@ -25,8 +28,6 @@ TRUTH = [name for name in FORMATS if name != "ytvis-results"]
 def one_class(content: Content) -> Dataset:
     """The truth that predictions without classes can be about."""
     truth = as_dataset(content, "t", "t", "")
-    from dataclasses import replace
-
     return replace(truth, categories=CATEGORIES[:1])
 
 
@@ -39,7 +40,7 @@ def written(content: Content, format_: Format, folder: str) -> Path:
 
 
 @pytest.mark.parametrize("name", PREDICTIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_predictions_come_back(name: str, data: st.DataObject) -> None:
     format_ = FORMATS[name]
@@ -59,7 +60,7 @@ def test_predictions_come_back(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", TRUTH)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_truth_comes_back(name: str, data: st.DataObject) -> None:
     format_ = FORMATS[name]
@@ -96,7 +97,7 @@ def test_truth_comes_back(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, one in FORMATS.items() if one.boxes and name != "cvat"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(content=contents(scores=True, boxes=True))
 def test_boxes_without_masks_come_back(name: str, content: Content) -> None:
     format_ = FORMATS[name]
@@ -109,7 +110,7 @@ def test_boxes_without_masks_come_back(name: str, content: Content) -> None:
     assert seen(back, format_) == expected(content, format_, with_scores=scored)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(content=contents(scores=False, videos=1, boxes=True))
 def test_boxes_of_cvat_come_back_to_rounding(content: Content) -> None:
     if not content.objects:
@@ -122,7 +123,7 @@ def test_boxes_of_cvat_come_back_to_rounding(content: Content) -> None:
     assert seen(back, FORMATS["cvat"]) == expected(content, FORMATS["cvat"], with_scores=False)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(content=contents(scores=False))
 def test_one_video_alone(content: Content) -> None:
     video = content.videos[-1]
@@ -132,13 +133,7 @@ def test_one_video_alone(content: Content) -> None:
 
 
 def test_a_zip_with_results_gives_the_same_predictions(tmp_path: Path) -> None:
-    truth = Path(__file__).parents[2] / "data"
-    assert truth.is_dir()
-    from ytvis_files import payload, write_json
-
     write_json(tmp_path / "t.json", payload())
-    from vis_bench.data.ytvis import read_dataset
-
     dataset = read_dataset(tmp_path / "t.json", None, "t", "t")
     write_json(
         tmp_path / "p.json",

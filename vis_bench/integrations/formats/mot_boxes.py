@@ -143,6 +143,8 @@ def _classes(
     entries: list[Entry], reference: Dataset | None, where: str
 ) -> tuple[tuple[Category, ...], list[Entry]]:
     """The classes of a file, and its entries under them; -1 is the only class, or that of the truth."""
+    if reference is not None and not entries:
+        return reference.categories, entries
     numbers = sorted({entry.category_id for entry in entries})
     if not any(number > 0 for number in numbers):
         classes, category_id = only_class(reference, where)

@@ -14,6 +14,7 @@ from vis_bench.errors import DataError, UsageError
 from vis_bench.files import parse_json, read_bytes, sha256
 from vis_bench.integrations.formats import ytvis
 from vis_bench.integrations.formats.content import Content
+from vis_bench.integrations.formats.mot_boxes import INFO_NAME
 from vis_bench.integrations.formats.mots_png import MODES as SIXTEEN_BIT
 from vis_bench.integrations.formats.table import FORMATS, Format, format_named
 from vis_bench.types import Dataset
@@ -130,6 +131,8 @@ def _kind_of_folder(path: Path) -> Format:
             raise DataError(f"{pictures}: damaged image ({error}).") from None
     if texts:
         return _kind_of_text(texts[0])
+    if next(path.rglob(INFO_NAME), None) is not None:
+        return FORMATS["mot"]
     if (
         jsons is not None
         and kind_of_payload(parse_json(read_bytes(jsons), str(jsons)), str(jsons)).name == "sav"
