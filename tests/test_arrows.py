@@ -28,7 +28,8 @@ ARROWS = {
     "data.store": "",
     "data": "masks data.shapes data.store",
     "records": "setup",
-    "scoring": "data metrics setup",
+    "integrations.formats": "data masks",
+    "scoring": "data integrations.formats metrics setup",
     "study": "data metrics records scoring",
     "weights": "records setup",
     "engine.process": "",
@@ -36,6 +37,7 @@ ARROWS = {
     "engine.training": "data engine.process engine.training.clips records setup weights",
     "engine": "data data.shapes engine.process engine.training engine.training.clips masks records scoring "
     "setup study weights",
+    "engine.videos": "data engine engine.process records setup weights",
     "engine.contract": "data engine engine.training engine.training.clips masks scoring setup",
     "engine.speed": "data engine engine.process engine.training masks records setup weights",
     "report.tables": "records setup",
@@ -50,9 +52,10 @@ ARROWS = {
     "report": "data records report.formats report.plots report.speed report.tables report.terminal "
     "report.videos setup",
     "gate": "data records report.tables scoring setup study",
-    "integrations": "",
-    "cli": "data engine engine.contract engine.process engine.speed gate masks records report report.papers "
-    "report.speed report.tables report.terminal scoring setup study weights",
+    "integrations": "data engine.process integrations.formats records scoring",
+    "cli": "data engine engine.contract engine.process engine.speed engine.videos gate integrations "
+    "integrations.formats masks records report report.formats report.papers report.speed report.tables "
+    "report.terminal report.videos scoring setup study weights",
 }
 # torch is loaded by these alone: everything else works without it, and --help answers at once
 MAY_IMPORT_TORCH = ("engine", "integrations", "weights")

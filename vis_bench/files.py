@@ -63,7 +63,11 @@ def read_bytes(path: Path) -> bytes:
 
 def read_json(path: Path) -> Any:
     """Parse a JSON file, gzip or plain. Raises DataError with line and column when it is malformed."""
-    raw = read_bytes(path)
+    return parse_json(read_bytes(path), str(path))
+
+
+def parse_json(raw: bytes, path: str) -> Any:
+    """Parse the bytes of a JSON file; path: its name in errors. Raises DataError as `read_json`."""
     parser = json_parser()
     if parser is not None:
         try:

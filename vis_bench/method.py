@@ -22,7 +22,8 @@ ADDED_LATER: Mapping[str, bool] = MappingProxyType({"added_later": True})
 only where it differs from its default, which has to mean what was done before, so that the values and hashes
 of older records stay those of the same configuration today."""
 
-Paradigm = Literal["tracking by detection", "query propagation", "clip-level"]
+Paradigm = str
+"""Any words that are not empty; ours are `tracking by detection`, `query propagation` and `clip-level`."""
 ChoiceSource = Literal["paper", "public code", "ours"]
 
 
@@ -326,7 +327,9 @@ class MethodSpec:
     where a paper or its public code has another schedule there. phase_keys: dotted keys of the parts of a
     configuration that hold `iterations`, `warmup_iterations` and `lr_steps` of each phase, so that a protocol
     can set them. detection_frames: from (configuration, number of a phase) to the frames of its clips that
-    have a detection loss; None is all of them. image_stage: None starts from the backbone. gpu_precision:
+    have a detection loss; None is all of them. image_stage: None starts from the backbone. track_cap:
+    (dotted key of the most tracks that are put out, whether it counts in a video or a frame), used in
+    tracking alone: what `--max-tracks` sets, None for a method without such a cap. gpu_precision:
     word of --precision that is meant on GPUs when none is given. mac_count: how the method's cost per frame
     is counted. associate, summarise: for a method that detects first and associates then, `module:callable`
     of its association alone, importable without torch, so that stored frame predictions of any method can be
@@ -342,6 +345,7 @@ class MethodSpec:
     sources: str | None = None
     start: StartRules = field(default_factory=StartRules)
     gpu_precision: str = "fp32"
+    track_cap: tuple[str, Literal["video", "frame"]] | None = None
     schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     phase_keys: tuple[str, ...] = ("train",)

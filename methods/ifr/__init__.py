@@ -20,6 +20,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("top_k", "video"),
     build="methods.ifr.model:Ifr",
     sources="methods.ifr.checkpoint:sources",
     start=StartRules(

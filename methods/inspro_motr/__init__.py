@@ -18,6 +18,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("tracks_per_video", "video"),
     build="methods.inspro_motr.model:InsProMotr",
     sources="methods.inspro.checkpoint:sources",
     start=START,

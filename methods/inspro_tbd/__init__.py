@@ -18,6 +18,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("detections_per_frame", "frame"),
     build="methods.inspro_tbd.model:InsProTbd",
     sources="methods.inspro.checkpoint:sources",
     start=START,

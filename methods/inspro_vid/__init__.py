@@ -19,6 +19,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("tracks_per_video", "video"),
     build="methods.inspro_vid.model:build",
     sources="methods.inspro.checkpoint:box_sources",
     start=START,

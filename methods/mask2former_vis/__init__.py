@@ -18,6 +18,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("top_k", "video"),
     build="methods.mask2former_vis.model:Mask2FormerVis",
     sources="methods.mask2former_vis.checkpoint:sources",
     start=StartRules(class_heads=(ClassHead(r"decoder\.class_head\.", background="last"),)),

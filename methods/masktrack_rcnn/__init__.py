@@ -16,6 +16,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("detections_per_frame", "frame"),
     build="methods.masktrack_rcnn.model:MaskTrackRcnn",
     sources="methods.masktrack_rcnn.checkpoint:sources",
     start=StartRules(

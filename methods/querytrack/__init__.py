@@ -16,6 +16,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("detections_per_frame", "frame"),
     build="methods.querytrack.model:QueryTrack",
     sources="methods.querytrack.checkpoint:sources",
     start=StartRules(

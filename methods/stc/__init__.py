@@ -16,6 +16,7 @@ SPEC = MethodSpec(
     ),
     configs=CONFIGS,
     choices=CHOICES,
+    track_cap=("detections_per_frame", "frame"),
     build="methods.stc.model:Stc",
     sources="methods.stc.checkpoint:sources",
     start=StartRules(may_miss=(r"tracking\.",), class_heads=(ClassHead(r"detection\.classes\."),)),

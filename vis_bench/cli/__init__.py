@@ -15,6 +15,7 @@ from vis_bench.cli.data import data_app
 from vis_bench.cli.eval import eval_
 from vis_bench.cli.explain import explain
 from vis_bench.cli.gate import gate
+from vis_bench.cli.import_ import import_
 from vis_bench.cli.methods import methods_app
 from vis_bench.cli.pretrain import pretrain
 from vis_bench.cli.reassociate import reassociate
@@ -22,6 +23,8 @@ from vis_bench.cli.report import report
 from vis_bench.cli.reproduce import reproduce
 from vis_bench.cli.run import run
 from vis_bench.cli.speed import speed
+from vis_bench.cli.submit import submit
+from vis_bench.cli.track import track
 from vis_bench.cli.weights import weights_app
 from vis_bench.errors import (
     EXIT_BROKEN_PIPE,
@@ -64,7 +67,21 @@ def _application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(root)
-    for command in (run, pretrain, explain, eval_, reassociate, gate, report, reproduce, compare, speed):
+    for command in (
+        run,
+        pretrain,
+        explain,
+        eval_,
+        import_,
+        reassociate,
+        gate,
+        report,
+        reproduce,
+        compare,
+        speed,
+        submit,
+        track,
+    ):
         app.command(command.__name__.rstrip("_"))(command)
     app.add_typer(data_app, name="data")
     app.add_typer(methods_app, name="methods")

@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from vis_bench.cli.options import DataRoot, Jobs, JsonFile, Threshold, put_json
+from vis_bench.cli.options import DataRoot, IouType, Jobs, JsonFile, Threshold, TruthFile, put_json, say
 
 
 def compare(
     names: Annotated[
         list[str],
-        typer.Argument(metavar="A B [C...]", help="Methods as tables name them, or run directories."),
+        typer.Argument(
+            metavar="A B [C...]", help="Methods as tables name them, run directories, or (--truth) files."
+        ),
     ],
     metric: Annotated[
         str, typer.Option(help="AP, AP50, AR10, fAP, IDF1, MOTA, HOTA, ... as in tables.")
@@ -33,6 +35,8 @@ def compare(
     json_: JsonFile = None,
     jobs: Jobs = 1,
     data_root: DataRoot = None,
+    truth: TruthFile = None,
+    iou_type: IouType = "segm",
 ) -> None:
     """Say which method is better, by how much, and whether other seeds and videos would agree.
 
@@ -42,6 +46,7 @@ def compare(
     Examples:
       vis-bench compare stc inspro
       vis-bench compare inspro inspro@A inspro@B --metric AP50
+      vis-bench compare a.json b.json --truth instances_val.json
       vis-bench compare runs-old/stc runs-new/stc --margin 1
     """
     from vis_bench.files import require_target
@@ -61,6 +66,9 @@ def compare(
         jobs=jobs,
         data_root=data_root,
         threshold=threshold,
+        truth=truth,
+        iou_type=iou_type,
+        say=say,
     )
     if not put_json(json_, as_json(found)):
         typer.echo(comparison_text(found))

@@ -1,4 +1,4 @@
-"""vis-bench data ls, verify, stats."""
+"""vis-bench data ls, verify, stats, convert."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vis_bench.cli.options import DataRoot, SplitByDataset, optional_path
+from vis_bench.cli.options import DataRoot, Dataset, Split, SplitByDataset, TruthFile, optional_path, say
 
 data_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, verify and describe datasets."
@@ -64,6 +64,45 @@ def data_stats(
     place = optional_path(data_root)
     stats = dataset_stats(catalog.open_dataset(dataset, split or catalog.default_split(dataset), place))
     typer.echo(dump_json(stats, indent=1) if json_ else "\n".join(_lines(stats)))
+
+
+@data_app.command("convert")
+def data_convert(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="File or folder.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="New file or folder.")],
+    format_: Annotated[str | None, typer.Option("--format", help="Format of FROM.  [recognised]")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Format of TO.  [by its name]")] = None,
+    video: Annotated[str | None, typer.Option(help="Convert this video alone.")] = None,
+    truth: TruthFile = None,
+    dataset: Dataset = None,
+    split: Split = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Convert annotations or predictions; what the target cannot hold is said.
+
+    Formats: ytvis, ytvis-results, coco-video, tao, burst, mots-txt, mots-png, davis, sav, mot, cvat.
+    Predictions need the truth that they are about (--truth or --dataset), except COCO-video, TAO and BURST.
+
+    \b
+    Examples:
+      vis-bench data convert cvat.xml instances_val.json
+      vis-bench data convert results.json mots --to mots-txt --truth instances_val.json
+    """
+    from pathlib import Path
+
+    from vis_bench.integrations.formats.convert import convert
+    from vis_bench.scoring.files import open_reference
+
+    reference = open_reference(truth, dataset, split, data_root, say) if truth or dataset else None
+    found = convert(
+        Path(source), Path(target), source_format=format_, target_format=to, reference=reference, video=video
+    )
+    say(f"{source}: read as {found.source.title} (--format {found.source.name})")
+    for note in found.notes:
+        say(f"{source}: {note}")
+    for loss in found.lost:
+        say(f"lost in {found.target.title}: {loss}")
+    typer.echo(f"{target}: {found.target.title}, {found.videos} videos, {found.objects} objects")
 
 
 def _lines(value: dict[str, Any], indent: str = "") -> list[str]:

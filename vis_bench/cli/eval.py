@@ -9,6 +9,7 @@ import typer
 from vis_bench.cli.options import (
     DataRoot,
     Dataset,
+    Format,
     IouType,
     Jobs,
     JsonFile,
@@ -16,6 +17,7 @@ from vis_bench.cli.options import (
     Split,
     TruthFile,
     put_json,
+    say,
 )
 
 
@@ -34,13 +36,15 @@ def eval_(
     ] = False,
     jobs: Jobs = 1,
     data_root: DataRoot = None,
+    format_: Format = None,
 ) -> None:
-    """Score predictions in the YouTube-VIS results format. Needs no torch and no GPU.
+    """Score predictions: YouTube-VIS results, COCO-video, MOTS, DAVIS, BURST, ... Needs no torch and no GPU.
 
     \b
     Examples:
       vis-bench eval results.json --dataset ytvis21
       vis-bench eval results.json.gz --truth instances_val.json --json metrics.json
+      vis-bench eval mots/ --truth instances_val.json --format mots-txt
       vis-bench eval boxes.json --dataset ytvis21 --iou-type bbox
     """
     from vis_bench.files import require_target
@@ -60,6 +64,8 @@ def eval_(
         ignore_unknown_categories=ignore_unknown_categories,
         jobs=jobs,
         data_root=data_root,
+        format=format_,
+        say=say,
     )
     if not found.tracks:
         typer.echo(f"vis-bench: warning: {predictions} holds no predictions; the score is 0.", err=True)

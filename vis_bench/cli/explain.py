@@ -9,12 +9,14 @@ import typer
 from vis_bench.cli.options import (
     DataRoot,
     Dataset,
+    Format,
     IouType,
     JsonFile,
     PredictionsFile,
     Split,
     TruthFile,
     put_json,
+    say,
 )
 
 
@@ -29,6 +31,7 @@ def explain(
     ] = None,
     iou_type: IouType = "segm",
     data_root: DataRoot = None,
+    format_: Format = None,
 ) -> None:
     """Say why predictions score what they score: oracles, errors, slices, costly videos.
 
@@ -48,6 +51,8 @@ def explain(
         iou_type=iou_type,
         events=events,
         data_root=data_root,
+        format=format_,
+        say=say,
     )
     if not put_json(json_, result):
         typer.echo(explanation_text(result))

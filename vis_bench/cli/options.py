@@ -18,6 +18,9 @@ DataRoot = Annotated[
 ]
 Dataset = Annotated[str | None, typer.Option("--dataset", "-d", help="Dataset by name or path.")]
 Device = Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu or cuda[:n].")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="Format of the predictions.  [default: recognised]")
+]
 IouType = Annotated[str, typer.Option(help="segm: `segmentations`; bbox: `bboxes` (x, y, width, height).")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes that share the videos.")]
 JsonFile = Annotated[
@@ -27,7 +30,12 @@ MethodName = Annotated[str, typer.Argument(help="Method, NAME@CONFIG, or path/to
 PlaceOfVideos = Annotated[
     str | None, typer.Option("--dataset", "-d", help="Where the videos are, for runs made on a path.")
 ]
-PredictionsFile = Annotated[str, typer.Argument(metavar="PREDICTIONS.json[.gz]")]
+PredictionsFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="PREDICTIONS", help="Results JSON, gzip or zip, or any format of docs/formats.md."
+    ),
+]
 PrintJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Split = Annotated[str | None, typer.Option(help="Split of the dataset.")]
 SplitByDataset = Annotated[str | None, typer.Option(help="Split.  [default: by dataset]")]
@@ -37,7 +45,7 @@ Threshold = Annotated[
         help="Score of tracks in IDF1, MOTA, IDs, HOTA: 0, 0.1, 0.3, 0.5.  [default: operating points]"
     ),
 ]
-TruthFile = Annotated[str | None, typer.Option(help="Truth file (instances JSON, gzip or not).")]
+TruthFile = Annotated[str | None, typer.Option(help="Truth: a file or folder of any format.")]
 
 
 def optional_path(text: str | None) -> Path | None:

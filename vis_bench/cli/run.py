@@ -91,6 +91,12 @@ def run(
         bool,
         typer.Option("--image-stage/--no-image-stage", help="Start from single images, or from a backbone."),
     ] = True,
+    max_tracks: Annotated[
+        int | None, typer.Option(min=1, help="Most tracks a video or frame, as the method counts.  [10]")
+    ] = None,
+    truth: Annotated[
+        str | None, typer.Option(help="Truth of the evaluated split, where it is hidden (annotation file).")
+    ] = None,
     keep_frames: Annotated[
         bool, typer.Option("--keep-frames", help="Store the detections of every frame (for reassociate).")
     ] = False,
@@ -139,6 +145,9 @@ def run(
                 say(f"{'cached' if outcome.cached else outcome.record.status:<10} {outcome.run.run_dir}")
                 if outcome.record.start is not None:
                     _say_after("start", start_text(outcome.record.start))
+                for note in outcome.record.notes:
+                    if note.startswith("the cap of"):
+                        say(f"vis-bench: {outcome.run.label}: {note}")
             used = sweep.settings.protocol
             protocols = {**installed_protocols(), (used.name, used.content_hash()): used}
             records = [outcome.record.model_dump(mode="json") for outcome in outcomes]
@@ -180,6 +189,8 @@ def run(
         extra_data=extra_data,
         image_stage=image_stage,
         keep_frames=keep_frames,
+        max_tracks=max_tracks,
+        truth=truth,
         watcher=shown,
     )
     for outcome in shown.failed:

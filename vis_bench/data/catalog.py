@@ -9,6 +9,7 @@ from pathlib import Path
 from vis_bench.cache import default_cache_root
 from vis_bench.data.layouts import (
     OFFICIAL_FILES,
+    PARTS_OF_VALID,
     expected_tree,
     folder_splits,
     image_root_beside,
@@ -16,12 +17,12 @@ from vis_bench.data.layouts import (
     official_image_root,
     split_of_file,
 )
-from vis_bench.data.official import OFFICIAL, plain
-from vis_bench.data.splits import HELD_OUT_FRACTION, development_split, threshold_of
+from vis_bench.data.official import OFFICIAL, OfficialDataset, plain
+from vis_bench.data.splits import HELD_OUT_FRACTION, development_split, keep_videos, threshold_of
 from vis_bench.data.stored import open_annotations
 from vis_bench.data.ytvis import read_video_names
 from vis_bench.errors import DataError, UsageError, did_you_mean
-from vis_bench.types import Dataset
+from vis_bench.types import Category, Dataset
 
 DATA_ROOT_VARIABLE = "VIS_BENCH_DATA"
 # Which official file each split is read from. `val` is what papers call the official validation set.
@@ -31,6 +32,8 @@ _OFFICIAL_SPLITS = {
     "train-full": "train",
     "valid": "valid",
     "val": "valid",
+    "valid-short": "valid-short",
+    "valid-long": "valid-long",
     "test": "test",
 }
 _SHAPES_SPLITS = {
@@ -47,13 +50,20 @@ def known_datasets() -> tuple[str, ...]:
     return (*OFFICIAL, *_SHAPES_SPLITS)
 
 
+def official_names() -> tuple[str, ...]:
+    """Names of the official data sets."""
+    return tuple(OFFICIAL)
+
+
 def class_names(name: str) -> tuple[str, ...]:
     """Class names of a named dataset in the order of its labels; needs no data on disk.
 
     Raises UsageError for an unknown name.
     """
-    if name in OFFICIAL:
+    if name in OFFICIAL and OFFICIAL[name].class_names:
         return OFFICIAL[name].class_names
+    if name in OFFICIAL:
+        raise UsageError(f"{name}: its classes stand in its annotation file alone. Name another data set.")
     if name in _SHAPES_SPLITS:
         from vis_bench.data.shapes import CLASS_NAMES
 
@@ -64,11 +74,12 @@ def class_names(name: str) -> tuple[str, ...]:
 def default_split(name_or_path: str) -> str:
     """The split to evaluate on when none is given.
 
-    `devval` for the official datasets, `test` for the shapes; for a path `val`, `valid` or `test`, whichever
-    comes first, else its only split. Raises UsageError when that leaves a choice, DataError as open_dataset.
+    `devval` for the official datasets, `valid` where its truth is public, `test` for the shapes; for a path
+    `val`, `valid` or `test`, whichever comes first, else its only split. Raises UsageError when that leaves a
+    choice, DataError as open_dataset.
     """
     if name_or_path in OFFICIAL:
-        return "devval"
+        return "valid" if OFFICIAL[name_or_path].public_truth else "devval"
     if name_or_path in _SHAPES_SPLITS:
         return "test"
     path = _existing_path(name_or_path)
@@ -127,6 +138,28 @@ def coco_folder(data_root: Path | None = None) -> Path | None:
     return folder if found and any(path.is_dir() for path in images) else None
 
 
+def open_recorded(
+    place: str, split: str, data_root: Path | None = None, recorded: str | None = None
+) -> Dataset:
+    """The data of a record: by name or path, its split; a file is that split whatever its name says.
+
+    recorded: the name in the record. Where `place` is a file of truth without frames beside it, the frames
+    are those of that named data set, if it is here. Raises as `open_dataset`.
+    """
+    path = Path(place)
+    if place in known_datasets() or not path.is_file():
+        return open_dataset(place, split, data_root)
+    opened = replace(open_dataset(path), split=split)
+    if opened.image_root is not None or recorded not in OFFICIAL:
+        return opened
+    root = _data_root(data_root)
+    file_split = _OFFICIAL_SPLITS.get(split)
+    if root is None or file_split is None:
+        return opened
+    first = opened.videos[0].file_names[0]
+    return replace(opened, image_root=official_image_root(OFFICIAL[recorded], root, file_split, first))
+
+
 def describe_datasets(data_root: Path | None = None) -> list[tuple[str, str, str]]:
     """(name, status, where) of every named dataset, by looking at folders only; no file is opened."""
     root = _data_root(data_root)
@@ -157,11 +190,14 @@ def _data_root(data_root: Path | None) -> Path | None:
 
 def _open_official(name: str, split: str, data_root: Path | None, cache_root: Path | None) -> Dataset:
     dataset = OFFICIAL[name]
-    if split not in _OFFICIAL_SPLITS:
-        raise UsageError(f"{name} has no split {split!r}.{did_you_mean(split, _OFFICIAL_SPLITS)}")
+    known = _splits_of(dataset)
+    if split not in known:
+        raise UsageError(f"{name} has no split {split!r}.{did_you_mean(split, known)}")
     file_split = _OFFICIAL_SPLITS[split]
     root = _data_root(data_root)
     path = None if root is None else official_annotations(dataset, root, file_split)
+    if root is not None and path is None and file_split in PARTS_OF_VALID:
+        return _part_of_valid(file_split, root, cache_root)
     if root is None or path is None:
         looked = (
             f"not found below {root}" if root else f"no data root is given ({DATA_ROOT_VARIABLE} is not set)"
@@ -171,14 +207,56 @@ def _open_official(name: str, split: str, data_root: Path | None, cache_root: Pa
             f"Expected:\n{expected_tree(dataset)}\n"
             f"Point --data-root or the environment variable {DATA_ROOT_VARIABLE} at <data root>."
         )
-    label = {"train": "train-full", "valid": "valid", "test": "test"}[file_split]
+    label = "train-full" if file_split == "train" and not dataset.public_truth else file_split
     full = open_annotations(path, None, name, label, cache_root)
     _check_classes(full, path)
     first_frame = full.videos[0].file_names[0] if full.videos else None
-    full = replace(full, image_root=official_image_root(dataset, root, file_split, first_frame))
-    if split not in ("train", "devval"):
+    frames = "valid" if file_split in PARTS_OF_VALID else file_split
+    full = replace(full, image_root=official_image_root(dataset, root, frames, first_frame))
+    if dataset.one_class:
+        full = as_one_class(full)
+    if dataset.public_truth or split not in ("train", "devval"):
         return full
-    return development_split(full, split, _threshold_of_2019(root, cache_root) if name == "ytvis21" else None)
+    later = name in ("ytvis21", "ytvis22")
+    return development_split(full, split, _threshold_of_2019(root, cache_root) if later else None)
+
+
+def _splits_of(dataset: OfficialDataset) -> tuple[str, ...]:
+    """The splits of an official data set; what is held out of training only where the truth is hidden."""
+    left_out = {"devval", "train-full"} if dataset.public_truth else set()
+    if dataset.name != "ytvis22":
+        left_out |= set(PARTS_OF_VALID)
+    return tuple(split for split in _OFFICIAL_SPLITS if split not in left_out)
+
+
+def _part_of_valid(part: str, root: Path, cache_root: Path | None) -> Dataset:
+    """The short or the long videos of the validation set of 2022: those that 2021 has, and the others.
+
+    Raises DataError where the validation set of either year is missing.
+    """
+    whole = _open_official("ytvis22", "valid", root, cache_root)
+    old = official_annotations(OFFICIAL["ytvis21"], root, "valid")
+    if old is None:
+        raise DataError(
+            f"ytvis22 {part}: needs gt_short.json and gt_long.json in its folder, or the validation file of "
+            f"ytvis21 below {root}, whose videos are the short ones."
+        )
+    short = set(read_video_names(old))
+    wanted = frozenset(v.id for v in whole.videos if (v.name in short) == (part == "valid-short"))
+    if not wanted:
+        raise DataError(f"ytvis22 {part}: no video of the validation set of 2022 is one of these.")
+    return keep_videos(whole, part, wanted)
+
+
+def as_one_class(dataset: Dataset) -> Dataset:
+    """The same videos with every object of the one class `object`."""
+    tracks = dataset.tracks
+    only = Category(1, "object")
+    if dataset.categories == (only,):
+        return dataset
+    if tracks is not None:
+        tracks = tuple(replace(track, category_id=only.id) for track in tracks)
+    return replace(dataset, categories=(only,), tracks=tracks)
 
 
 def _threshold_of_2019(root: Path, cache_root: Path | None) -> str | None:
@@ -199,6 +277,8 @@ def _threshold_of_2019(root: Path, cache_root: Path | None) -> str | None:
 def _check_classes(dataset: Dataset, path: Path) -> None:
     """Refuse the file of another year: its ids mean other classes, and every score would be wrong."""
     official = OFFICIAL[dataset.name]
+    if official.one_class or not official.class_names:
+        return
     found = [plain(category.name) for category in dataset.categories]
     expected = [plain(name) for name in official.class_names]
     agreeing = sum(a == b for a, b in zip(found, expected, strict=False))

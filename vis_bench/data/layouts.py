@@ -9,6 +9,8 @@ from pathlib import Path
 from vis_bench.data.official import OFFICIAL, OfficialDataset, plain
 
 OFFICIAL_FILES = ("train", "valid", "test")
+PARTS_OF_VALID = ("valid-short", "valid-long")
+"""Of YouTube-VIS 2022, whose score is the mean of both."""
 _SPELLINGS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
 
 
@@ -22,7 +24,10 @@ def dataset_folders(dataset: OfficialDataset, data_root: Path) -> list[Path]:
         if child.is_dir() and plain(child.name) in dataset.folders
     ]
     others = [name for other in OFFICIAL.values() if other != dataset for name in other.folders]
-    return named if plain(data_root.name) in others else [*named, data_root]
+    # where no class list tells a foreign file, only its name does
+    unchecked = dataset.one_class or not dataset.class_names
+    taken = plain(data_root.name) in others or (unchecked and plain(data_root.name) not in dataset.folders)
+    return named if taken else [*named, data_root]
 
 
 def official_annotations(dataset: OfficialDataset, data_root: Path, split: str) -> Path | None:
@@ -35,7 +40,18 @@ def official_annotations(dataset: OfficialDataset, data_root: Path, split: str) 
 
 
 def _annotation_names(dataset: OfficialDataset, split: str) -> Iterator[str]:
-    year = {"ytvis19": "2019", "ytvis21": "2021"}.get(dataset.name)
+    year = {"ytvis19": "2019", "ytvis21": "2021", "ytvis22": "2022"}.get(dataset.name)
+    if split in PARTS_OF_VALID:
+        part = split.removeprefix("valid-")
+        for name in (
+            f"gt_{part}",
+            f"valid_{part}",
+            f"valid-{part}",
+            f"instances_valid_{part}",
+            f"valid_gt_{part}",
+        ):
+            yield from (f"{folder}{name}.json" for folder in ("", "valid/", "annotations/"))
+        return
     for word in _SPELLINGS[split]:
         yield f"{word}.json"
         yield f"{word}/instances.json"
@@ -46,6 +62,15 @@ def _annotation_names(dataset: OfficialDataset, split: str) -> Iterator[str]:
         yield f"annotations/{word}.json"
         yield f"annotations/annotations_{word}.json"
         yield f"annotations/instances_{word}.json"
+        # VNext (IDOL, SeqFormer); LV-VIS; UVO and BURST as they are unpacked
+        yield f"annotations/instances_{word}_sub.json"
+        yield f"{word}_instances.json"
+        yield f"{word}/{word}_instances.json"
+        yield f"annotations/{word}_instances.json"
+        if dataset.name == "uvo":
+            yield from (
+                f"{folder}VideoDenseSet/UVO_video_{word}_dense.json" for folder in ("", "annotations/")
+            )
         if year is not None:
             yield f"annotations/youtube_vis_{year}_{word}.json"
 
@@ -69,7 +94,9 @@ def official_image_root(
             f"Images/{word}",
             f"images/{word}",
             f"{word}_images",
+            f"frames/{word}",
             word,
+            *(("uvo_videos_dense_frames", "uvo_videos_dense_frames_jpg") if dataset.name == "uvo" else ()),
         )
     ]
     return best_image_root(candidates, first_frame)
@@ -89,7 +116,9 @@ def folder_splits(folder: Path) -> dict[str, Path]:
     """Splits of a dataset folder that is given by its path, with their annotation files.
 
     Looked for, in this order: `<split>/instances_<split>.json`, `<split>/instances.json`,
-    `instances_<split>.json`, `annotations_<split>.json`, `<split>.json`; each also as `.json.gz`.
+    `instances_<split>.json`, `annotations_<split>.json`, `<split>_instances.json` (LV-VIS), `<split>.json`,
+    then `annotations/instances_<split>_sub.json` (VNext) and others in `annotations` and `VideoDenseSet`
+    (UVO); each also as `.json.gz`.
     """
     found: dict[str, Path] = {}
     for child in sorted(folder.iterdir()):
@@ -97,19 +126,37 @@ def folder_splits(folder: Path) -> dict[str, Path]:
             file = _first_file((child / f"instances_{child.name}.json", child / "instances.json"))
             if file is not None:
                 found.setdefault(child.name, file)
+    for place in (folder, folder / "annotations", folder / "VideoDenseSet"):
+        if place.is_dir():
+            _add_splits(found, place)
+    return found
+
+
+def _add_splits(found: dict[str, Path], folder: Path) -> None:
+    """Annotation files of a folder by the split in their name, those found before stay."""
     files = [file for file in sorted(folder.iterdir()) if file.is_file()]
-    for pattern in (r"instances_(.+)", r"annotations_(.+)", r"(train|valid|val|test|devval)"):
+    for pattern in (
+        *(r"instances_(.+)", r"annotations_(.+)", r"(.+)_instances", r"(train|valid|val|test|devval)"),
+        *(r"UVO_video_(.+)_dense",),
+    ):
         for file in files:
             match = re.fullmatch(pattern + r"\.json(\.gz)?", file.name)
             if match:
-                found.setdefault(match.group(1), file)
-    return found
+                found.setdefault(match.group(1).removesuffix("_sub"), file)
 
 
 def image_root_beside(annotations: Path, split: str, first_frame: str | None) -> Path | None:
     """Folder of the frames of an annotation file given by its path, None when there is none."""
     parent = annotations.parent
     candidates = [parent / "JPEGImages", parent / split / "JPEGImages", parent / split]
+    # LV-VIS, and a folder `annotations` beside the frames (VNext, UVO)
+    candidates.insert(0, parent / "JPEGImages" / split)
+    if parent.name in ("annotations", "VideoDenseSet"):
+        home = parent.parent
+        candidates += [
+            *(home / split / "JPEGImages", home / "JPEGImages" / split, home / "JPEGImages", home / split),
+            *(home / "uvo_videos_dense_frames", home / "uvo_videos_dense_frames_jpg"),
+        ]
     root = best_image_root(candidates, first_frame)
     if root is None and first_frame is not None and (parent / first_frame).is_file():
         return parent
@@ -119,20 +166,39 @@ def image_root_beside(annotations: Path, split: str, first_frame: str | None) ->
 def split_of_file(annotations: Path) -> str:
     """Split in a file name: `instances_val.json.gz` is `val`; a plain `instances.json` takes its folder's."""
     stem = annotations.name.removesuffix(".gz").removesuffix(".json")
-    for prefix in ("instances_", "annotations_"):
+    for prefix in ("instances_", "annotations_", "UVO_video_"):
         stem = stem.removeprefix(prefix)
+    for suffix in ("_instances", "_sub", "_dense"):
+        stem = stem.removesuffix(suffix)
     return annotations.parent.name if stem in ("instances", "annotations") else stem
 
 
 def expected_tree(dataset: OfficialDataset) -> str:
     """The layout to print when data is missing."""
-    folder = {"ytvis19": "ytvis_2019", "ytvis21": "ytvis_2021", "ovis": "ovis"}[dataset.name]
-    lines = [f"  <data root>/{folder}/"]
+    lines = [f"  <data root>/{dataset.folder}/"]
     if dataset.name == "ovis":
         lines += [
             "    annotations_train.json          (or train.json)",
-            "    annotations_valid.json          (no truth inside)",
+            "    annotations_valid.json          (with truth inside, where you have it)",
             "    train/<video>/img_0000001.jpg   (or train/JPEGImages/<video>/...)",
+        ]
+    elif dataset.name == "lvvis":
+        lines += [
+            "    train_instances.json, val_instances.json",
+            "    JPEGImages/train/<video>/00000.jpg",
+            "    JPEGImages/val/<video>/00000.jpg",
+        ]
+    elif dataset.name == "uvo":
+        lines += [
+            "    VideoDenseSet/UVO_video_train_dense.json, UVO_video_val_dense.json",
+            "    uvo_videos_dense_frames/<video>/0.png",
+        ]
+    elif dataset.name == "burst":
+        lines += [
+            "    train.json, val.json            (made once: vis-bench data convert train/all_classes.json "
+            "train.json)",
+            "    frames/train/<source>/<video>/<frame>.jpg",
+            "    frames/val/<source>/<video>/<frame>.jpg",
         ]
     else:
         lines += [
@@ -141,6 +207,8 @@ def expected_tree(dataset: OfficialDataset) -> str:
             "    train/JPEGImages/<video>/00000.jpg",
             "    valid/JPEGImages/<video>/00000.jpg",
         ]
+    if dataset.name == "ytvis22":
+        lines.append("    gt_short.json, gt_long.json     (truth of the two parts, where you have it)")
     return "\n".join(lines)
 
 

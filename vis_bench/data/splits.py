@@ -30,6 +30,7 @@ from vis_bench.types import Dataset, TracksOnDemand, VideosOnDemand
 HELD_OUT_FRACTION = {
     "ytvis19": Fraction(400, 2238),
     "ytvis21": Fraction(400, 2238),
+    "ytvis22": Fraction(400, 2238),
     "ovis": Fraction(15, 100),
 }
 

@@ -27,6 +27,7 @@ from vis_bench.engine.process.precision import precision
 from vis_bench.engine.process.progress import Progress, silent
 from vis_bench.engine.start_facts import frames_facts, read_start, stage_facts, weight_notes, write_start
 from vis_bench.engine.track import track_dataset
+from vis_bench.engine.track_cap import cap_note, cap_values
 from vis_bench.engine.training.group import Group
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
 from vis_bench.engine.training.weights import load_weights, save_weights
@@ -189,7 +190,8 @@ def _by_hand(run: RunSpec) -> dict[str, str]:
     asked = run.settings.precision
     precision_set = {"precision": asked} if asked not in (None, "fp32") else {}
     own = dotted_keys(run.config)
-    return {**{key: value for key, value in run.settings.overrides if key in own}, **precision_set}
+    cap = dict(cap_values(load_spec(run.method), run.settings.max_tracks))
+    return {**{key: value for key, value in run.settings.overrides if key in own}, **cap, **precision_set}
 
 
 def _run(
@@ -238,6 +240,9 @@ def _run(
         notes.append(
             f"the truth of split {data.evaluated.split!r} is not public: predictions kept, nothing scored"
         )
+    reached = cap_note(spec, run.config, data.evaluated, tracks)
+    if reached is not None:
+        notes.append(reached)
     if not tracks:
         notes.append("the method predicted nothing")
     return Record(

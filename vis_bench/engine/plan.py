@@ -12,11 +12,13 @@ from vis_bench.data import catalog, splits
 from vis_bench.data.coco import open_coco
 from vis_bench.data.extra import ExtraImages, PseudoMotion
 from vis_bench.data.frames import require_frames
-from vis_bench.data.official import OFFICIAL
+from vis_bench.data.given_truth import with_truth
+from vis_bench.data.official import OFFICIAL, hides_truth
 from vis_bench.engine.frame_store import has_frames
 from vis_bench.engine.image_stage import Stage, identity_of_images, planned_stage, precision_of, stage_part
 from vis_bench.engine.sources import code_hash, scoring_hash
 from vis_bench.engine.starts import StartFile, with_files
+from vis_bench.engine.track_cap import capped
 from vis_bench.engine.training.shards import shards_of
 from vis_bench.errors import DataError, MethodError, UsageError, did_you_mean
 from vis_bench.files import file_name, sha256
@@ -114,6 +116,8 @@ def open_data(settings: Settings) -> OpenedData:
     evaluated = catalog.open_dataset(
         settings.dataset, settings.split, settings.data_root, settings.cache_root
     )
+    if settings.truth is not None:
+        evaluated = with_truth(evaluated, settings.truth, settings.cache_root)
     if settings.limit is not None:
         evaluated = splits.first_videos(evaluated, settings.limit)
     require_frames(evaluated)
@@ -122,7 +126,7 @@ def open_data(settings: Settings) -> OpenedData:
         return OpenedData(evaluated, None, tuning=tuning)
     name = settings.train_dataset
     # the hidden official splits leave all labelled videos for training; devval keeps its own videos out
-    hidden = evaluated.tracks is None and name in OFFICIAL
+    hidden = name in OFFICIAL and hides_truth(evaluated.name, evaluated.split)
     trained_on = catalog.open_dataset(
         name, "train-full" if hidden else "train", settings.data_root, settings.cache_root
     )
@@ -248,6 +252,9 @@ def plan_runs(
             start = starts.get((method, chosen))
             if start is not None:
                 training["start"] = {"sha256": start.sha256, "class_rows": settings.class_rows}
+            config = capped(config, specs[method], settings.max_tracks)
+            # no part of the training: its weights are the same
+            after = {"max_tracks": settings.max_tracks} if config != wanted[method, chosen] else {}
             precision = precision_of(specs[method], settings)
             if precision != "fp32":
                 training["precision"] = precision
@@ -256,7 +263,7 @@ def plan_runs(
                 training["image_stage"] = stage.key
             # neither the device nor the configuration's name: weights are shared where only tracking differs
             train_hash = config_hash({**shared, **training})
-            run_hash = config_hash({**scored, "train": train_hash, "config_name": chosen})
+            run_hash = config_hash({**scored, "train": train_hash, "config_name": chosen, **after})
             runs.append(
                 RunSpec(method, chosen, config, seed, settings, train_hash, run_hash, precision, start, stage)
             )

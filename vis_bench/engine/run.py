@@ -32,7 +32,8 @@ class Settings:
     nor are devices (of one run, the first is `device`), workers (processes that read clips, None for as many
     as fit) and deterministic. weights: what is scored as it is. start: DIR, FILE or NAME=FILE,... that
     training starts from; class_rows: what becomes of a class head for other classes. precision: None is the
-    method's own on this kind of device.
+    method's own on this kind of device. max_tracks: None and 10
+    leave the configurations as they are. truth: of the evaluated split, where the user has it.
     """
 
     dataset: str
@@ -54,6 +55,8 @@ class Settings:
     workers: int | None = None
     precision: str | None = None
     deterministic: bool = False
+    max_tracks: int | None = None
+    truth: Path | None = None
 
     @property
     def train_dataset(self) -> str:
@@ -111,6 +114,8 @@ def run(
     extra_data: str | None = None,
     image_stage: bool = True,
     keep_frames: bool = False,
+    max_tracks: int | None = None,
+    truth: str | Path | None = None,
     watcher: Watcher | None = None,
 ) -> list[Record]:
     """Train, track and score methods on a data set; one record per method and seed, in that order.
@@ -129,7 +134,8 @@ def run(
     a file, or `NAME=FILE,...` that training starts from. class_rows: `new` or `by-name`, what becomes of a
     class head for other classes. image_stage: False leaves out the protocol's, so that every method starts
     from its backbone. extra_data: `coco:PATH`, images to train on too. keep_frames: store the detections of
-    every frame. watcher: hears of plan and outcomes.
+    every frame. max_tracks: most tracks a video or frame, as the method counts; None for the usual 10. truth:
+    annotation file of a split whose truth is hidden. watcher: hears of plan and outcomes.
 
     A run that fails has a record with status `failed` and its error; the others go on. In a script that is
     run as a file, call it below `if __name__ == "__main__":`, since runs have processes of their own. Raises
@@ -162,6 +168,8 @@ def run(
         raise UsageError("--start is for training; --weights FILE --no-train scores a file as it is.")
     if class_rows not in get_args(ClassRows):
         raise UsageError(f"--class-rows {class_rows!r}: must be {' or '.join(get_args(ClassRows))}.")
+    if max_tracks is not None and max_tracks < 1:
+        raise UsageError(f"--max-tracks {max_tracks}: at least 1 is needed.")
     if weights is not None and not Path(weights).is_file():
         raise DataError(f"{weights}: no such checkpoint (--weights).")
     settings = Settings(
@@ -183,6 +191,8 @@ def run(
         workers=default_workers(chosen_devices) if workers is None else workers,
         precision=precision,
         deterministic=deterministic,
+        max_tracks=max_tracks,
+        truth=_path(truth),
     )
     data = open_data(settings)
     runs = plan_runs(names, chosen_seeds, settings, data)

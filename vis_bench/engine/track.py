@@ -28,16 +28,24 @@ PARTIAL_NAME = "predictions.partial.jsonl"
 
 
 class FrameFeed(Iterator[torch.Tensor]):
-    """Frames of one video as uint8 [3, H, W] RGB tensors; `handed` counts how many were taken."""
+    """Frames of one video as uint8 [3, H, W] RGB tensors; `handed` counts how many were taken.
 
-    def __init__(self, dataset: Dataset, video: Video, device: str) -> None:
-        self._dataset, self._video, self._device = dataset, video, device
+    pictures: [H, W, 3] uint8 in their order, None to read the frames of the dataset.
+    """
+
+    def __init__(
+        self, dataset: Dataset, video: Video, device: str, pictures: Iterator[np.ndarray] | None = None
+    ) -> None:
+        self._dataset, self._video, self._device, self._pictures = dataset, video, device, pictures
         self.handed = 0
 
     def __next__(self) -> torch.Tensor:
         if self.handed == self._video.length:
             raise StopIteration
-        image = load_video_frame(self._dataset, self._video, self.handed)
+        if self._pictures is None:
+            image = load_video_frame(self._dataset, self._video, self.handed)
+        else:
+            image = next(self._pictures)
         self.handed += 1
         return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(self._device)
 
@@ -64,16 +72,17 @@ def track_video(
     device: str,
     iou_type: IouType = "segm",
     keep_candidates: bool = False,
+    pictures: Iterator[np.ndarray] | None = None,
 ) -> VideoOutcome:
     """Run one method over one video. iou_type: what the method says that it predicts.
 
     keep_candidates: results hold what was detected before association. Otherwise it is dropped frame by
-    frame, since its embeddings would grow with the length of the video.
+    frame, since its embeddings would grow with the length of the video. pictures: as in `FrameFeed`.
 
     Raises MethodError when the method breaks its contract (frames left out or out of order, tracks of the
     wrong length, unknown labels, masks from a method of boxes).
     """
-    feed = FrameFeed(dataset, video, device)
+    feed = FrameFeed(dataset, video, device, pictures)
     begin = time.perf_counter()
     output = method.track(video, feed)
     results: list[FrameResult] | None = None

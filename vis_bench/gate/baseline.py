@@ -76,7 +76,7 @@ def open_recorded(identity: DataIdentity, dataset: str, split: str, data_root: P
 
     Raises DataError when annotations or videos differ, and for a split without public truth.
     """
-    whole = catalog.open_dataset(dataset, split, data_root)
+    whole = catalog.open_recorded(dataset, split, data_root, identity.name)
     # the name of the split is no part of its hash
     part = splits.first_videos(whole, identity.videos)
     if whole.annotation_hash != identity.annotation_hash or part.split_hash != identity.split_hash:
@@ -152,7 +152,8 @@ def _entry(name: str, run: StoredRun, dataset: str | None) -> BaselineRun:
         folder=name,
         dataset=dataset or run.record.dataset,
         split=run.record.split,
-        tiers=(1, 2, 3) if has_rule else (1, 3),
+        # what was made elsewhere is not trained again here
+        tiers=(1,) if run.record.foreign else (1, 2, 3) if has_rule else (1, 3),
     )
 
 

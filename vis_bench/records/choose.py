@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vis_bench.errors import DataError, NotComparableError, UsageError, did_you_mean
 from vis_bench.records.columns import Record
-from vis_bench.records.keys import KEY_NAMES, comparable_key
+from vis_bench.records.keys import KEY_NAMES, comparable_key, data_key
 from vis_bench.records.rows import DONE, Block, Protocols, Row, build_blocks
 from vis_bench.records.run import RECORD_NAME, find_records, read_record
 
@@ -29,6 +29,15 @@ class Chosen:
     block: Block
     row: Row
     folders: Mapping[int, Path]
+
+    @property
+    def fixed(self) -> bool:
+        """One foreign result: a fixed checkpoint, which stands beside every seed of the others."""
+        return self.row.foreign and len(self.folders) == 1
+
+    def folder(self, seed: int) -> Path:
+        """The run directory of a seed; that of a fixed checkpoint whatever the seed."""
+        return next(iter(self.folders.values())) if self.fixed else self.folders[seed]
 
 
 def read_stored(places: Iterable[Path]) -> list[Stored]:
@@ -60,7 +69,9 @@ def choose(
         raise UsageError(f"{twice!r} is named twice. A comparison is between different methods.")
 
     def wanted(one: Stored) -> bool:
-        pairs = ((dataset, "dataset"), (split, "split"), (protocol, "protocol"))
+        # what was made elsewhere has no protocol
+        known = None if one.record.get("foreign") else protocol
+        pairs = ((dataset, "dataset"), (split, "split"), (known, "protocol"))
         return all(value is None or one.record[field] == value for value, field in pairs)
 
     kept = [one for one in stored if wanted(one)]
@@ -141,13 +152,13 @@ def _rows(stored: Sequence[Stored], protocols: Protocols) -> list[Chosen]:
 
 
 def _in_one_block(names: Sequence[str], found: Sequence[Sequence[Chosen]]) -> list[Chosen]:
-    keys = [{_key(one): one for one in rows} for rows in found]
+    keys = _keys(found)
     shared = set(keys[0]).intersection(*keys[1:])
     if not shared:
         raise NotComparableError(_what_differs(names, keys))
     if len(shared) > 1:
         places = "; ".join(
-            sorted(f"{one.dataset} {one.split}, protocol {one.protocol}" for one in _blocks(keys[0], shared))
+            sorted(f"{one.dataset} {one.split}, protocol {one.protocol}" for one in _blocks(keys, shared))
         )
         raise UsageError(
             f"{', '.join(names)} have records in several tables: {places}. "
@@ -168,8 +179,29 @@ def _in_one_block(names: Sequence[str], found: Sequence[Sequence[Chosen]]) -> li
     return chosen
 
 
-def _blocks(rows: Mapping[tuple[str, ...], Chosen], keys: Iterable[tuple[str, ...]]) -> list[Block]:
-    return [rows[key].block for key in keys]
+def _keys(found: Sequence[Sequence[Chosen]]) -> list[dict[tuple[str, ...], Chosen]]:
+    """The rows of each side by what makes them comparable; a foreign row has the keys of what it joins."""
+    own = [[one for one in rows if not one.row.foreign] for rows in found]
+    natives = [one for rows in own for one in rows]
+    keys = [{_key(one): one for one in rows} for rows in own]
+    for side, rows in zip(keys, found, strict=True):
+        for one in rows:
+            if one.row.foreign:
+                joined = [_key(other) for other in natives if _data_key(other) == _data_key(one)]
+                # without a run of our own there is nothing but the data to agree on
+                side.update(dict.fromkeys(joined or [(*_data_key(one), "")], one))
+    return keys
+
+
+def _data_key(one: Chosen) -> tuple[str, ...]:
+    return data_key(one.row.records[0])
+
+
+def _blocks(
+    sides: Sequence[Mapping[tuple[str, ...], Chosen]], keys: Iterable[tuple[str, ...]]
+) -> list[Block]:
+    """The block behind each key; that of a run of our own, where there is one."""
+    return [min((rows[key] for rows in sides), key=lambda one: one.row.foreign).block for key in keys]
 
 
 def _key(one: Chosen) -> tuple[str, ...]:
@@ -181,16 +213,23 @@ def _what_differs(names: Sequence[str], keys: Sequence[Mapping[tuple[str, ...], 
     first, other = next(
         ((0, k) for k in range(1, len(keys)) if not set(keys[0]) & set(keys[k])), (0, len(keys) - 1)
     )
-    pairs = [(a, b) for a in keys[first] for b in keys[other]]
-    a, b = min(pairs, key=lambda pair: sum(x != y for x, y in zip(*pair, strict=True)))
+    pairs = [_comparable(a, b) for a in keys[first].values() for b in keys[other].values()]
+    _, a, b = closest = min(pairs, key=lambda pair: sum(x != y for x, y in zip(*pair[1:], strict=True)))
     fields = [
-        f"{name} ({_short(x)} and {_short(y)})" for name, x, y in zip(KEY_NAMES, a, b, strict=True) if x != y
+        f"{name} ({_short(x)} and {_short(y)})" for name, x, y in zip(closest[0], a, b, strict=True) if x != y
     ]
     return (
         f"{names[first]} and {names[other]} are not comparable: they differ in "
         f"{', '.join(fields) or 'data'}. Numbers are compared only "
         "on the same videos under the same protocol; run both again alike."
     )
+
+
+def _comparable(a: Chosen, b: Chosen) -> tuple[Sequence[str], tuple[str, ...], tuple[str, ...]]:
+    """(names, values of a, values of b) of what two rows have to share; less where one was made elsewhere."""
+    if a.row.foreign or b.row.foreign:
+        return ("annotation_hash", "split_hash", "iou_type"), _data_key(a), _data_key(b)
+    return KEY_NAMES, _key(a), _key(b)
 
 
 def _short(value: str) -> str:

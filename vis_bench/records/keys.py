@@ -2,7 +2,9 @@
 
 Two numbers stand in one table when they are about the same videos, under the same protocol, of the same kind
 of region, after training on the same data. Records are seeds of one row when also method, configuration,
-values set by hand and weights given by hand are the same. The commit of the code is part of neither.
+values set by hand and weights given by hand are the same. The commit of the code is part of neither. A
+foreign
+record has no protocol and no training; it joins every table with equal data, split and kind of region.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ KEY_NAMES = (
 )
 """What the entries of `comparable_key` are; those of the training stand last."""
 WITHOUT_TRAINING = 6
+NO_PROTOCOL = "none"
+"""The protocol of predictions that were made elsewhere, and its hash."""
 
 
 def comparable_key(record: Record) -> tuple[str, ...]:
@@ -32,6 +36,17 @@ def comparable_key(record: Record) -> tuple[str, ...]:
         *(train.get("annotation_hash", ""), train.get("split_hash", "")),
         *(extra.get("annotation_hash", ""), extra.get("split_hash", "")),
     )
+
+
+def data_key(record: Record) -> tuple[str, ...]:
+    """What a foreign record shares with the others of a table that it joins: videos and kind of region."""
+    data = record["data"]
+    return data["annotation_hash"], data["split_hash"], record["iou_type"]
+
+
+def is_foreign(record: Record) -> bool:
+    """Whether the predictions were made elsewhere and imported."""
+    return bool(record.get("foreign"))
 
 
 def row_key(record: Record) -> tuple[str, str, str, str]:
@@ -49,6 +64,8 @@ def has_repeats(records: Sequence[Record]) -> bool:
 def training_text(record: Record, needed: bool) -> str:
     """What was trained on. needed: say it also of a run that was trained as usual, else the text is empty."""
     train, extra = record.get("train_data"), record.get("extra_data")
+    if is_foreign(record):
+        return "predictions made elsewhere"
     if train is None:
         return "weights as given, not trained"
     if not needed:

@@ -18,7 +18,14 @@ from pydantic import ValidationError
 
 from vis_bench.errors import DataError, NotComparableError
 from vis_bench.records.columns import COLUMNS, Column, Record, read_value
-from vis_bench.records.keys import WITHOUT_TRAINING, comparable_key, row_key, training_text
+from vis_bench.records.keys import (
+    WITHOUT_TRAINING,
+    comparable_key,
+    data_key,
+    is_foreign,
+    row_key,
+    training_text,
+)
 from vis_bench.records.run import SCHEMA_VERSION
 from vis_bench.records.run import Record as RecordSchema
 from vis_bench.setup.protocol import Protocol, load_protocol, protocol_names
@@ -62,6 +69,8 @@ class Row:
 
     def label(self, default_config: str | None) -> str:
         """`method`, with `@config` where it is not the block's usual one, and with what was set by hand."""
+        if self.foreign:
+            return self.method
         base, _, variant = self.config.partition("+")
         shown = variant if base == default_config else self.config
         shown = "" if self.config == default_config else shown
@@ -78,6 +87,11 @@ class Row:
         if self.shows_weights and self.initial_weights:
             values.append(f"weights={self.initial_weights[:8]}")
         return f"[{','.join(values)}]" if values else ""
+
+    @property
+    def foreign(self) -> bool:
+        """Whether its predictions were made elsewhere."""
+        return is_foreign(self.records[0])
 
     @property
     def overrides(self) -> Mapping[str, Any]:
@@ -114,8 +128,9 @@ class Row:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """Devices of its done runs, `unknown` where a record says nothing."""
-        return tuple(sorted({device_name(record) for record in self.done}))
+        """Devices of its done runs, `unknown` where a record says nothing; none where nothing was timed."""
+        timed = [one for one in self.done if not self.foreign or one["timing"].get("track_seconds")]
+        return tuple(sorted({device_name(record) for record in timed}))
 
     @property
     def status(self) -> str:
@@ -125,7 +140,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows that may be compared: what `comparable_key` holds is the same in all of them.
+    """Rows that may be compared: what `comparable_key` holds is the same in all of them, but for foreign
+    rows.
 
     iou_type: `segm` masks, `bbox` boxes. default_config: the configuration left out of labels, None if every
     label shows it. devices: names of the devices that the done runs used, `unknown` where a record says
@@ -195,9 +211,19 @@ def build_blocks(records: Sequence[Record], protocols: Protocols = MappingProxyT
     scored under several seeds.
     """
     groups: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
+    foreign: dict[tuple[str, ...], list[Record]] = defaultdict(list)
     for position, record in enumerate(records):
         check_record(record, position)
-        groups[comparable_key(record)].append(record)
+        if is_foreign(record):
+            foreign[data_key(record)].append(record)
+        else:
+            groups[comparable_key(record)].append(record)
+    joined = {data_key(group[0]) for group in groups.values()}
+    for group in groups.values():
+        group += foreign[data_key(group[0])]
+    for data, alone in foreign.items():
+        if alone and data not in joined:
+            groups[comparable_key(alone[0])] = alone
     alike = Counter(key[:WITHOUT_TRAINING] for key in groups)
     blocks = [
         _block(group, protocols, training_text(group[0], alike[key[:WITHOUT_TRAINING]] > 1))
@@ -207,12 +233,14 @@ def build_blocks(records: Sequence[Record], protocols: Protocols = MappingProxyT
 
 
 def _block(group: Sequence[Record], protocols: Protocols, training: str) -> Block:
-    first = group[0]
+    # what a block shares is what its runs share; a foreign row has only the data in common
+    own = [record for record in group if not is_foreign(record)] or group
+    first = own[0]
     runs: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
     for record in group:
         runs[row_key(record)].append(record)
     alike = Counter(key[:3] for key in runs)
-    configs = {config for _, config, _, _ in runs}
+    configs = {record["config"] for record in own}
     protocol = protocols.get((first["protocol"], first["protocol_hash"]))
     usual = next(iter(configs)) if len(configs) == 1 else None
     rows = [_row(found, shows_weights=alike[key[:3]] > 1) for key, found in runs.items()]
@@ -224,7 +252,7 @@ def _block(group: Sequence[Record], protocols: Protocols, training: str) -> Bloc
         protocol_hash=first["protocol_hash"],
         iou_type=first["iou_type"],
         videos=first["data"]["videos"],
-        seeds=tuple(sorted({record["seed"] for record in group})),
+        seeds=tuple(sorted({record["seed"] for record in own})),
         default_config=protocol.config if protocol else usual,
         devices=tuple(sorted({name for row in rows for name in row.devices})),
         rows=tuple(rows),

@@ -103,6 +103,8 @@ class Record(_Strict):
     frames_with_detection_loss: those of them on which objects had to be found; None where nothing was
     trained, and in records that do not say.
     operating_point: None in records that were made before there was one, and where nothing was scored.
+    foreign: predictions that were made elsewhere and imported; nothing is known of their training, `online`
+    is None, and the protocol is `none`.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -112,7 +114,7 @@ class Record(_Strict):
     config: str
     title: str
     paradigm: str
-    online: bool
+    online: bool | None
     paper: str
     licence: str
     config_values: dict[str, Any]
@@ -147,6 +149,7 @@ class Record(_Strict):
     versions: dict[str, str] = Field(default_factory=dict)
     git: dict[str, Any] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    foreign: bool = False
 
     def variant(self) -> str:
         """`method@config`."""

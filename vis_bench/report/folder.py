@@ -69,8 +69,13 @@ def write_run_report(
     return write_html(folder, page, pictures, plots, viewer, no_viewer)
 
 
-def _usable(block: Block, datasets: Sequence[Dataset], thorough: bool) -> tuple[Dataset | None, str]:
-    """The dataset that a block was scored on, or None and why nothing can be made from predictions."""
+def _usable(
+    block: Block, datasets: Sequence[Dataset], thorough: bool, without_truth: bool = False
+) -> tuple[Dataset | None, str]:
+    """The dataset of a block, or None and why nothing can be made from predictions.
+
+    without_truth: one whose truth is hidden will do.
+    """
     if not datasets:
         return None, "they need the dataset, which was not opened."
     data = block.rows[0].records[0]["data"]
@@ -78,7 +83,7 @@ def _usable(block: Block, datasets: Sequence[Dataset], thorough: bool) -> tuple[
     if dataset is None:
         at_hand = ", ".join(f"{dataset.name} {dataset.split}" for dataset in datasets)
         return None, f"the dataset at hand is {at_hand}, or has other annotations."
-    if dataset.tracks is None:
+    if dataset.tracks is None and not without_truth:
         return None, "the truth of this split is not public."
     if data["videos"] != len(dataset.videos):
         return None, f"{data['videos']} of {len(dataset.videos)} videos were scored."
@@ -98,7 +103,7 @@ def _viewer(
     blocks: Sequence[Block], folders: Mapping[int, Path], datasets: Sequence[Dataset], thorough: bool
 ) -> tuple[Viewer | None, str]:
     """The viewer of all runs on the first usable dataset, or None and the reason."""
-    found = [(block, *_usable(block, datasets, thorough)) for block in blocks]
+    found = [(block, *_usable(block, datasets, thorough, without_truth=True)) for block in blocks]
     dataset = next((usable for _, usable, _ in found if usable is not None), None)
     if dataset is None:
         return None, next((reason for *_, reason in found if reason), "")

@@ -85,7 +85,7 @@ def _datasets(
     Raises the error of opening where the user named the dataset.
     """
     if given is not None:
-        return [catalog.open_dataset(given, records[0].split, data_root)]
+        return [catalog.open_recorded(given, records[0].split, data_root, records[0].dataset)]
     found = []
     for name, split in dict.fromkeys((record.dataset, record.split) for record in records):
         try:

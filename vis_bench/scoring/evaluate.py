@@ -266,5 +266,5 @@ def _check_arguments(dataset: Dataset, metrics: Sequence[str], iou_type: str) ->
         raise DataError(
             f"{dataset.name} {dataset.split}: this split has no public truth, so nothing can be scored here. "
             "Score a split with annotations (for example one cut from the training set), "
-            "or write a submission for the official server."
+            "or give truth that you have with --truth FILE."
         )

@@ -5,24 +5,30 @@ The functions behind `vis_bench.evaluate`, `vis_bench.explain` and the commands 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 from vis_bench.data import catalog
-from vis_bench.data.predictions import parse_results, read_results
-from vis_bench.data.ytvis import parse_dataset, read_dataset
+from vis_bench.data.predictions import parse_results
+from vis_bench.data.ytvis import parse_dataset
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.files import dump_json, sha256, write_json
+from vis_bench.integrations.formats.scored import open_truth_file, read_predictions_file
 from vis_bench.scoring.evaluate import METRICS, Statistics, error_events, measure, score
 from vis_bench.scoring.explain import explain_tracks
 from vis_bench.types import Dataset, IouType, Track
 
 Predictions = str | Path | Sequence[Mapping[str, Any]]
-"""A results file, or its parsed content: [{video_id, category_id, score, segmentations}, ...]."""
+"""A file or folder of any format (docs/formats.md), or the parsed content of a results file:
+[{video_id, category_id, score, segmentations}, ...]."""
 Truth = str | Path | Mapping[str, Any] | Dataset
-"""An annotation file, its parsed content {videos, categories, annotations}, or an opened data set."""
+"""A file or folder of any format, parsed {videos, categories, annotations}, or an opened data set."""
+
+
+def _nowhere(text: str) -> None:
+    """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,13 @@ def evaluate(
     ignore_unknown_categories: bool = False,
     jobs: int = 1,
     data_root: str | Path | None = None,
+    format: str | None = None,
 ) -> dict[str, Any]:
     """Score predictions; the dictionary that `vis-bench eval --json` writes.
 
-    predictions: a results file (gzip or not) or its content as a list; RLE counts may be text or bytes.
-    truth: an annotation file, its content as a dictionary, or what `open_dataset` returns; instead of it
+    predictions: a file or folder of any format (docs/formats.md), or the content of a results file as a list;
+    RLE counts may be text or bytes. format: what the predictions are, None to recognise it. truth: a file or
+    folder, the content of an annotation file as a dictionary, or what `open_dataset` returns; instead of it
     dataset and split name a data set. metrics: of `ap`, `frame_ap`, `mot`, `hota`, `errors`, a list or
     separated by commas; None for all. iou_type: `segm` (masks) or `bbox`. ignore_unknown_categories: drop
     predictions of categories that the truth does not have. jobs: processes that share the videos.
@@ -82,6 +90,7 @@ def evaluate(
         ignore_unknown_categories=ignore_unknown_categories,
         jobs=jobs,
         data_root=data_root,
+        format=format,
     ).numbers
 
 
@@ -96,11 +105,16 @@ def evaluation(
     ignore_unknown_categories: bool = False,
     jobs: int = 1,
     data_root: str | Path | None = None,
+    format: str | None = None,
+    say: Callable[[str], object] = _nowhere,
 ) -> Evaluation:
-    """As `evaluate`, with all that a summary needs."""
+    """As `evaluate`, with all that a summary needs.
+
+    say: is told what kind of file it is, if not YouTube-VIS.
+    """
     chosen, kind = parse_metrics(metrics), parse_iou_type(iou_type)
-    opened = open_truth(truth, dataset, split, data_root)
-    tracks = read_predictions(predictions, opened, kind, ignore_unknown_categories)
+    opened = open_truth(truth, dataset, split, data_root, say)
+    tracks = read_predictions(predictions, opened, kind, ignore_unknown_categories, format, say)
     statistics = measure(opened, tracks, chosen, kind, jobs)
     return Evaluation(score(statistics), statistics, opened, len(tracks), kind)
 
@@ -114,11 +128,14 @@ def explain(
     iou_type: str = "segm",
     events: str | Path | None = None,
     data_root: str | Path | None = None,
+    format: str | None = None,
+    say: Callable[[str], object] = _nowhere,
 ) -> dict[str, Any]:
     """Say why predictions score what they score; the dictionary that `vis-bench explain --json` writes.
 
     Keys: oracles, best_masks, decomposition, errors, slices, costly_videos (docs/errors.md). events: a file
-    (JSON) that every single error in time is written to. Other arguments and errors as `evaluate`.
+    (JSON) that every single error in time is written to. say: is told what kind of file it is, if not
+    YouTube-VIS. Other arguments and errors as `evaluate`.
 
     >>> square = {"size": [2, 2], "counts": "04"}
     >>> truth = {
@@ -130,8 +147,8 @@ def explain(
     1
     """
     kind = parse_iou_type(iou_type)
-    opened = open_truth(truth, dataset, split, data_root)
-    tracks = read_predictions(predictions, opened, kind)
+    opened = open_truth(truth, dataset, split, data_root, say)
+    tracks = read_predictions(predictions, opened, kind, False, format, say)
     result = explain_tracks(opened, tracks, kind)
     if events is not None:
         found = error_events(opened, tracks, iou_type=kind)
@@ -172,34 +189,51 @@ def parse_iou_type(text: str) -> IouType:
 
 
 def open_truth(
-    truth: Truth | None, name: str | None, split: str | None, data_root: str | Path | None
+    truth: Truth | None,
+    name: str | None,
+    split: str | None,
+    data_root: str | Path | None,
+    say: Callable[[str], object] = _nowhere,
 ) -> Dataset:
     """The truth given as such or as the name of a data set.
 
     Raises UsageError unless exactly one is given, DataError for bad files and for splits without truth.
     """
+    opened = open_reference(truth, name, split, data_root, say)
+    if opened.tracks is None:
+        raise DataError(
+            f"{opened.name} split {opened.split!r} has no public truth, so nothing can be scored here. "
+            "Score `--split devval` (held-out training videos), or give truth that you have with --truth "
+            "FILE."
+        )
+    return opened
+
+
+def open_reference(
+    truth: Truth | None,
+    name: str | None,
+    split: str | None,
+    data_root: str | Path | None,
+    say: Callable[[str], object] = _nowhere,
+) -> Dataset:
+    """As `open_truth`, also of a split whose truth is hidden: its videos and classes are there."""
     if (truth is None) == (name is None):
         raise UsageError("Give the truth either as --truth FILE or as --dataset NAME [--split S].")
     if truth is not None:
         if split is not None:
             raise UsageError("--split goes with --dataset, not with --truth.")
-        opened = _given_truth(truth)
+        opened = _given_truth(truth, say)
     else:
         place = None if data_root is None else Path(data_root)
         opened = catalog.open_dataset(name or "", split or catalog.default_split(name or ""), place)
-    if opened.tracks is None:
-        raise DataError(
-            f"{opened.name} split {opened.split!r} has no public truth, so nothing can be scored here. "
-            "Score `--split devval` (held-out training videos), or upload the file to the official server."
-        )
     return opened
 
 
-def _given_truth(truth: Truth) -> Dataset:
+def _given_truth(truth: Truth, say: Callable[[str], object]) -> Dataset:
     if isinstance(truth, Dataset):
         return truth
     if isinstance(truth, str | Path):
-        return read_dataset(Path(truth), None, Path(truth).name, "truth")
+        return open_truth_file(Path(truth), say)
     try:
         text = dump_json(_with_text(truth))
     except (TypeError, ValueError) as error:
@@ -217,10 +251,17 @@ def _with_text(value: Any) -> Any:
 
 
 def read_predictions(
-    predictions: Predictions, dataset: Dataset, iou_type: IouType, ignore_unknown_categories: bool = False
+    predictions: Predictions,
+    dataset: Dataset,
+    iou_type: IouType,
+    ignore_unknown_categories: bool = False,
+    format: str | None = None,
+    say: Callable[[str], object] = _nowhere,
 ) -> list[Track]:
-    """The tracks of a results file or of its parsed content, in order. Raises DataError for anything else."""
+    """The tracks of a file or of the parsed content of a results file, in order. Raises DataError."""
     if isinstance(predictions, str | Path):
-        return read_results(Path(predictions), dataset, ignore_unknown_categories, iou_type)
+        return read_predictions_file(
+            Path(predictions), dataset, ignore_unknown_categories, iou_type, format, say
+        )
     listed = list(predictions) if isinstance(predictions, tuple) else predictions
     return parse_results(listed, dataset, "predictions", ignore_unknown_categories, iou_type)

@@ -5,7 +5,7 @@ The functions behind `vis_bench.compare` and `vis-bench compare`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,13 @@ from vis_bench.study.comparison import (
     resample_videos,
     score_runs,
 )
+from vis_bench.study.of_files import is_file_of_predictions, study_of_files
 from vis_bench.types import Dataset
+
+
+def _nowhere(text: str) -> None:
+    """Say nothing."""
+
 
 # re-scoring is exact; a record that is further off was scored by other code
 _TOLERANCE = 1e-9
@@ -63,6 +69,8 @@ def compare(
     jobs: int = 1,
     data_root: str | Path | None = None,
     threshold: str | float | None = None,
+    truth: str | Path | None = None,
+    iou_type: str = "segm",
 ) -> dict[str, Any]:
     """Compare methods over shared seeds and videos; the dictionary that `vis-bench compare --json` writes.
 
@@ -72,7 +80,8 @@ def compare(
     which ones, where there are several. margin: points within which methods count as equivalent. all_pairs:
     every pair instead of the first with each other one. jobs: processes that share the videos. threshold:
     score above which tracks count in IDF1, MOTA, HOTA and their kin (0, 0.1, 0.3 or 0.5), None for the
-    operating point in each run's record.
+    operating point in each run's record. truth: names are files of predictions (of any format) about this
+    truth; dataset and split name it as well. iou_type: what such files are scored on.
 
     Numbers are in points, 100 times the fraction. Raises UsageError (exit code 2) for unknown names,
     DataError (3) for missing or damaged files, NotComparableError (5) where data or protocol differ.
@@ -96,6 +105,8 @@ def compare(
         jobs=jobs,
         data_root=data_root,
         threshold=threshold,
+        truth=truth,
+        iou_type=iou_type,
     )
     return as_json(found)
 
@@ -113,29 +124,40 @@ def study(
     jobs: int = 1,
     data_root: str | Path | None = None,
     threshold: str | float | None = None,
+    truth: str | Path | None = None,
+    iou_type: str = "segm",
+    say: Callable[[str], object] = _nowhere,
 ) -> Study:
-    """As `compare`, as the object that texts are made of."""
+    """As `compare`, as the object that texts are made of. say: is told what kind of file each is."""
     asked = compared_column(metric, parse_threshold(threshold))
     if not 0 <= margin < float("inf"):
         raise UsageError(f"--margin {margin}: a number of points, 0 or more, is needed.")
     places = [records] if isinstance(records, str | Path) else records
+    if truth is not None or (dataset is not None and all(map(is_file_of_predictions, names))):
+        return study_of_files(
+            names, asked, truth, dataset, split, margin, all_pairs, iou_type, jobs, data_root, say
+        )
     chosen = _choose(names, [Path(place) for place in places], dataset, split, protocol)
-    seeds = sorted(set.intersection(*(set(one.folders) for one in chosen)))
+    seeds = _shared_seeds(chosen)
     if not seeds:
         each = "; ".join(f"{one.label}: {_list(sorted(one.folders))}" for one in chosen)
         raise DataError(f"The methods share no seed ({each}). Run them with the same --seeds.")
-    first = chosen[0].row.done[0]
+    # a run of our own says under which protocol, where there is one
+    first = min(chosen, key=lambda one: one.row.foreign).row.done[0]
     opened = _open(first, dataset, None if data_root is None else Path(data_root))
     used = [_of_seeds(one, seeds) for one in chosen]
     (column,) = shared_columns([asked], [record for records in used for record in records])
-    notes = _seed_notes(chosen, seeds)
+    notes = [*_seed_notes(chosen, seeds), *_fixed_notes(chosen)]
     notes += point_notes([asked], [(one.label, records) for one, records in zip(chosen, used, strict=True)])
     no_verdict = reads_operating_point(column) and any(
         source_of(record) == SAME_VIDEOS for records in used for record in records
     )
     path = column.path[1:]
     runs = [
-        [_measure(one.folders[record["seed"]], opened, column, record, jobs) for record in records]
+        [
+            _measure(one.folder(seed), opened, column, record, jobs)
+            for seed, record in zip(seeds, records, strict=True)
+        ]
         for one, records in zip(chosen, used, strict=True)
     ]
     resamples = resample_videos(runs[0][0], path)
@@ -166,7 +188,9 @@ def study(
 
 
 def _of_seeds(one: Chosen, seeds: Sequence[int]) -> list[Record]:
-    """The records behind the folders of these seeds, in their order."""
+    """The records behind the folders of these seeds, in their order; a fixed checkpoint stands beside each."""
+    if one.fixed:
+        return [one.row.done[0]] * len(seeds)
     by_seed = {record["seed"]: record for record in one.row.done}
     return [by_seed[seed] for seed in seeds]
 
@@ -195,7 +219,7 @@ def _open(record: Record, place: str | None, data_root: Path | None) -> Dataset:
     """The videos that a record is about. Raises DataError where they are not what is found here."""
     name, split, data = place or str(record["dataset"]), str(record["split"]), record["data"]
     try:
-        dataset = catalog.open_dataset(name, split, data_root)
+        dataset = catalog.open_recorded(name, split, data_root, str(record["dataset"]))
     except VisBenchError as error:
         raise DataError(
             f"The truth of {record['dataset']} {split} is needed to score the predictions again: {error}"
@@ -232,13 +256,34 @@ def _seed_notes(chosen: Sequence[Chosen], seeds: Sequence[int]) -> list[str]:
     return [
         f"{one.label} also has seed {_list(left_out)}, which the others lack; left out."
         for one in chosen
-        if (left_out := sorted(set(one.folders) - set(seeds)))
+        if not one.fixed and (left_out := sorted(set(one.folders) - set(seeds)))
+    ]
+
+
+def _shared_seeds(chosen: Sequence[Chosen]) -> list[int]:
+    """The seeds that all have; fixed checkpoints stand beside every seed of the others."""
+    several = [set(one.folders) for one in chosen if not one.fixed]
+    return sorted(set.intersection(*several)) if several else sorted(chosen[0].folders)
+
+
+def _fixed_notes(chosen: Sequence[Chosen]) -> list[str]:
+    return [
+        f"{one.label} was made elsewhere: its protocol and training are not known; "
+        + (
+            "it is one fixed checkpoint, no claim on its training."
+            if one.fixed
+            else "its seeds are as named."
+        )
+        for one in chosen
+        if one.row.foreign
     ]
 
 
 def _audit(one: Chosen, seeds: Sequence[int], scores: Scores, column: Column) -> list[str]:
     """A sentence where the number in a record is not the one that its predictions give."""
     recorded = {record["seed"]: read_value(record, column) for record in one.row.done}
+    if one.fixed:
+        recorded = dict.fromkeys(seeds, next(iter(recorded.values())))
     return [
         f"{one.label} seed {seed}: the record says {100 * value:.2f}, its predictions give {found:.2f}; the "
         "record was scored by another version."

@@ -16,6 +16,7 @@ from vis_bench.errors import DataError
 from vis_bench.metrics import video_ap
 from vis_bench.scoring.evaluate import Name, Statistics, reduce
 from vis_bench.study import intervals
+from vis_bench.study.videos_needed import videos_to_decide
 
 REPLICATES = 1000
 RESAMPLING_SEED = 0
@@ -63,7 +64,8 @@ class Comparison:
     """a minus b. p: after Holm. detectable: the smallest true difference found with 80 % probability by as
     many seeds and videos. seeds_needed: None where no number would decide, or one seed tells nothing.
     probability: that a run of a beats a run of b, None with one seed. wins, ties, losses: videos of a.
-    videos_hidden: undecided for the reason of `hides_videos`.
+    videos_hidden: undecided for the reason of `hides_videos`. videos_needed: with one seed, how many videos
+    would decide between these fixed checkpoints; None where no number would, or with several seeds.
     """
 
     a: str
@@ -78,6 +80,7 @@ class Comparison:
     ties: int
     losses: int
     videos_hidden: bool
+    videos_needed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +272,7 @@ def _comparison(
         ties=ties,
         losses=losses,
         videos_hidden=hidden,
+        videos_needed=videos_to_decide(difference, margin, level) if len(a.values) == 1 else None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vis_bench.records.columns import Column
+from vis_bench.records.keys import NO_PROTOCOL
 from vis_bench.records.operating_point import point_notes, shared_columns
 from vis_bench.records.rows import DONE, Block, Protocols, Row, seconds_are_comparable
 from vis_bench.report.tables.start_notes import frames_notes, start_notes
@@ -73,6 +74,8 @@ def pretraining_sentences(blocks: Sequence[Block], protocols: Protocols) -> list
     for name, content in dict.fromkeys((block.protocol, block.protocol_hash) for block in blocks):
         protocol = protocols.get((name, content))
         shown = one_line(name)
+        if name == NO_PROTOCOL:
+            continue
         if protocol is None:
             sentences.append(
                 f"Protocol {shown} with hash {one_line(content)[:8]} is not installed here; the numbers hold "
@@ -123,6 +126,8 @@ def _row_notes(row: Row, block: Block) -> list[str]:
     if row.status != DONE:
         return []
     notes = [f"{label}, seed {seed}: {_reason(status, error)}" for seed, status, error in row.problems]
+    if row.foreign:
+        return [*notes, f"{label}: predictions made elsewhere; how they were trained is not known here."]
     absent = sorted(set(block.seeds) - set(row.done_seeds) - {seed for seed, _, _ in row.problems})
     if absent:
         seeds = "seed" if len(absent) == 1 else "seeds"

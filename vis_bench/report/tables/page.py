@@ -10,6 +10,7 @@ from pathlib import Path
 from vis_bench.errors import DataError
 from vis_bench.method import Choice
 from vis_bench.records.columns import DEFAULT_COLUMNS, Column, Record, choose_columns
+from vis_bench.records.keys import NO_PROTOCOL
 from vis_bench.records.rows import Block, Protocols, build_blocks, installed_protocols
 from vis_bench.report.tables.blocks import (
     Table,
@@ -184,7 +185,8 @@ def _protocol_parts(blocks: Sequence[Block], protocols: Protocols) -> tuple[Prot
 
 
 def _protocol_keys(blocks: Sequence[Block]) -> tuple[tuple[str, str], ...]:
-    return tuple(dict.fromkeys((block.protocol, block.protocol_hash) for block in blocks))
+    named = [block for block in blocks if block.protocol != NO_PROTOCOL]
+    return tuple(dict.fromkeys((block.protocol, block.protocol_hash) for block in named))
 
 
 def _settings(protocol: Protocol) -> dict[str, object]:

@@ -105,12 +105,23 @@ def verdict_text(one: Comparison, study: Study) -> str:
     )
     found += f"differences from {one.detectable:.1f} points on (in 80 % of such studies)"
     if len(study.seeds) == 1:
-        return f"{found}; how many seeds would decide takes at least two to say"
+        return f"{found}; {_videos_needed(one)}"
     if one.seeds_needed is None:
         needed = "no number of seeds would decide, more videos might"
     else:
         needed = f"{one.seeds_needed} seeds would decide"
     return f"{found}; were the true difference the one seen, {needed}"
+
+
+def _videos_needed(one: Comparison) -> str:
+    """What would decide between fixed checkpoints."""
+    if one.videos_needed is None:
+        return "were the true difference the one seen, no number of videos would decide"
+    return (
+        f"were the true difference the one seen, {one.videos_needed:,} such videos would decide (how many "
+        "seeds "
+        "would takes at least two to say)"
+    )
 
 
 def _sentences(study: Study) -> list[str]:

@@ -16,7 +16,7 @@ from vis_bench.types import IouType
 def viewed_runs(
     blocks: Sequence[Block], folders: Mapping[int, Path], all_seeds: bool = True
 ) -> tuple[ViewedRun, ...]:
-    """The done runs with stored predictions: first the first seed of every row, then the second, and so on.
+    """The runs with stored predictions: first the first seed of every row, then the second, and so on.
 
     folders: run directories by the `id` of the record. all_seeds: False takes the first seed of each row. A
     label is that of the table with the seed, and with region, protocol and training where they tell blocks
@@ -36,8 +36,8 @@ def viewed_runs(
                 where += f" [{block.protocol} {block.protocol_hash[:8]}{training}]"
             paths = [
                 (record["seed"], folders[id(record)] / PREDICTIONS_NAME)
-                for record in row.done
-                if id(record) in folders
+                for record in row.records
+                if record["status"] != "failed" and id(record) in folders
             ]
             stored = [(seed, path) for seed, path in paths if path.is_file()]
             for place, (seed, path) in enumerate(stored if all_seeds else stored[:1]):

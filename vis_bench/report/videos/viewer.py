@@ -8,10 +8,11 @@ method come after the first seeds of all.
 from __future__ import annotations
 
 import base64
+import functools
 import gzip
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from vis_bench.data.frames import load_video_frame
+from vis_bench.data.frames import iterate_frames
 from vis_bench.data.predictions import read_results
 from vis_bench.masks import rle
 from vis_bench.metrics.overlap import track_boxes
@@ -64,17 +65,21 @@ def build_viewer(
     runs: Sequence[ViewedRun],
     frames_bytes: int = FRAMES_BYTES,
     runs_bytes: int = RUNS_BYTES,
+    read: Callable[[Video], Iterable[np.ndarray]] | None = None,
 ) -> Viewer:
-    """Pack the runs on a dataset that has truth and frames.
+    """Pack the runs on a dataset that has frames, and truth or none: then each track has its own colour.
 
     runs: in the order in which they are kept. frames_bytes, runs_bytes: the most that frames and runs may
-    take; the first video and the first run are kept whatever they take. Raises DataError for predictions and
+    take; the first video and the first run are kept whatever they take. read: gives the frames of a video,
+    [H, W, 3] uint8; None reads those of the dataset. Raises DataError for predictions and
     frames that cannot be read.
     """
+    if read is None:
+        read = functools.partial(iterate_frames, dataset)
     found = [_timelines(dataset, run) for run in runs]
     errors = {video.id: sum(len(one[video.id].errors) for one in found) for video in dataset.videos}
     order = sorted(dataset.videos, key=lambda video: (-errors[video.id], video.id))
-    frames = _within(order, lambda video: _frames(dataset, video), frames_bytes)
+    frames = _within(order, lambda video: _frames(read(video), video), frames_bytes)
     chosen = [video for video in dataset.videos if video.id in frames]
     packed = _within(
         range(len(runs)), lambda r: _packed_run(dataset, chosen, found[r], runs[r].iou_type), runs_bytes
@@ -92,6 +97,7 @@ def build_viewer(
         ],
         "runs": [runs[r].label for r in packed],
         "kinds": list(KINDS),
+        "truth": dataset.tracks is not None,
     }
     return Viewer(
         index=index,
@@ -136,11 +142,11 @@ def _within(items: Sequence[Any], make: Callable[[Any], str], limit_bytes: int) 
     return result
 
 
-def _frames(dataset: Dataset, video: Video) -> str:
+def _frames(pictures: Iterable[np.ndarray], video: Video) -> str:
     lines = []
-    for index in range(video.length):
+    for picture in pictures:
         buffer = io.BytesIO()
-        image = Image.fromarray(load_video_frame(dataset, video, index))
+        image = Image.fromarray(picture)
         image.resize(shown_size(video), Image.Resampling.BOX).save(
             buffer, format="JPEG", quality=_JPEG_QUALITY, optimize=True
         )
@@ -152,13 +158,19 @@ def _packed_run(
     dataset: Dataset, videos: Sequence[Video], found: Mapping[int, Timeline], iou_type: IouType
 ) -> str:
     names = {category.id: category.name for category in dataset.categories}
-    return _pack([_run_video(found[video.id], video, names, iou_type) for video in videos])
+    truth = dataset.tracks is not None
+    return _pack([_run_video(found[video.id], video, names, iou_type, truth) for video in videos])
 
 
-def _run_video(one: Timeline, video: Video, names: Mapping[int, str], iou_type: IouType) -> dict[str, Any]:
+def _run_video(
+    one: Timeline, video: Video, names: Mapping[int, str], iou_type: IouType, truth: bool
+) -> dict[str, Any]:
     """JSON of one run on one video: `tracks`, `objects` (spans: start, stop, track or -1) and `errors`
-    (kind, first frame, frames, objects, tracks). Tracks and objects are positions from 0.
+    (kind, first frame, frames, objects, tracks). Tracks and objects are positions from 0. truth: whether
+    there
+    is any, which decides the colours.
     """
+    places = one.closest if truth else range(len(one.tracks))
     return {
         "tracks": [
             {
@@ -167,7 +179,7 @@ def _run_video(one: Timeline, video: Video, names: Mapping[int, str], iou_type: 
                 "score": round(track.score, 3),
                 "shapes": _shapes(track, video, iou_type),
             }
-            for track, place in zip(one.tracks, one.closest, strict=True)
+            for track, place in zip(one.tracks, places, strict=True)
         ],
         "objects": [[_span(span) for span in spans] for spans in one.objects],
         "errors": [

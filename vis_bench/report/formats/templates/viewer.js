@@ -97,7 +97,7 @@
     const {length} = index.videos[state.video], error = state.marked;
     part("frame").value = state.frame;
     part("count").textContent = `frame ${state.frame} of 0–${length - 1}`;
-    drawPane(part("truth"), truth, new Set(error ? error.objects : []));
+    if (index.truth) drawPane(part("truth"), truth, new Set(error ? error.objects : []));
     part("truth").setAttribute("aria-label", `truth, frame ${state.frame}`);
     for (const side of [0, 1]) {
       if (shown[side] === null) continue;
@@ -161,6 +161,7 @@
       const text = [`${words(kind)}, ${when}`, list("object", objects), list("track", tracks)].filter(Boolean).join(": ");
       return {side, kind, start, count, objects, tracks, text};
     });
+    if (!index.truth) found.tracks.forEach((track, n) => grid.append(trackName(track, n), buildTrackRow(track, length)));
     truth.forEach((object, n) => {
       const name = element("div", "name"), swatch = element("i");
       swatch.style.background = object.colour;
@@ -170,10 +171,43 @@
         || (error.kind === "identity_switch" && error.objects.includes(n)))));
     });
     const said = Object.entries(counts).map(([kind, count]) => `${LETTERS[kind]} ${words(kind)}: ${count}`);
-    const kinds = element("p", "kinds", said.length ? said.join(", ") : "no errors in time");
+    const none = index.truth ? "no errors in time" : `${found.tracks.length} tracks`;
+    const kinds = element("p", "kinds", said.length ? said.join(", ") : none);
     scroll.append(grid);
     box.append(element("h4", "", index.runs[state.runs[side]]), kinds, scroll);
     return box;
+  }
+
+  // ---- without truth: a row for each track, with a bar where it is
+  function trackName(track, n) {
+    const name = element("div", "name"), swatch = element("i");
+    swatch.style.background = track.colour;
+    name.append(swatch, `${n + 1} ${track.category}`);
+    name.title = `track ${n + 1}, ${track.category}, score ${track.score}`;
+    return name;
+  }
+
+  function buildTrackRow(track, length) {
+    const row = element("div", "row"), now = element("div", "now");
+    for (let start = 0; start < length; start++) {
+      if (track.shapes[start] === null) continue;
+      let stop = start;
+      while (stop < length && track.shapes[stop] !== null) stop++;
+      const span = element("div", "span", String(track.score));
+      span.style.left = `${(100 * start) / length}%`;
+      span.style.width = `${(100 * (stop - start)) / length}%`;
+      span.style.background = track.colour;
+      row.append(span);
+      start = stop;
+    }
+    row.addEventListener("click", (event) => {
+      const {left, width} = row.getBoundingClientRect();
+      stop();
+      go(Math.floor((length * (event.clientX - left)) / width));
+    });
+    row.style.height = "1.55rem";
+    row.append(now);
+    return row;
   }
 
   function buildRow(length, found, n, own) {
@@ -279,7 +313,10 @@
   const most = index.videos.reduce((best, video, n) => (video.errors > index.videos[best].errors ? n : best), 0);
   const runs = index.runs.map((label, n) => [String(n), label]);
   state.runs[1] = runs.length > 1 ? 1 : -1;
-  fill(part("video"), index.videos.map((video, n) => [String(n), `${video.name} (${video.errors} errors, ${video.length} frames)`]), String(most));
+  const about = (video) => `${index.truth ? `${video.errors} errors, ` : ""}${video.length} frames`;
+  part("figure-truth").hidden = !index.truth;
+  for (const name of ["previous-error", "next-error"]) part(name).hidden = !index.truth;
+  fill(part("video"), index.videos.map((video, n) => [String(n), `${video.name} (${about(video)})`]), String(most));
   fill(part("run-0"), runs, "0");
   fill(part("run-1"), [["-1", "none"], ...runs], String(state.runs[1]));
   part("video").addEventListener("change", (event) => chooseVideo(Number(event.target.value)));

@@ -1,0 +1,113 @@
+"""vis-bench track."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vis_bench.cli.options import Device, say
+
+if TYPE_CHECKING:
+    from vis_bench.engine.process.progress import Progress
+
+MOST_SHOWN_FRAMES = 600
+"""Of a video on the page, from its beginning: it is one file, which a browser has to open."""
+
+
+def track(
+    videos: Annotated[
+        list[str], typer.Argument(metavar="VIDEO...", help="Video files, folders of frames, or patterns.")
+    ],
+    methods: Annotated[str, typer.Option("--methods", "-m", help="NAME[@CONFIG], or several with commas.")],
+    weights: Annotated[list[str], typer.Option(help="Checkpoint; once for each method, in order.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="New folder.")],
+    classes: Annotated[
+        str | None, typer.Option(help="File with a class name a line, or a dataset.  [of the weights' run]")
+    ] = None,
+    device: Device = "auto",
+    max_tracks: Annotated[
+        int | None, typer.Option(min=1, help="Most tracks a video or frame, as the method counts.  [10]")
+    ] = None,
+    overlay: Annotated[bool, typer.Option("--overlay/--no-overlay", help="Write mp4 files.")] = True,
+    above: Annotated[float, typer.Option(help="Draw tracks scored above this into the mp4 files.")] = 0.3,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Write the viewer page.")] = True,
+) -> None:
+    """Track videos that have no annotations: results, an overlay as mp4 and a viewer page.
+
+    \b
+    Examples:
+      vis-bench track holiday.mp4 -m stc --weights runs/.../checkpoint.safetensors -o out
+      vis-bench track frames/ -m mask2former_vis@paper --weights w.pth --classes ytvis21 -o out
+    """
+    from vis_bench.data.predictions import write_results
+    from vis_bench.data.unlabelled import as_dataset, find_sources
+    from vis_bench.data.video_files import require_av
+    from vis_bench.data.ytvis import write_annotations
+    from vis_bench.engine.process.devices import choose_devices
+    from vis_bench.engine.process.environment import require_torch
+    from vis_bench.errors import UsageError
+    from vis_bench.files import require_writable
+    from vis_bench.report.videos.overlay import write_overlay
+    from vis_bench.setup.plugins import check_shadowing, expand_methods
+
+    check_shadowing()
+    folder = Path(out)
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder}: is not empty. Name a new folder.")
+    if overlay:
+        require_av()
+    chosen = choose_devices(device, 1).slots[0][0]
+    require_torch(chosen)
+    from vis_bench.engine.process.progress import Bars
+    from vis_bench.engine.videos.track import classes_of, prepare, track_sources
+
+    prepared = prepare(list(expand_methods(methods)), weights, max_tracks)
+    names = classes_of(classes, prepared)
+    sources = find_sources(videos)
+    require_writable(folder)
+    by_id = dict(enumerate(names, start=1))
+    write_annotations(folder / "videos.json", as_dataset(sources, names))
+    files = []
+    for one in prepared:
+        bars = Bars()
+        report = bars.callback(one.label)
+        try:
+            _, tracks, ahead, notes = track_sources(one, sources, names, chosen, report)
+            several = f"-{one.label.replace('@', '_')}" if len(prepared) > 1 else ""
+            results = folder / f"results{several}.json"
+            write_results(results, tracks)
+            files.append((one, results))
+            for source in sources if overlay else ():
+                length = source.video.length
+                write_overlay(
+                    folder / f"{source.video.name}{several}.mp4",
+                    source.video,
+                    source.frames(),
+                    [track for track in tracks if track.video_id == source.video.id],
+                    by_id,
+                    source.rate,
+                    _overlay_progress(report, length),
+                    above,
+                )
+        finally:
+            bars.close()
+        mode = f"looks {ahead} frames ahead" if ahead else "on-line"
+        say(f"{one.label}: {len(tracks)} tracks in {len(sources)} videos, {mode}: {results}")
+        for note in notes:
+            say(f"vis-bench: {one.label}: {note}")
+    if page:
+        from vis_bench.report.formats.videos_page import write_videos_page
+        from vis_bench.report.videos.unlabelled_viewer import unlabelled_viewer
+
+        runs = [(one.label, results, one.spec.info.iou_type) for one, results in files]
+        viewer = unlabelled_viewer(sources, names, runs, MOST_SHOWN_FRAMES)
+        title = ", ".join(one.label for one in prepared)
+        say(f"page       {write_videos_page(folder, viewer, f'vis-bench track: {title}')}")
+    typer.echo(str(folder))
+
+
+def _overlay_progress(report: Progress, length: int) -> Callable[[int], object]:
+    return lambda done: report("overlay", done, length)

@@ -1,0 +1,1 @@
+"""Tracking videos of one's own, without annotations."""

@@ -1,0 +1,128 @@
+"""Methods with given weights on videos without annotations: the work behind `vis-bench track`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vis_bench.data.catalog import class_names, known_datasets
+from vis_bench.data.unlabelled import Source, as_dataset
+from vis_bench.engine.process.progress import Progress
+from vis_bench.engine.track import track_video
+from vis_bench.engine.track_cap import cap_note, capped
+from vis_bench.errors import DataError, UsageError
+from vis_bench.files import read_bytes
+from vis_bench.method import MethodSpec
+from vis_bench.records.run import RECORD_NAME, read_record
+from vis_bench.setup.config import override, to_dict
+from vis_bench.setup.plugins import build_method, load_spec, split_variant
+from vis_bench.setup.protocol import load_protocol, resolve_config
+from vis_bench.types import Dataset, Track
+from vis_bench.weights.load import load_exactly
+
+PROTOCOL = "video"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A method ready to track. label: for files and pages. look_ahead: measured while tracking."""
+
+    label: str
+    spec: MethodSpec
+    config: Any
+    weights: Path
+
+
+def prepare(methods: Sequence[str], weights: Sequence[str], max_tracks: int | None) -> tuple[Prepared, ...]:
+    """Every method with its configuration: the one named, else that of the record beside its weights.
+
+    Raises UsageError for unknown names, another number of weights than methods, and two of one name;
+    DataError for missing weights.
+    """
+    if len(methods) != len(weights):
+        raise UsageError(
+            f"--methods names {len(methods)}, --weights {len(weights)}: give --weights once for each, in "
+            "order."
+        )
+    found = []
+    for text, file in zip(methods, weights, strict=True):
+        path = Path(file)
+        if not path.is_file():
+            raise DataError(f"{path}: no such checkpoint (--weights).")
+        name, config_name = split_variant(text)
+        spec = load_spec(name)
+        beside = path.parent / RECORD_NAME
+        record = read_record(beside) if beside.is_file() else None
+        if config_name is None and record is not None and record.method == spec.info.name:
+            chosen, config = resolve_config(spec, record.config, load_protocol(PROTOCOL), ())
+            config = override(config, record.overrides, skip_unknown=True)
+        else:
+            chosen, config = resolve_config(spec, config_name, load_protocol(PROTOCOL), ())
+        found.append(Prepared(f"{spec.info.name}@{chosen}", spec, capped(config, spec, max_tracks), path))
+    labels = [one.label for one in found]
+    if len(set(labels)) < len(labels):
+        raise UsageError(f"{', '.join(labels)}: a method is named twice; their files would have one name.")
+    return tuple(found)
+
+
+def classes_of(given: str | None, prepared: Sequence[Prepared]) -> tuple[str, ...]:
+    """Class names: of the file or data set given, else those of the data in the record beside the weights.
+
+    A file has one name a line. Raises UsageError where neither is there, DataError for an empty file.
+    """
+    if given is not None:
+        if given in known_datasets():
+            return class_names(given)
+        lines = read_bytes(Path(given)).decode("utf-8", "replace").splitlines()
+        names = tuple(line.strip() for line in lines if line.strip())
+        if not names or len(set(names)) < len(names):
+            raise DataError(f"{given}: one class name a line is needed, each once; found {len(names)}.")
+        return names
+    for one in prepared:
+        beside = one.weights.parent / RECORD_NAME
+        if not beside.is_file():
+            continue
+        record = read_record(beside)
+        if record.dataset in known_datasets():
+            return class_names(record.dataset)
+        names = tuple((record.metrics or {}).get("per_category") or {})
+        if names:
+            return names
+    raise UsageError(
+        "--classes FILE (one class name a line) or --classes DATASET is needed: the checkpoint does not say "
+        "which "
+        "classes it was trained on."
+    )
+
+
+def track_sources(
+    one: Prepared, sources: Sequence[Source], classes: Sequence[str], device: str, progress: Progress
+) -> tuple[Dataset, list[Track], int, list[str]]:
+    """(videos as a data set, tracks, look-ahead in frames, sentences on what was cut) of one method.
+
+    Frames are read one at a time and handed over; of an on-line method nothing else is kept than its results.
+    Raises MethodError for weights that do not fit and for a method that breaks its contract.
+    """
+    dataset = as_dataset(sources, classes)
+    model = build_method(one.spec, one.config, len(classes)).to(device)
+    load_exactly(model, one.weights, one.spec, one.config, classes, to_dict(one.config))
+    model.eval()
+    tracks: list[Track] = []
+    ahead = 0
+    for source in sources:
+        pictures = _counted(source, progress)
+        outcome = track_video(model, dataset, source.video, device, one.spec.info.iou_type, pictures=pictures)
+        tracks += outcome.tracks
+        ahead = max(ahead, outcome.look_ahead_frames)
+    note = cap_note(one.spec, one.config, dataset, tracks)
+    return dataset, tracks, ahead, [note] if note else []
+
+
+def _counted(source: Source, progress: Progress) -> Iterator[np.ndarray]:
+    for number, picture in enumerate(source.frames(), start=1):
+        yield picture
+        progress(f"track {source.video.name}", number, source.video.length)
