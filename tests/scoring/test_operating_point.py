@@ -47,7 +47,7 @@ def test_halves_are_of_the_order_of_the_name_hashes(count: int) -> None:
     assert late == set(range(1, count + 1)) - first_half(made)
     assert len(late) == 4
     # neither the order of the file nor the ids decide
-    turned = metric_corpus.dataset([], {i: 1 for i in range(count, 0, -1)}, SIZE)
+    turned = metric_corpus.dataset([], dict.fromkeys(range(count, 0, -1), 1), SIZE)
     assert second_half(turned).tolist() == second_half(made).tolist()
 
 

@@ -188,7 +188,7 @@ def study(
 
 
 def _of_seeds(one: Chosen, seeds: Sequence[int]) -> list[Record]:
-    """The records behind the folders of these seeds, in their order; a fixed checkpoint stands beside each."""
+    """The records behind the folders of these seeds, in order; a fixed checkpoint stands beside each."""
     if one.fixed:
         return [one.row.done[0]] * len(seeds)
     by_seed = {record["seed"]: record for record in one.row.done}
