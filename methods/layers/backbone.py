@@ -14,6 +14,7 @@ from torchvision.models import resnet50, resnet101
 from torchvision.ops import FrozenBatchNorm2d
 
 from methods.layers.backbone_config import BackboneConfig
+from methods.layers.recompute import recomputed
 from methods.layers.swin import SIZES as SWIN_SIZES
 from methods.layers.swin import Swin
 
@@ -46,6 +47,7 @@ class ResNet(nn.Module):
         body = make(weights=None, norm_layer=norm)
         del body.fc, body.avgpool
         self.body = body
+        self.checkpoint = config.checkpoint
         self.channels = {"res2": 256, "res3": 512, "res4": 1024, "res5": 2048}
         _freeze([body.conv1, body.bn1], [getattr(body, f"layer{i}") for i in range(1, 5)], config)
 
@@ -54,9 +56,16 @@ class ResNet(nn.Module):
         x = body.maxpool(body.relu(body.bn1(body.conv1(images))))
         features = {}
         for i, name in enumerate(STRIDES, start=1):
-            x = getattr(body, f"layer{i}")(x)
+            x = _stage(getattr(body, f"layer{i}"), x, self.checkpoint)
             features[name] = x
         return features
+
+
+def _stage(blocks: nn.Sequential, x: Tensor, checkpoint: bool) -> Tensor:
+    """The blocks of a stage one after the other."""
+    for block in blocks:
+        x = recomputed(block, block, x) if checkpoint else block(x)
+    return x
 
 
 def _freeze(stem: Sequence[nn.Module], stages: Sequence[nn.Module], config: BackboneConfig) -> None:
@@ -106,13 +115,14 @@ class SmallResNet(nn.Module):
                 for i, (name, n_in, n_out) in enumerate(zip(STRIDES, inputs, widths, strict=True))
             }
         )
+        self.checkpoint = config.checkpoint
         _freeze([self.stem], list(self.stages.values()), config)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         x = self.stem(images)
         features = {}
         for name, stage in self.stages.items():
-            x = stage(x)
+            x = _stage(stage, x, self.checkpoint)
             features[name] = x
         return features
 

@@ -57,7 +57,8 @@ class Record(_Strict):
     set by hand with --set. look_ahead_frames: frames beyond t that were read before the result of frame t,
     at most over all videos. error_code: exit code of the error of a failed run (3 data, 4 the method).
     precision: word of --precision that it was trained and tracked with. initial_weights: SHA-256 of the file
-    given with --weights.
+    given with --weights. without_deterministic_kernel: operations that the training used on a GPU and that
+    have no deterministic kernel there, so that the same training ends with other bytes; empty on CPUs.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -81,6 +82,7 @@ class Record(_Strict):
     protocol_hash: str
     not_from_a_paper: str = ""
     precision: str = "fp32"
+    without_deterministic_kernel: tuple[str, ...] = ()
     seed: int
     axis_seeds: dict[str, int]
     iou_type: Literal["segm", "bbox"] = "segm"
