@@ -14,7 +14,7 @@ from torchvision.models import resnet50, resnet101
 from torchvision.ops import FrozenBatchNorm2d
 
 from methods.layers.backbone_config import BackboneConfig
-from methods.layers.recompute import recomputed
+from methods.layers.recompute import recomputed_in_turn
 from methods.layers.swin import SIZES as SWIN_SIZES
 from methods.layers.swin import Swin
 
@@ -56,16 +56,10 @@ class ResNet(nn.Module):
         x = body.maxpool(body.relu(body.bn1(body.conv1(images))))
         features = {}
         for i, name in enumerate(STRIDES, start=1):
-            x = _stage(getattr(body, f"layer{i}"), x, self.checkpoint)
+            stage = getattr(body, f"layer{i}")
+            x = recomputed_in_turn(stage, x) if self.checkpoint else stage(x)
             features[name] = x
         return features
-
-
-def _stage(blocks: nn.Sequential, x: Tensor, checkpoint: bool) -> Tensor:
-    """The blocks of a stage one after the other."""
-    for block in blocks:
-        x = recomputed(block, block, x) if checkpoint else block(x)
-    return x
 
 
 def _freeze(stem: Sequence[nn.Module], stages: Sequence[nn.Module], config: BackboneConfig) -> None:
@@ -122,7 +116,7 @@ class SmallResNet(nn.Module):
         x = self.stem(images)
         features = {}
         for name, stage in self.stages.items():
-            x = _stage(stage, x, self.checkpoint)
+            x = recomputed_in_turn(stage, x) if self.checkpoint else stage(x)
             features[name] = x
         return features
 

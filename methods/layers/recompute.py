@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 Result = TypeVar("Result")
@@ -32,6 +32,13 @@ def recomputed(owner: nn.Module, function: Callable[..., Result], *inputs: objec
 
     result: Result = checkpoint(function, *inputs, use_reentrant=False, context_fn=contexts)
     return result
+
+
+def recomputed_in_turn(blocks: nn.Module, x: Tensor) -> Tensor:
+    """What a Sequential computes, each of its blocks `recomputed`."""
+    for block in blocks.children():
+        x = recomputed(block, block, x)
+    return x
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torchvision.models.swin_transformer import PatchMerging, SwinTransformerBlock
 
 from methods.layers.backbone_config import BackboneConfig
-from methods.layers.recompute import recomputed
+from methods.layers.recompute import recomputed_in_turn
 from vis_bench.errors import UsageError
 
 LEVELS = ("res2", "res3", "res4", "res5")
@@ -191,11 +191,7 @@ class Swin(nn.Module):
         x = F.pad(images, (0, -width % PATCH, 0, -height % PATCH))
         features = {}
         for i, module in enumerate(self.body):
-            if i % 2 and self.checkpoint:
-                for block in module:
-                    x = recomputed(block, block, x)
-            else:
-                x = module(x)
+            x = recomputed_in_turn(module, x) if i % 2 and self.checkpoint else module(x)
             if i % 2:
                 name = LEVELS[i // 2]
                 features[name] = self.norms[name](x).permute(0, 3, 1, 2).contiguous()
