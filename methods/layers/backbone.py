@@ -15,6 +15,7 @@ from torchvision.models import resnet50, resnet101
 from torchvision.ops import FrozenBatchNorm2d
 
 from methods.layers.backbone_config import BackboneConfig
+from methods.layers.recompute import recomputed_in_turn
 from methods.layers.swin import SIZES as SWIN_SIZES
 from methods.layers.swin import Swin
 
@@ -50,6 +51,7 @@ class ResNet(nn.Module):
             for stage in (body.layer2, body.layer3, body.layer4):
                 stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
         self.body = body
+        self.checkpoint = config.checkpoint
         self.channels = {"res2": 256, "res3": 512, "res4": 1024, "res5": 2048}
         _freeze([body.conv1, body.bn1], [getattr(body, f"layer{i}") for i in range(1, 5)], config)
 
@@ -58,7 +60,8 @@ class ResNet(nn.Module):
         x = body.maxpool(body.relu(body.bn1(body.conv1(images))))
         features = {}
         for i, name in enumerate(STRIDES, start=1):
-            x = getattr(body, f"layer{i}")(x)
+            stage = getattr(body, f"layer{i}")
+            x = recomputed_in_turn(stage, x) if self.checkpoint else stage(x)
             features[name] = x
         return features
 
@@ -110,13 +113,14 @@ class SmallResNet(nn.Module):
                 for i, (name, n_in, n_out) in enumerate(zip(STRIDES, inputs, widths, strict=True))
             }
         )
+        self.checkpoint = config.checkpoint
         _freeze([self.stem], list(self.stages.values()), config)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         x = self.stem(images)
         features = {}
         for name, stage in self.stages.items():
-            x = stage(x)
+            x = recomputed_in_turn(stage, x) if self.checkpoint else stage(x)
             features[name] = x
         return features
 

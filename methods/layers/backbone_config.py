@@ -17,7 +17,9 @@ class BackboneConfig:
     channels of res2..res5, `small` only. drop_path: probability that training skips the last residual branch,
     rising linearly from 0 at the first; Swin only. window: cells per side, Swin only; None: 7 for swin_t and
     swin_s, 12 for swin_b and swin_l. stride_in_1x1: a ResNet's stages reduce the size in the first 1x1
-    convolution and not in the 3x3 one, as in the weights of MSRA; a file of weights sets it.
+    convolution and not in the 3x3 one, as in the weights of MSRA; a file of weights sets it. checkpoint: in
+    training keep only the input of each block and compute the rest again in the backward pass; less memory,
+    more time, the same weights up to rounding.
     """
 
     name: Literal["resnet50", "resnet101", "swin_t", "swin_s", "swin_b", "swin_l", "small"] = "resnet50"
@@ -27,3 +29,4 @@ class BackboneConfig:
     drop_path: float = 0.3
     window: int | None = None
     stride_in_1x1: bool = field(default=False, metadata=dict(ADDED_LATER))
+    checkpoint: bool = field(default=False, metadata=dict(ADDED_LATER))

@@ -5,7 +5,7 @@ Source: Cheng et al., Masked-attention Mask Transformer (specification 4.1); wor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from methods.layers.deformable import DeformableEncoderLayer, cell_centres
 from methods.layers.pixel_decoder_config import COARSE_TO_FINE, PixelDecoderConfig
 from methods.layers.position import sine_2d
+from methods.layers.recompute import recomputed
 
 LEVELS = COARSE_TO_FINE[::-1]
 
@@ -29,6 +30,7 @@ class PixelDecoder(nn.Module):
     channels: width of each backbone level. encoded: the levels that the deformable encoder mixes, coarse
     to fine and ending above the pyramid (the published model: res5, res4, res3). The finer levels are reached
     by pyramid steps: 1x1 lateral + GroupNorm, bilinear top-down sum, 3x3 convolution + GroupNorm + ReLU.
+    checkpoint: layers and steps keep only their inputs for the backward pass.
 
     forward: {"res2": [n, c2, H/4, W/4], ...} -> ({level: [n, dims, h, w]}, mask features
     [n, mask_dims, H/4, W/4]).
@@ -45,12 +47,14 @@ class PixelDecoder(nn.Module):
         heads: int = 8,
         points: int = 4,
         hidden: int = 1024,
+        checkpoint: bool = False,
     ) -> None:
         super().__init__()
         if not encoded or tuple(encoded) != COARSE_TO_FINE[: len(encoded)] or len(encoded) == len(LEVELS):
             raise ValueError(
                 f"the encoded levels must be the first one to three of {COARSE_TO_FINE}, not {encoded}"
             )
+        self.checkpoint = checkpoint
         self.encoded = tuple(encoded)
         self.pyramid = COARSE_TO_FINE[len(encoded) :]
         groups = _norm_groups(dims)
@@ -95,12 +99,18 @@ class PixelDecoder(nn.Module):
     def forward(self, features: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         maps = self._encode(features)
         for name in self.pyramid:
-            lateral = self.laterals[name](features[name])
-            above = F.interpolate(
-                list(maps.values())[-1], size=lateral.shape[-2:], mode="bilinear", align_corners=False
-            )
-            maps[name] = self.outputs[name](lateral + above)
+            above = list(maps.values())[-1]
+            maps[name] = self._computed(self, self._pyramid_step, name, features[name], above)
         return maps, self.mask_features(maps[LEVELS[0]])
+
+    def _computed(self, owner: nn.Module, function: Callable[..., Tensor], *inputs: object) -> Tensor:
+        return recomputed(owner, function, *inputs) if self.checkpoint else function(*inputs)
+
+    def _pyramid_step(self, name: str, features: Tensor, above: Tensor) -> Tensor:
+        lateral = self.laterals[name](features)
+        above = F.interpolate(above, size=lateral.shape[-2:], mode="bilinear", align_corners=False)
+        result: Tensor = self.outputs[name](lateral + above)
+        return result
 
     def _encode(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The encoded levels, coarse to fine, after the deformable encoder."""
@@ -119,7 +129,7 @@ class PixelDecoder(nn.Module):
         )
         centres = cell_centres(sizes, device)
         for layer in self.encoder:
-            tokens = layer(tokens, position, centres, sizes)
+            tokens = self._computed(layer, layer, tokens, position, centres, sizes)
         parts = tokens.transpose(1, 2).split([height * width for height, width in sizes], dim=2)
         return {
             name: part.unflatten(2, size) for name, part, size in zip(self.encoded, parts, sizes, strict=True)
@@ -137,4 +147,5 @@ def build_pixel_decoder(config: PixelDecoderConfig, channels: Mapping[str, int])
         heads=config.heads,
         points=config.points,
         hidden=config.hidden,
+        checkpoint=config.checkpoint,
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vis_bench.errors import UsageError
+from vis_bench.method import ADDED_LATER
 
 COARSE_TO_FINE = ("res5", "res4", "res3", "res2")
 
@@ -15,6 +16,8 @@ class PixelDecoderConfig:
     """Pixel decoder: channels, and the deformable encoder over the `encoded` levels (coarse to fine).
 
     hidden: width of the encoder's feed-forward block. points: sampled per head and level.
+    checkpoint: in training keep only the inputs of each layer and pyramid step and compute the rest again in
+    the backward pass.
     """
 
     dims: int = 256
@@ -24,6 +27,7 @@ class PixelDecoderConfig:
     heads: int = 8
     points: int = 4
     hidden: int = 1024
+    checkpoint: bool = field(default=False, metadata=ADDED_LATER)
 
 
 def check_sizes(method: str, pixel: PixelDecoderConfig, levels: Sequence[str], decoder_heads: int) -> None:

@@ -57,6 +57,8 @@ def pretrain_on_shapes(
     options: seed, images, iterations, batch_size, lr, threads (see protocols/shapes.toml). progress is
     called with (iterations done, iterations in all).
     """
+    # how activations are kept for the backward pass is no reason for another start
+    config = dataclasses.replace(config, checkpoint=False)
     key = config_hash(
         {"options": dict(options), "backbone": dataclasses.asdict(config), "source": _source_hash()}
     )

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torchvision.models.swin_transformer import PatchMerging, SwinTransformerBlock
 
 from methods.layers.backbone_config import BackboneConfig
+from methods.layers.recompute import recomputed_in_turn
 from vis_bench.errors import UsageError
 
 LEVELS = ("res2", "res3", "res4", "res5")
@@ -174,6 +175,7 @@ class Swin(nn.Module):
             made += depth
             modules.append(nn.Sequential(*blocks))
         self.body = nn.Sequential(*modules)
+        self.checkpoint = config.checkpoint
         self.channels = {name: size.embed * 2**i for i, name in enumerate(LEVELS)}
         self.norms = nn.ModuleDict({name: norm(width) for name, width in self.channels.items()})
         for module in self.body.modules():
@@ -192,7 +194,7 @@ class Swin(nn.Module):
         x = F.pad(images, (0, -width % PATCH, 0, -height % PATCH))
         features = {}
         for i, module in enumerate(self.body):
-            x = module(x)
+            x = recomputed_in_turn(module, x) if i % 2 and self.checkpoint else module(x)
             if i % 2:
                 name = LEVELS[i // 2]
                 features[name] = self.norms[name](x).permute(0, 3, 1, 2).contiguous()

@@ -1,6 +1,6 @@
 """Bytes that autograd keeps for the backward pass of one shard, for every paper configuration.
 
-    python tests/benchmarks/saved_bytes.py [METHOD...]
+    python tests/benchmarks/saved_bytes.py [METHOD...] [--set KEY=VALUE...]
 
 Counted on the CPU in fp32 with random weights: every storage that an operation saves, once, without
 parameters and buffers. The tensors themselves are dropped at once, so that the count needs little memory.
@@ -19,6 +19,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from vis_bench.engine.training.clips.augment import resized, tight_boxes
 from vis_bench.engine.training.shards import shards_of
 from vis_bench.method import Clip, TrainConfig
+from vis_bench.setup.config import override, parse_assignment
 from vis_bench.setup.plugins import build_method, load_spec, method_names
 
 OBJECTS, CLASSES, SOURCE = 10, 40, (720, 1280)
@@ -66,10 +67,10 @@ def random_clip(train: TrainConfig, seed: int) -> Clip:
     return Clip(pixels, labels, masks, boxes, visible)
 
 
-def measure(name: str) -> list[tuple[str, TrainConfig, int, int]]:
+def measure(name: str, changes: dict[str, Any]) -> list[tuple[str, TrainConfig, int, int]]:
     """(phase, its training, clips of a shard, bytes) of each phase."""
     spec = load_spec(name)
-    config = spec.configs["paper"]
+    config = override(spec.configs["paper"], changes)
     torch.manual_seed(0)
     model = build_method(spec, config, CLASSES).train()
     rows = []
@@ -87,9 +88,13 @@ def measure(name: str) -> list[tuple[str, TrainConfig, int, int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("methods", nargs="*", default=method_names())
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    given = parser.parse_args()
+    changes = dict(map(parse_assignment, given.set))
+    print("".join(f"--set {change}\n" for change in given.set), end="")
     print(f"{'configuration':<28}{'batch':>6}{'shards':>7}{'clips':>6}{'frames':>7}{'frame':>12}{'GiB':>8}")
-    for name in parser.parse_args().methods or method_names():
-        for phase, train, clips, total in measure(name):
+    for name in given.methods or method_names():
+        for phase, train, clips, total in measure(name, changes):
             side = max(train.augmentation.short_sides, default=SOURCE[0])
             height, width = resized(*SOURCE, side, train.augmentation.max_long_side)
             label = f"{name}@paper" + ("" if phase == "phase 0" else f", {phase}")

@@ -83,7 +83,7 @@ def test_another_setting_is_another_run(run, tmp_path):
 def test_an_interrupted_training_ends_like_an_undisturbed_one(run, tmp_path, monkeypatch):
     """Noise from torch's generator, flips and the video order all have to continue where they stopped."""
     setting = ("--set", "noise=0.3")
-    real_step = train_module._step
+    real_step = train_module.train_step
     calls = []
 
     def stop_in_the_fifth(*arguments):
@@ -92,12 +92,12 @@ def test_an_interrupted_training_ends_like_an_undisturbed_one(run, tmp_path, mon
             raise KeyboardInterrupt
         return real_step(*arguments)
 
-    monkeypatch.setattr(train_module, "_step", stop_in_the_fifth)
+    monkeypatch.setattr(train_module, "train_step", stop_in_the_fifth)
     code, _, err = run(*setting)
     assert code == 130
     assert "goes on from here" in err
     assert list(tmp_path.glob("runs/trained/*/resume.pt"))
-    monkeypatch.setattr(train_module, "_step", real_step)
+    monkeypatch.setattr(train_module, "train_step", real_step)
     assert run(*setting)[0] == 0
     resumed, folder = only_record(tmp_path)
     assert not list(tmp_path.glob("runs/trained/*/resume.pt"))

@@ -1,6 +1,7 @@
 """The auxiliary semantic head and the pretraining recipe: targets by hand, cache, determinism, learning."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -74,6 +75,20 @@ def test_pretraining_is_cached_and_repeatable(tmp_path):
     pretraining.pretrain_on_shapes(SMALL, OPTIONS | {"seed": 2}, tmp_path / "a", "cpu", quiet)
     assert len(list((tmp_path / "a" / "initialisation").iterdir())) == 2
     assert set(load_file(path)) == set(build_backbone(SMALL).state_dict())
+
+
+def test_a_backbone_that_keeps_fewer_activations_starts_from_the_same_weights(tmp_path, monkeypatch):
+    calls = []
+
+    def pretrain(config, *_):
+        calls.append(config)
+        return {"x": torch.zeros(1)}
+
+    monkeypatch.setattr(pretraining, "_pretrain", pretrain)
+    for checkpoint in (True, False):
+        config = replace(SMALL, checkpoint=checkpoint)
+        pretraining.pretrain_on_shapes(config, OPTIONS, tmp_path, "cpu", quiet)
+    assert calls == [SMALL]
 
 
 def test_pretraining_teaches_the_classes(tmp_path, monkeypatch):

@@ -207,9 +207,9 @@ def _run(
     # before any training: a later phase may freeze what an earlier one trained
     parameters = _parameters(model)
     _prepare_weights(run, spec, data, model, progress, together)
-    train_seconds, train_devices = _training(run.train_dir / LOG_NAME)
+    train_seconds, train_devices, operations = _training(run.train_dir / LOG_NAME)
     if run.stage is not None:
-        seconds, _ = _training(run.stage.directory / LOG_NAME)
+        seconds, *_ = _training(run.stage.directory / LOG_NAME)
         facts = {**facts, "image_stage": facts["image_stage"].model_copy(update={"seconds": seconds})}
     notes = weight_notes(run, spec)
     if set(train_devices) - {device_name(settings.device)}:
@@ -256,6 +256,7 @@ def _run(
             track_seconds=round(seconds, 3),
             frames=sum(video.length for video in data.evaluated.videos),
         ),
+        without_deterministic_kernel=operations,
         look_ahead_frames=look_ahead,
         parameters=parameters,
         start=read_start(run.train_dir),
@@ -378,12 +379,14 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _training(log: Path) -> tuple[float | None, tuple[str, ...]]:
-    """Seconds of a training and the devices that it used, in order; no device from a log that names none."""
+def _training(log: Path) -> tuple[float | None, tuple[str, ...], tuple[str, ...]]:
+    """Seconds of a training, the devices that it used in order, and its operations without a deterministic
+    kernel; neither from a log that names none."""
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     entries = [json.loads(line) for line in lines]
     devices = dict.fromkeys(entry["device"] for entry in entries if "device" in entry)
-    return (entries[-1]["seconds"] if entries else None), tuple(devices)
+    operations = {name for entry in entries for name in entry.get("without_deterministic_kernel", ())}
+    return (entries[-1]["seconds"] if entries else None), tuple(devices), tuple(sorted(operations))
 
 
 def _parameters(model: torch.nn.Module) -> dict[str, int]:

@@ -104,7 +104,9 @@ class Record(_Strict):
     trained, and in records that do not say.
     operating_point: None in records that were made before there was one, and where nothing was scored.
     foreign: predictions that were made elsewhere and imported; nothing is known of their training, `online`
-    is None, and the protocol is `none`.
+    is None, and the protocol is `none`. without_deterministic_kernel: operations that the
+    training used on a GPU and that have no deterministic kernel there, so that the same training ends with
+    other bytes; empty on CPUs.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -128,6 +130,7 @@ class Record(_Strict):
     protocol_hash: str
     not_from_a_paper: str = ""
     precision: str = "fp32"
+    without_deterministic_kernel: tuple[str, ...] = ()
     seed: int
     axis_seeds: dict[str, int]
     iou_type: Literal["segm", "bbox"] = "segm"

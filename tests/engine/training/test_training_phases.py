@@ -132,7 +132,7 @@ def test_a_killed_training_ends_with_the_weights_of_an_undisturbed_one(
 ):
     settings = {"ema_decay": 0.8, "checkpoint_every_iterations": 3}
     _, undisturbed = train(dataset, tmp_path / "whole", **settings)
-    real, steps = train_module._step, []
+    real, steps = train_module.train_step, []
 
     def killed(*arguments):
         steps.append(1)
@@ -140,7 +140,7 @@ def test_a_killed_training_ends_with_the_weights_of_an_undisturbed_one(
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(train_module, "_step", killed)
+    monkeypatch.setattr(train_module, "train_step", killed)
     with pytest.raises(KeyboardInterrupt):
         train(dataset, tmp_path / "killed", **settings)
     saved = torch.load(tmp_path / "killed" / "resume.pt")
@@ -189,7 +189,7 @@ def test_the_auxiliary_head_comes_back_with_the_weights_it_had(dataset, tmp_path
 
     monkeypatch.setattr(auxiliary, "load_object", lambda reference: PixelLoss)
     undisturbed = run(tmp_path / "whole")
-    real, steps = train_module._step, []
+    real, steps = train_module.train_step, []
 
     def killed(*arguments):
         steps.append(1)
@@ -197,7 +197,7 @@ def test_the_auxiliary_head_comes_back_with_the_weights_it_had(dataset, tmp_path
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(train_module, "_step", killed)
+    monkeypatch.setattr(train_module, "train_step", killed)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "killed")
     assert equal(undisturbed, run(tmp_path / "killed"))

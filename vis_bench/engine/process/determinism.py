@@ -5,13 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# of what the methods here use in training; CPUs have no such operations
-WITHOUT_A_DETERMINISTIC_KERNEL = (
-    "backward of RoIAlign",
-    "backward of grid sampling",
-    "backward of bilinear upsampling",
-)
-
 
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:

@@ -20,6 +20,7 @@ class LogEntry:
 
     losses: means over all shards of the step. clips_per_second, waiting_seconds (for data, of this process):
     since the last entry. device_memory_bytes: the most that was held since the start, None on a CPU.
+    without_deterministic_kernel: operations that were used and have none on this device.
     """
 
     iteration: int
@@ -30,6 +31,7 @@ class LogEntry:
     clips_per_second: float
     waiting_seconds: float
     device_memory_bytes: int | None = None
+    without_deterministic_kernel: tuple[str, ...] = ()
 
     def line(self, device: str) -> dict[str, Any]:
         """What is written of it."""
@@ -43,6 +45,7 @@ class LogEntry:
             "clips_per_second": round(self.clips_per_second, 2),
             "waiting_seconds": round(self.waiting_seconds, 3),
             "device_memory_bytes": self.device_memory_bytes,
+            "without_deterministic_kernel": list(self.without_deterministic_kernel),
         }
 
 

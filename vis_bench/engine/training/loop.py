@@ -19,16 +19,17 @@ from vis_bench.engine.training.auxiliary import Auxiliary
 from vis_bench.engine.training.clips.mixed_clips import training_clips
 from vis_bench.engine.training.group import ALONE, Group
 from vis_bench.engine.training.interrupts import Interrupts, listening
+from vis_bench.engine.training.kernels import KernelWatch
 from vis_bench.engine.training.loader import WaitClock, shard_batches
 from vis_bench.engine.training.log import LogEntry, TrainLog
 from vis_bench.engine.training.optimizer import MovingAverage, build_optimizer
-from vis_bench.engine.training.shards import Counts, Shards, mean_counts, shards_of
+from vis_bench.engine.training.shards import Shards, shards_of
 from vis_bench.engine.training.state import RESUME_NAME, ResumeState, read_resume, restore, save_resume
-from vis_bench.engine.training.stepping import NotFiniteError, Stepper
-from vis_bench.engine.training.sums import ShardSums
+from vis_bench.engine.training.step import Trained, mean_terms, require_finite, train_step
+from vis_bench.engine.training.stepping import Stepper
 from vis_bench.engine.training.weights import save_weights
 from vis_bench.errors import MethodError
-from vis_bench.method import Clip, TrainConfig
+from vis_bench.method import TrainConfig
 from vis_bench.records.run import CHECKPOINT_NAME, LOG_NAME
 from vis_bench.setup.protocol import Protocol
 from vis_bench.setup.seeds import axis_seed
@@ -94,21 +95,12 @@ class _Run:
     logged_iterations: int
     logged_seconds: float
     clock: WaitClock
+    kernels: KernelWatch
     logged_wait: float = 0.0
 
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self.begin
-
-
-@dataclass(frozen=True, slots=True)
-class _Trained:
-    """What a step changes."""
-
-    model: Any
-    extra: Auxiliary | None
-    modules: nn.ModuleDict
-    stepper: Stepper
 
 
 def _phases(job: TrainJob) -> list[_Phase]:
@@ -161,6 +153,7 @@ def train_method(
             logged_iterations=start,
             logged_seconds=earlier,
             clock=WaitClock(),
+            kernels=KernelWatch(job.device),
         )
         weights = _train_phases(model, job, phases, resumed, run)
     model.to(memory_format=torch.contiguous_format)
@@ -216,7 +209,19 @@ def _train_phase(
     stepper = Stepper(model, optimizer, average, train, on_device, job.scale_gradients, job.device)
     if resumed is not None:
         restore(resumed, modules, stepper)
-    trained = _Trained(model, extra, modules, stepper)
+    trained = Trained(
+        model,
+        extra,
+        modules,
+        stepper,
+        phase.shards,
+        run.group,
+        job.device,
+        job.seed,
+        phase.first_iteration,
+        job.in_order,
+        settings.auxiliary_weight,
+    )
     sampler = training_clips(
         job.dataset,
         job.extra,
@@ -239,98 +244,21 @@ def _train_phase(
     with closing(clips), nullcontext() if extra is None else extra.listening(model.backbone):
         for iteration in range(start, end):
             batches = {shard: next(clips) for shard in own}
-            terms, rate = _step(trained, batches, job, phase, iteration, run.group)
+            with run.kernels.step(phase.number, [clip for clips in batches.values() for clip in clips]):
+                terms, rate = train_step(trained, batches, iteration)
             done = iteration + 1
             if iteration % LOG_EVERY_ITERATIONS == 0 or done == end:
-                _require_finite(trained.stepper, iteration, terms, run.group)
+                require_finite(trained, iteration, terms)
                 _write_log(run, phase, iteration, terms, rate)
             run.progress("train", done, run.iterations)
             _keep(run, trained, phase, done, settings.checkpoint_every_iterations)
     return average.state if average is not None else model.state_dict()
 
 
-def _step(
-    trained: _Trained,
-    batches: dict[int, list[Clip]],
-    job: TrainJob,
-    phase: _Phase,
-    iteration: int,
-    group: Group,
-) -> tuple[dict[int, dict[str, Tensor]], float]:
-    """One optimiser step over all shards; returns the loss terms of the own shards, and the rate."""
-    counts = _normalisers(trained.model, batches, phase.shards, group)
-    trained.stepper.optimizer.zero_grad(set_to_none=True)
-    sums = ShardSums(trained.modules, phase.shards, group, job.in_order) if phase.shards.count > 1 else None
-    found: dict[int, dict[str, Tensor]] = {}
-    total = torch.zeros(())
-    for shard, clips in batches.items():
-        moved = [clip.to(job.device) for clip in clips]
-        seed_everything(axis_seed(job.seed, "augmentation", iteration + 1, shard))
-        terms = trained.model.losses(moved) if counts is None else trained.model.losses(moved, counts)
-        if trained.extra is not None:
-            weight = job.protocol.training.auxiliary_weight
-            terms = {**terms, "auxiliary": weight * trained.extra.loss(moved)}
-        total = torch.stack(list(terms.values())).sum()
-        trained.stepper.scaled(total).backward()
-        found[shard] = {name: value.detach() for name, value in terms.items()}
-        if sums is not None:
-            sums.take(shard, total)
-    if sums is not None:
-        total = sums.finish()
-    try:
-        rate = trained.stepper.step(total, iteration - phase.first_iteration)
-    except NotFiniteError:
-        raise _not_finite(iteration, found, group) from None
-    return found, rate
-
-
-def _normalisers(
-    model: Any, batches: dict[int, list[Clip]], shards: Shards, group: Group
-) -> dict[str, list[float]] | None:
-    """Means over all shards of what the method divides its losses by; None for one shard, and for a method
-    that divides by what it sees."""
-    if shards.count == 1 or not callable(getattr(model, "normalisers", None)):
-        return None
-    own = {shard: model.normalisers(clips) for shard, clips in batches.items()}
-    everywhere: dict[int, Counts] = {}
-    for found in group.gather(own):
-        everywhere |= found
-    return mean_counts([everywhere[shard] for shard in range(shards.count)])
-
-
-def _mean_terms(found: dict[int, dict[str, Tensor]], group: Group) -> dict[str, float]:
-    """Loss terms as means over all shards; a term that a shard lacks counts as 0 there."""
-    own = {k: {name: value.item() for name, value in terms.items()} for k, terms in found.items()}
-    everywhere: dict[int, dict[str, float]] = {}
-    for values in group.gather(own):
-        everywhere |= values
-    names = dict.fromkeys(name for k in sorted(everywhere) for name in everywhere[k])
-    if len(everywhere) == 1:
-        return next(iter(everywhere.values()))
-    return {
-        name: sum(everywhere[k].get(name, 0.0) for k in sorted(everywhere)) / len(everywhere)
-        for name in names
-    }
-
-
-def _require_finite(
-    stepper: Stepper, iteration: int, terms: dict[int, dict[str, Tensor]], group: Group
-) -> None:
-    try:
-        stepper.read()
-    except NotFiniteError:
-        raise _not_finite(iteration, terms, group) from None
-
-
-def _not_finite(iteration: int, found: dict[int, dict[str, Tensor]], group: Group) -> MethodError:
-    terms = f": {_mean_terms(found, group)}" if found else ""
-    return MethodError(f"the loss is not finite at iteration {iteration}{terms}")
-
-
 def _write_log(
     run: _Run, phase: _Phase, iteration: int, terms: dict[int, dict[str, Tensor]], rate: float
 ) -> None:
-    means = _mean_terms(terms, run.group)
+    means = mean_terms(terms, run.group)
     steps, seconds = iteration + 1 - run.logged_iterations, run.seconds
     entry = LogEntry(
         iteration,
@@ -341,6 +269,7 @@ def _write_log(
         clips_per_second=steps * phase.train.batch_size / max(seconds - run.logged_seconds, 1e-9),
         waiting_seconds=run.clock.seconds - run.logged_wait,
         device_memory_bytes=_most_memory(run.device),
+        without_deterministic_kernel=run.kernels.names,
     )
     run.logged_iterations, run.logged_seconds = iteration + 1, seconds
     run.logged_wait = run.clock.seconds
@@ -351,12 +280,12 @@ def _most_memory(device: str) -> int | None:
     return torch.cuda.max_memory_allocated(device) if device.startswith("cuda") else None
 
 
-def _keep(run: _Run, trained: _Trained, phase: _Phase, done: int, every_iterations: int) -> None:
+def _keep(run: _Run, trained: Trained, phase: _Phase, done: int, every_iterations: int) -> None:
     """Save the state where it is time, and end where a signal has asked for it."""
     asked = run.interrupts.save or run.interrupts.ended_by is not None
     due = done % every_iterations == 0 or run.seconds - run.saved >= SAVE_EVERY_SECONDS
     if done < run.iterations and (asked or due):
-        _require_finite(trained.stepper, done - 1, {}, run.group)
+        require_finite(trained, done - 1, {})
     if run.group.leads and done < run.iterations and (asked or due):
         save_resume(run.directory, trained.modules, trained.stepper, phase.number, done, run.seconds)
         run.saved, run.interrupts.save = run.seconds, False
