@@ -91,6 +91,9 @@ def _initialise_once(runs: Sequence[RunSpec], bars: SweepBars) -> None:
     from vis_bench.engine.execute import shared_initialisation
 
     for run in runs:
+        if run.start is not None:
+            # a whole model; where its file lacks the backbone, the run sees to it
+            continue
         try:
             shared_initialisation(run, bars.callback("all methods"))
         except Exception:  # noqa: BLE001 - the run itself meets the same error and reports it in its record
