@@ -9,8 +9,9 @@ import torch
 from public_names import caffe2_resnet, detectron2_mask_rcnn, detectron2_resnet, filled
 
 from vis_bench.engine.starts import with_stride
-from vis_bench.errors import UsageError
+from vis_bench.errors import DataError, UsageError
 from vis_bench.setup.plugins import load_spec
+from vis_bench.weights.load import start_from_file
 from vis_bench.weights.prepare import prepare
 
 STC = load_spec("stc")
@@ -67,3 +68,9 @@ def test_an_unknown_kind_and_another_name_of_the_file_are_usage_errors(vis_bench
     assert "'msra-resnet'" in err
     code, _, err = vis_bench("weights", "convert", path, "--method", "stc", "-o", tmp_path / "a.pth")
     assert code == 2
+
+
+def test_a_network_with_other_strides_is_refused(vis_bench, tmp_path) -> None:
+    own = convert(vis_bench, tmp_path, filled(caffe2_resnet()), "--method", "stc")
+    with pytest.raises(DataError, match=r"stride_in_1x1 = true, the configuration has false"):
+        start_from_file(torch.nn.Identity(), own, STC, PAPER, ["a"])

@@ -30,6 +30,7 @@ def start_from_file(
 ) -> Start:
     """Load what a training starts from; errors as `load_start`, and DataError for an unreadable file."""
     prepared = prepare(path, spec, config)
+    _check_strides(prepared, config)
     return load_start(
         model,
         prepared.state,
@@ -57,6 +58,7 @@ def load_exactly(
     fit, DataError where an exported file is of another method, configuration or class list, or changed.
     """
     prepared = prepare(path, spec, config)
+    _check_strides(prepared, config)
     if prepared.origin is not None and prepared.origin.record_hash is not None:
         _check_exported(prepared, spec, classes, config_values)
     own = model.state_dict()
@@ -77,6 +79,16 @@ def load_exactly(
         of=len(own),
         missing=fit.missing,
     )
+
+
+def _check_strides(prepared: Prepared, config: Any) -> None:
+    """Refuse a network whose strides are not where its weights had them: it would compute something else."""
+    own = getattr(getattr(config, "backbone", None), "stride_in_1x1", None)
+    if None not in (own, prepared.stride_in_1x1) and own != prepared.stride_in_1x1:
+        raise DataError(
+            f"{prepared.file.path}: made with backbone.stride_in_1x1 = "
+            f"{str(prepared.stride_in_1x1).lower()}, the configuration has {str(own).lower()}."
+        )
 
 
 def _check_exported(
