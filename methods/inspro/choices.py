@@ -89,7 +89,8 @@ CHOICES = (
         "query_init",
         "public code",
         "Every query starts from its own normal draw (Sparse R-CNN). `tiny` starts all from one draw, so "
-        "that all slots first learn the same filters; their proposals tell them apart.",
+        "that all slots first learn the same filters; their proposals tell them apart. Duplicates do not "
+        "come from it (README, why the deduplication loss rises).",
     ),
     Choice(
         "-",
