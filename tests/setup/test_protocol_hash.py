@@ -11,6 +11,7 @@ SHIPPED = {
     "paper": "c1ea92931168534baeebba748bbe57bf61d2dbdd641b122499061744977f3410",
     "shapes": "dbbbdaa07ca9783ff6c1fe19fcae4b35838115c6ee77e5e72a9af43f073a3073",
     "shapes-quick": "e492f5aeb0eda3c50771c0d967a66c25e2c5f942b84f7434f39edd9196e49c82",
+    "shapes-v1": "bf0fa2c952becdad96c74379d1b0e5f822fd9f9a2e4618a3e72bb34f93f86f8e",
     "video": "35b3ef4b51347bfa4116339ba4dd39d1ec2695603c7c28bd7805ce6ffa1e2006",
 }
 """Records name these: a hash that changes parts their tables from those of later runs. Change one only with
