@@ -30,13 +30,14 @@ ARROWS = {
     "records": "setup",
     "scoring": "data metrics setup",
     "study": "data metrics records scoring",
+    "weights": "records setup",
     "engine.process": "",
     "engine.training.clips": "data masks",
-    "engine.training": "data engine.process engine.training.clips records setup",
+    "engine.training": "data engine.process engine.training.clips records setup weights",
     "engine": "data data.shapes engine.process engine.training engine.training.clips masks records scoring "
-    "setup study",
+    "setup study weights",
     "engine.contract": "data engine engine.training engine.training.clips scoring setup",
-    "engine.speed": "data engine engine.process engine.training masks records setup",
+    "engine.speed": "data engine engine.process engine.training masks records setup weights",
     "report.tables": "records setup",
     "report.terminal": "metrics records report.tables study",
     "report.drawing": "report.tables",
@@ -51,7 +52,7 @@ ARROWS = {
     "gate": "data records report.tables scoring setup study",
     "integrations": "",
     "cli": "data engine engine.contract engine.process engine.speed gate masks records report report.papers "
-    "report.speed report.tables report.terminal scoring setup study",
+    "report.speed report.tables report.terminal scoring setup study weights",
 }
 # torch is loaded by these alone: everything else works without it, and --help answers at once
 MAY_IMPORT_TORCH = ("engine", "integrations", "weights")
@@ -59,6 +60,8 @@ METHODS_MAY_IMPORT = {
     *("types", "method", "errors", "masks.rle"),
     # the shared pretraining draws images of shapes
     *("data.shapes", "setup.config", "files"),
+    # what a converter is made of
+    *("weights.source", "weights.coco"),
 }
 
 

@@ -18,6 +18,8 @@ EXIT_INCONCLUSIVE = 6
 # as sysexits.h has it
 EXIT_UNEXPECTED = 70
 EXIT_INTERRUPTED = 130
+# as a shell says it of a process whose reader went away (SIGPIPE)
+EXIT_BROKEN_PIPE = 141
 # as a shell says it of a process that SIGTERM ended
 EXIT_TERMINATED = 143
 

@@ -7,6 +7,9 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
+import shutil
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -18,6 +21,8 @@ from typing import Any
 from vis_bench.errors import DataError, UsageError
 
 TEMPORARY_SUFFIX = ".tmp"
+LONGEST_NAME_BYTES = 150
+"""Of a file or folder that is named by `file_name`; most file systems take 255, and endings are added."""
 FAST_SWITCH = "VIS_BENCH_FAST"
 
 
@@ -106,26 +111,82 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def file_name(text: str) -> str:
+    """A name that came from outside (of a method, a protocol, a data set) as one plain file or folder name.
+
+    Letters, digits and `_ . @ + = , -` stay, everything else becomes `_`; it starts with no dot, so that it
+    is neither hidden nor the folder above. What was changed ends in a hash, so that two names stay two.
+    """
+    plain = re.sub(r"[^\w.@+=,-]", "_", text, flags=re.ASCII).lstrip(".")[:LONGEST_NAME_BYTES]
+    return plain if plain == text and text else f"{plain}-{sha256(text.encode(errors='surrogatepass'))[:8]}"
+
+
+def inside(root: Path, relative: str, source: Path) -> Path:
+    """The path of something that a file names by its place below `root`.
+
+    source: the file that names it, for the message. Raises DataError for an absolute path, for one that leads
+    out of `root` (also through a symbolic link), for `root` itself and for what is no path.
+    """
+    try:
+        path = (root / relative).resolve()
+        path.exists()  # raises for a name that is too long
+        outside = Path(relative).is_absolute() or ".." in Path(relative).parts
+        if not outside and path != root.resolve() and path.is_relative_to(root.resolve()):
+            return root / relative
+    except (OSError, ValueError):
+        pass  # a NUL, or too long
+    raise DataError(
+        f"{source}: names {relative!r}, which does not lie below {root}. "
+        "Only paths below that folder are taken."
+    )
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it is renamed to `path` only when the block ends well.
+
+    Its bytes are on the disk before it is renamed, so that a power cut leaves the old file or the whole new
+    one. A symbolic link is followed. A device, a pipe or standard output is written through, not replaced.
 
     Raises UsageError when the folder cannot be made, and for every OSError of the block: a full disk, say.
     """
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY_SUFFIX, dir=path.parent)
+        through = _written_through(path)
+        target = path if through else path.resolve()
+        folder = Path(tempfile.gettempdir()) if through else target.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY_SUFFIX, dir=folder)
         os.close(handle)
         temporary = Path(name)
         yield temporary
+        if through:
+            with temporary.open("rb") as source, path.open("wb") as sink:
+                shutil.copyfileobj(source, sink)
+            return
         temporary.chmod(0o644)
-        temporary.replace(path)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(target)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror or error}).") from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _written_through(path: Path) -> bool:
+    """Whether a path is no regular file that can be replaced.
+
+    A file behind /dev/stdout is open: what is printed after a replacement would go into the old one.
+    """
+    try:
+        found = path.stat()
+        mine = [os.fstat(number) for number in (1, 2)]
+    except OSError:
+        return path.exists() and not path.is_file()
+    same = any(os.path.samestat(found, one) for one in mine)
+    return same or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode))
 
 
 def remove_temporaries(folder: Path) -> None:

@@ -95,7 +95,9 @@ class TrainConfig:
     under `backbone.`. norm_weight_decay: decay of normalisation and embedding parameters, None = as the
     rest. grad_clip_norm: None = no clipping. shard_clips: clips of a step that are computed together, as one
     device of the paper saw them: padding and batch statistics live in such a shard, and the gradients of all
-    shards are averaged. It divides batch_size; None is the whole batch.
+    shards are averaged. It divides batch_size; None is the whole batch. from_imagenet_lr: the rate in place
+    of `lr` where a model starts from a backbone alone, for a paper whose own rate fine-tunes a whole model;
+    None is `lr`.
     """
 
     iterations: int
@@ -112,6 +114,7 @@ class TrainConfig:
     warmup_factor: float = 0.01
     grad_clip_norm: float | None = None
     shard_clips: int | None = field(default=None, metadata=dict(ADDED_LATER))
+    from_imagenet_lr: float | None = field(default=None, metadata=dict(ADDED_LATER))
     sampling: ClipSampling = field(default_factory=lambda: ClipSampling(frames=2))
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -243,6 +246,62 @@ class MacCount:
     frame_shares: Callable[[Any], tuple[float, ...]] | None = None
 
 
+ClassRows = Literal["new", "by-name"]
+"""What becomes of a class head that starts from weights for other classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStage:
+    """How a method's whole model is trained on single images, before videos, as papers start from COCO.
+
+    frames: of a training clip: 1, or 2 for a still pair, one image under two augmentations, where the losses
+    need a pair. overrides: dotted keys set for the stage, so that terms for tracking and association are off;
+    variants that differ in them alone share its weights. unused: dotted keys that the stage's training never
+    reads (inference, association); they part no weights either. new: regular expressions that the names of
+    tensors begin with which start randomly in the video stage. same_as: name of another method whose stage
+    serves, called on `as_that(configuration)`; what fits by name and shape is loaded. Then overrides, unused
+    and frames are those of the other method.
+    """
+
+    frames: int = 1
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    same_as: str | None = None
+    as_that: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassHead:
+    """Tensors whose first dimension runs over classes, so that they change with the class list.
+
+    name: regular expression that the names of the tensors (the model's own) begin with. rows: rows of one
+    class (4 for box deltas). background: where the rows of the background are.
+    """
+
+    name: str
+    rows: int = 1
+    background: Literal["none", "first", "last"] = "none"
+
+    def accepts(self, given: Sequence[int], own: Sequence[int]) -> bool:
+        """Whether a tensor of shape `given` is the same head for another number of classes."""
+        same_rest = len(given) == len(own) and tuple(given[1:]) == tuple(own[1:])
+        return same_rest and len(given) > 0 and given[0] % self.rows == 0
+
+
+@dataclass(frozen=True, slots=True)
+class StartRules:
+    """What a file may lack and may have too much when a method starts from it; the rest has to fit.
+
+    may_miss: regular expressions that names of the model may begin with (a tracking head). may_be_unused: the
+    same for names in the file. class_heads: what starts anew, or class by class, where the classes differ.
+    """
+
+    may_miss: tuple[str, ...] = ()
+    may_be_unused: tuple[str, ...] = ()
+    class_heads: tuple[ClassHead, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class MethodSpec:
     """A method as the harness sees it before any torch is imported.
@@ -254,26 +313,36 @@ class MethodSpec:
     (the paper's sizes), `tiny` (for `shapes` on a CPU) and `quick` (`tiny` with a shorter schedule).
     variants: dotted keys to change, by the name of an ablation row; NAME@VARIANT applies them to the
     protocol's configuration, NAME@CONFIG+VARIANT to that one. build: `module:callable` or the callable,
-    called as `callable(config, num_classes)`. choices: the open points of the paper. convert_weights:
-    `module:callable` that maps a published checkpoint's state dict onto this method's names, or None.
+    called as `callable(config, num_classes)`. choices: the open points of the paper. sources:
+    `module:callable` that gives the public checkpoints that this method can start from, as a sequence of
+    `vis_bench.weights.source.Source`, for a configuration; or None.
+    start: what a file with this method's own names may lack (what is new in the video stage) and may have
+    too much, and its class heads.
     schedules: dotted keys to change in the configuration `paper`, by name of the data set that is trained on,
-    where a paper or its public code has another schedule there. gpu_precision: word of --precision that is
-    meant on GPUs when none is given. mac_count: how the method's
-    cost per frame is counted. associate, summarise: for a method that detects
-    first and associates then, `module:callable` of its association alone, importable without torch, so that
-    stored frame predictions of any method can be associated under its rule. Called as `associate(config,
-    frames, num_classes) -> Iterator[FrameResult]` with the RawDetections of the frames of one video, and as
-    `summarise(config, results, length) -> list[VideoInstance]`; both or neither.
+    where a paper or its public code has another schedule there. phase_keys: dotted keys of the parts of a
+    configuration that hold `iterations`, `warmup_iterations` and `lr_steps` of each phase, so that a protocol
+    can set them. detection_frames: from (configuration, number of a phase) to the frames of its clips that
+    have a detection loss; None is all of them. image_stage: None starts from the backbone. gpu_precision:
+    word of --precision that is meant on GPUs when none is given. mac_count: how the method's cost per frame
+    is counted. associate, summarise: for a method that detects first and associates then, `module:callable`
+    of its association alone, importable without torch, so that stored frame predictions of any method can be
+    associated under its rule. Called as `associate(config, frames, num_classes) -> Iterator[FrameResult]`
+    with the RawDetections of the frames of one video, and as `summarise(config, results, length) ->
+    list[VideoInstance]`; both or neither.
     """
 
     info: MethodInfo
     configs: Mapping[str, Any]
     choices: tuple[Choice, ...]
     build: str | Callable[[Any, int], Any]
-    convert_weights: str | None = None
+    sources: str | None = None
+    start: StartRules = field(default_factory=StartRules)
     gpu_precision: str = "fp32"
     schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    phase_keys: tuple[str, ...] = ("train",)
+    detection_frames: Callable[[Any, int], int] | None = None
+    image_stage: ImageStage | None = None
     mac_count: MacCount = field(default_factory=MacCount)
     associate: str | None = None
     summarise: str | None = None

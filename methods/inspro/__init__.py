@@ -2,6 +2,8 @@
 
 from methods.inspro.choices import CHOICES
 from methods.inspro.config import CONFIGS, VARIANTS
+from methods.inspro.image_stage import IMAGE_STAGE
+from methods.inspro.start import START
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -17,6 +19,9 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.inspro.model:InsPro",
+    sources="methods.inspro.checkpoint:sources",
+    start=START,
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"presence_threshold": 0.0}),
 )

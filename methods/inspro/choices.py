@@ -113,6 +113,13 @@ CHOICES = (
     ),
     Choice(
         "-",
+        "train.from_imagenet_lr",
+        "ours",
+        "1e-4 from a backbone of ImageNet: 2.5e-5 fine-tunes a model of COCO. Public code of Sparse R-CNN "
+        "takes 2.5e-5 from ImageNet too, but 270,000 steps of 16 images.",
+    ),
+    Choice(
+        "-",
         "train.shard_clips",
         "paper",
         "One clip of three frames a device. The number of visible objects of a frame is taken over "

@@ -118,6 +118,7 @@ PAPER = InsProConfig(
         shard_clips=1,
         optimizer="adamw",
         lr=2.5e-5,
+        from_imagenet_lr=1e-4,
         weight_decay=1e-4,
         schedule="step",
         lr_steps=(24_000, 28_000),
@@ -164,7 +165,7 @@ TINY = InsProConfig(
 
 QUICK = replace(TINY, train=replace(TINY.train, iterations=360, warmup_iterations=20))
 
-_BASELINE: Mapping[str, bool] = MappingProxyType(
+BASELINE: Mapping[str, bool] = MappingProxyType(
     {
         "propagate_query": False,
         "propagate_proposal": False,
@@ -173,18 +174,18 @@ _BASELINE: Mapping[str, bool] = MappingProxyType(
         "bank": False,
     }
 )
-_B = {**_BASELINE, "propagate_query": True, "propagate_proposal": True}
+_B = {**BASELINE, "propagate_query": True, "propagate_proposal": True}
 
 # Rows A to E of Table 2(a), which have neither box deduplication nor a bank. Table 2(b): C, and T1, which has
 # deduplication. Table 2(c): T1 to T36. `no-bank` is T1 by another name; `no-dedup` keeps the bank, unlike
 # any row of the paper.
 VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "A": _BASELINE,
+        "A": BASELINE,
         "B": _B,
         "C": {**_B, "consistent_matching": True},
-        "D": {**_BASELINE, "propagate_query": True, "consistent_matching": True},
-        "E": {**_BASELINE, "propagate_proposal": True, "consistent_matching": True},
+        "D": {**BASELINE, "propagate_query": True, "consistent_matching": True},
+        "E": {**BASELINE, "propagate_proposal": True, "consistent_matching": True},
         "no-dedup": {"dedup": False},
         "no-bank": {"bank": False},
         **{f"T{frames}": {"bank_length": frames} for frames in (1, 9, 18, 27, 36)},

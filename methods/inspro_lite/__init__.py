@@ -1,7 +1,9 @@
 """InsPro-lite: InsPro's full head on key frames, one stage between them. Importing this imports no torch."""
 
+from methods.inspro.start import START
 from methods.inspro_lite.choices import CHOICES
-from methods.inspro_lite.config import CONFIGS, VARIANTS, frame_shares
+from methods.inspro_lite.config import CONFIGS, VARIANTS, detection_frames, frame_shares
+from methods.inspro_lite.image_stage import IMAGE_STAGE
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -17,6 +19,11 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.inspro_lite.model:InsProLite",
+    sources="methods.inspro.checkpoint:sources",
+    start=START,
     variants=VARIANTS,
+    phase_keys=("train", "non_key_training"),
+    detection_frames=detection_frames,
+    image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"presence_threshold": 0.0}, frame_shares=frame_shares),
 )

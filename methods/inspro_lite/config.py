@@ -102,3 +102,8 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 def frame_shares(config: InsProLiteConfig) -> tuple[float, float]:
     """Shares of a key frame and of a frame after it in the mean cost of a frame."""
     return 1 / config.key_interval, 1 - 1 / config.key_interval
+
+
+def detection_frames(config: InsProLiteConfig, phase: int) -> int:
+    """Frames of a training clip with a loss: all of the first phase, the non-key ones of the second."""
+    return config.clip_order.count("N") if phase else config.train.sampling.frames

@@ -1,7 +1,9 @@
 """InsPro's network with separate track and detect queries. Importing this imports no torch."""
 
+from methods.inspro.start import START
 from methods.inspro_motr.choices import CHOICES
 from methods.inspro_motr.config import CONFIGS, VARIANTS
+from methods.inspro_motr.image_stage import IMAGE_STAGE
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -17,6 +19,9 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.inspro_motr.model:InsProMotr",
+    sources="methods.inspro.checkpoint:sources",
+    start=START,
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"presence_threshold": 0.0}),
 )

@@ -72,6 +72,7 @@ CHOICES = (
     Choice("-", "proposal_init", "public code", "As InsPro: the whole image; `tiny` starts from a grid."),
     Choice("-", "query_init", "public code", "As InsPro: one draw per query; `tiny` has one for all."),
     Choice("-", "box_output_gain", "public code", "As InsPro: Xavier; `tiny` starts at 0."),
+    Choice("-", "train.from_imagenet_lr", "ours", "As InsPro: 1e-4 from a backbone of ImageNet."),
     Choice(
         "-",
         "train.shard_clips",

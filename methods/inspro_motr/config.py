@@ -113,6 +113,7 @@ PAPER = InsProMotrConfig(
         shard_clips=1,
         optimizer="adamw",
         lr=2.5e-5,
+        from_imagenet_lr=1e-4,
         weight_decay=1e-4,
         schedule="step",
         lr_steps=(24_000, 28_000),

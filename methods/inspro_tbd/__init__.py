@@ -1,7 +1,9 @@
 """Tracking by detection with InsPro's per-frame network. Importing this imports no torch."""
 
+from methods.inspro.start import START
 from methods.inspro_tbd.choices import CHOICES
 from methods.inspro_tbd.config import CONFIGS, VARIANTS
+from methods.inspro_tbd.image_stage import IMAGE_STAGE
 from vis_bench.method import MacCount, MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -17,7 +19,10 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.inspro_tbd.model:InsProTbd",
+    sources="methods.inspro.checkpoint:sources",
+    start=START,
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
     associate="methods.inspro_tbd.association:associate",
     summarise="methods.inspro_tbd.association:summarise",

@@ -1,7 +1,9 @@
 """InsPro-VID: InsPro on boxes, for joint detection and tracking. Importing this imports no torch."""
 
+from methods.inspro.start import START
 from methods.inspro_vid.choices import CHOICES
 from methods.inspro_vid.config import CONFIGS, VARIANTS
+from methods.inspro_vid.image_stage import IMAGE_STAGE
 from vis_bench.method import MethodInfo, MethodSpec
 
 SPEC = MethodSpec(
@@ -18,5 +20,8 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.inspro_vid.model:build",
+    sources="methods.inspro.checkpoint:box_sources",
+    start=START,
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
 )

@@ -1,6 +1,7 @@
 """Image backbones behind one interface: a dict of feature maps at strides 4, 8, 16 and 32.
 
-Source: He et al., Deep Residual Learning (stride in the 3x3 convolution, as torchvision builds it).
+Source: He et al., Deep Residual Learning (stride in the 3x3 convolution, as torchvision builds it, or in the
+first 1x1 one, as the authors built it: `stride_in_1x1`).
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ class ResNet(nn.Module):
         make = {"resnet50": resnet50, "resnet101": resnet101}[config.name]
         body = make(weights=None, norm_layer=norm)
         del body.fc, body.avgpool
+        if config.stride_in_1x1:
+            for stage in (body.layer2, body.layer3, body.layer4):
+                stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
         self.body = body
         self.channels = {"res2": 256, "res3": 512, "res4": 1024, "res5": 2048}
         _freeze([body.conv1, body.bn1], [getattr(body, f"layer{i}") for i in range(1, 5)], config)

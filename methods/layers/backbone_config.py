@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from vis_bench.method import ADDED_LATER
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,8 @@ class BackboneConfig:
     frozen_norm: BatchNorm replaced by FrozenBatchNorm2d (affine and statistics fixed); Swin has none. widths:
     channels of res2..res5, `small` only. drop_path: probability that training skips the last residual branch,
     rising linearly from 0 at the first; Swin only. window: cells per side, Swin only; None: 7 for swin_t and
-    swin_s, 12 for swin_b and swin_l.
+    swin_s, 12 for swin_b and swin_l. stride_in_1x1: a ResNet's stages reduce the size in the first 1x1
+    convolution and not in the 3x3 one, as in the weights of MSRA; a file of weights sets it.
     """
 
     name: Literal["resnet50", "resnet101", "swin_t", "swin_s", "swin_b", "swin_l", "small"] = "resnet50"
@@ -23,3 +26,4 @@ class BackboneConfig:
     widths: tuple[int, int, int, int] = (32, 64, 96, 128)
     drop_path: float = 0.3
     window: int | None = None
+    stride_in_1x1: bool = field(default=False, metadata=dict(ADDED_LATER))

@@ -145,7 +145,7 @@ def imagenet_weights(
             f"torchvision has no weights for {config.name} with window {window}. Give a file (protocol: "
             "[initialisation.options] file = PATH), such as the authors' "
             "swin_large_patch4_window12_384_22k.pth (ImageNet-22k); or start from a whole checkpoint with "
-            "--weights."
+            "--start."
         )
     if config.name not in weights:
         raise MethodError(f"there are no ImageNet weights for the backbone {config.name!r}")
@@ -155,7 +155,7 @@ def imagenet_weights(
     except OSError as error:
         raise MethodError(
             f"ImageNet weights of {config.name} could not be downloaded ({error}). Put the file from "
-            f"{chosen.url} into {torch.hub.get_dir()}/checkpoints, or give a checkpoint with --weights."
+            f"{chosen.url} into {torch.hub.get_dir()}/checkpoints, or start from a checkpoint with --start."
         ) from error
     return _as_backbone(state, config, chosen.url)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from methods.mask2former_vis.config import CHOICES, CONFIGS, SCHEDULES
+from methods.mask2former_vis.image_stage import IMAGE_STAGE
 from methods.mask2former_vis.variants import VARIANTS
-from vis_bench.method import MethodInfo, MethodSpec
+from vis_bench.method import ClassHead, MethodInfo, MethodSpec, StartRules
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -18,8 +19,10 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.mask2former_vis.model:Mask2FormerVis",
-    convert_weights="methods.mask2former_vis.checkpoint:from_reference",
+    sources="methods.mask2former_vis.checkpoint:sources",
+    start=StartRules(class_heads=(ClassHead(r"decoder\.class_head\.", background="last"),)),
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     gpu_precision="fp16",
     schedules=SCHEDULES,
 )

@@ -2,7 +2,8 @@
 
 from methods.masktrack_rcnn.choices import CHOICES
 from methods.masktrack_rcnn.config import CONFIGS, VARIANTS
-from vis_bench.method import MacCount, MethodInfo, MethodSpec
+from methods.masktrack_rcnn.image_stage import IMAGE_STAGE
+from vis_bench.method import ClassHead, MacCount, MethodInfo, MethodSpec, StartRules
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -16,7 +17,19 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.masktrack_rcnn.model:MaskTrackRcnn",
+    sources="methods.masktrack_rcnn.checkpoint:sources",
+    start=StartRules(
+        may_miss=(r"track_head\.",),
+        class_heads=(
+            ClassHead(r"box_head\.classes\.", background="first"),
+            ClassHead(r"box_head\.deltas\.", rows=4, background="first"),
+            ClassHead(r"mask_head\.classes\.", background="first"),
+        ),
+    ),
     variants=VARIANTS,
+    # the reference frame of a pair lends embeddings
+    detection_frames=lambda config, phase: 1,
+    image_stage=IMAGE_STAGE,
     # random weights propose the same box often, and random embeddings claim the same track; what is refused
     # there costs nothing, so nothing is refused
     mac_count=MacCount(

@@ -92,6 +92,13 @@ CHOICES = (
     ),
     Choice(
         "-",
+        "train.from_imagenet_lr",
+        "public code",
+        "1e-2 from a backbone of ImageNet: Mask R-CNN takes 2e-2 for 16 images; 5e-3 fine-tunes "
+        "a model of COCO.",
+    ),
+    Choice(
+        "-",
         "train.shard_clips",
         "ours",
         "One shard of 8 pairs: mmdet 1.x divides every loss by the samples of its own device, and the "

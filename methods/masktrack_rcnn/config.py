@@ -157,6 +157,7 @@ PAPER = MaskTrackConfig(
         shard_clips=8,
         optimizer="sgd",
         lr=5e-3,
+        from_imagenet_lr=1e-2,
         weight_decay=1e-4,
         momentum=0.9,
         schedule="step",

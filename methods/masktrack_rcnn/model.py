@@ -69,47 +69,53 @@ class MaskTrackRcnn(nn.Module):
     def losses(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
         """Weighted loss terms of clips of two frames: frame 0 is the key, frame 1 the reference.
 
-        The reference frame has no detection loss, it lends the embeddings of its true boxes. Raises
-        ValueError for clips of any other length.
+        The reference frame has no detection loss, it lends the embeddings of its true boxes. Where the weight
+        of the tracking term is 0, the term is missing, and clips may have one frame. Raises ValueError for
+        clips of any other length.
         """
+        config, weights = self.config, self.config.weights
         lengths = {clip.frames.shape[0] for clip in clips}
-        if lengths != {2}:
+        if lengths != {2} and not (lengths == {1} and weights.tracking == 0):
             raise ValueError(
                 f"MaskTrack R-CNN trains on clips of 2 frames, but was given clips of {sorted(lengths)}"
             )
-        config, weights = self.config, self.config.weights
+        frames = lengths.pop()
         images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
         pyramid = self.pyramid(images)
         sizes = [(int(clip.frames.shape[-2]), int(clip.frames.shape[-1])) for clip in clips]
         usable = usable_rows(clips)
-        keys, references = [rows[0] for rows in usable], [rows[1] for rows in usable]
+        keys = [rows[0] for rows in usable]
         truth = [clip.boxes[0, rows] for clip, rows in zip(clips, keys, strict=True)]
 
-        key_pyramid = {name: x[0::2] for name, x in pyramid.items()}
+        key_pyramid = {name: x[0::frames] for name, x in pyramid.items()}
         objectness, deltas, anchors, _ = self.rpn(key_pyramid)
         counts = level_counts(key_pyramid, config.rpn)
         proposals = proposals_of_images(objectness, deltas, anchors, counts, sizes, config.rpn)
         rpn_class, rpn_box = rpn_losses(objectness, deltas, anchors, truth, sizes, config.rpn)
 
         regions = sample_regions(proposals, clips, config.roi, keys)
-        features = self.pool(pyramid, regions.boxes, 2 * regions.pair, config.roi.box_resolution)
+        features = self.pool(pyramid, regions.boxes, frames * regions.pair, config.roi.box_resolution)
         logits, box_deltas = self.box_head(features)
         classes, box = box_head_losses(logits, box_deltas, regions, config.roi)
-        return {
+        terms = {
             "rpn_class": weights.rpn_class * rpn_class,
             "rpn_box": weights.rpn_box * rpn_box,
             "class": weights.classes * classes,
             "box": weights.box * box,
-            "mask": weights.mask * self._mask_loss(pyramid, regions, clips),
-            "tracking": weights.tracking * self._tracking_loss(pyramid, features, regions, clips, references),
+            "mask": weights.mask * self._mask_loss(key_pyramid, regions, clips),
         }
+        if weights.tracking > 0:
+            references = [rows[1] for rows in usable]
+            tracking = self._tracking_loss(pyramid, features, regions, clips, references)
+            terms["tracking"] = weights.tracking * tracking
+        return terms
 
     def _mask_loss(
-        self, pyramid: Mapping[str, Tensor], regions: SampledRegions, clips: Sequence[Clip]
+        self, key_pyramid: Mapping[str, Tensor], regions: SampledRegions, clips: Sequence[Clip]
     ) -> Tensor:
         rows = regions.positive
         boxes, pair = regions.boxes[rows], regions.pair[rows]
-        logits = self.mask_head(self.pool(pyramid, boxes, 2 * pair, self.config.roi.mask_resolution))
+        logits = self.mask_head(self.pool(key_pyramid, boxes, pair, self.config.roi.mask_resolution))
         # regions are in the order of their pairs
         targets = [
             crop_mask_targets(clip.masks[0], regions.objects[own], regions.boxes[own], logits.shape[-1])

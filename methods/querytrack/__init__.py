@@ -2,7 +2,8 @@
 
 from methods.querytrack.choices import CHOICES
 from methods.querytrack.config import CONFIGS, VARIANTS
-from vis_bench.method import MacCount, MethodInfo, MethodSpec
+from methods.querytrack.image_stage import IMAGE_STAGE
+from vis_bench.method import ClassHead, MacCount, MethodInfo, MethodSpec, StartRules
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -16,8 +17,13 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.querytrack.model:QueryTrack",
-    convert_weights="methods.querytrack.checkpoint:from_queryinst",
+    sources="methods.querytrack.checkpoint:sources",
+    start=StartRules(
+        may_miss=(r"track_heads\.",),
+        class_heads=(ClassHead(r"stages\.\d+\.class_output\."), ClassHead(r"mask_heads\.\d+\.output\.")),
+    ),
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
     associate="methods.querytrack.association:associate",
     summarise="methods.querytrack.association:summarise",

@@ -1,4 +1,4 @@
-"""Loading published QueryInst checkpoints (mmdet names) into QueryTrack; the tracking heads stay new.
+"""Public QueryInst checkpoints (mmdet names) that QueryTrack can start from; the tracking heads stay new.
 
 Source: names of the public state dictionaries (specification 2.1).
 """
@@ -6,20 +6,21 @@ Source: names of the public state dictionaries (specification 2.1).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
-from torch import Tensor
+import torch
 
+from methods.layers.backbone_checkpoint import BACKBONE_SOURCES
 from methods.layers.dynamic_mask_head import mask_head_from_queryinst
 from methods.layers.query_stage import stage_from_queryinst
-from vis_bench.errors import DataError
+from methods.querytrack.config import QueryTrackConfig
+from vis_bench.weights.source import Source
 
 _RENAMES = (
-    (re.compile(r"backbone\.((?:conv1|bn1|layer[1-4])\..*)"), r"backbone.body.\1"),
-    (re.compile(r"neck\.lateral_convs\.(\d+)\.conv\.(.*)"), r"fpn.pyramid.inner_blocks.\1.0.\2"),
-    (re.compile(r"neck\.fpn_convs\.(\d+)\.conv\.(.*)"), r"fpn.pyramid.layer_blocks.\1.0.\2"),
-    (re.compile(r"rpn_head\.init_proposal_bboxes\.weight"), "initial_boxes"),
-    (re.compile(r"rpn_head\.init_proposal_features\.weight"), "initial_queries"),
+    (r"backbone\.(?=(conv1|bn1|layer[1-4])\.)", "backbone.body."),
+    (r"neck\.lateral_convs\.(\d+)\.conv\.", r"fpn.pyramid.inner_blocks.\1.0."),
+    (r"neck\.fpn_convs\.(\d+)\.conv\.", r"fpn.pyramid.layer_blocks.\1.0."),
+    (r"rpn_head\.init_proposal_bboxes\.weight$", "initial_boxes"),
+    (r"rpn_head\.init_proposal_features\.weight$", "initial_queries"),
 )
 _HEADS = (
     (re.compile(r"roi_head\.bbox_head\.(\d+)\."), "stages", stage_from_queryinst),
@@ -27,38 +28,28 @@ _HEADS = (
 )
 
 
-def from_queryinst(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename a published QueryInst (ResNet) state dictionary to this model's names.
-
-    Frozen batch norm has no counter, so the backbone's counters are left out. Raises DataError for an
-    unknown name.
-    """
-    renamed: dict[str, Tensor] = {}
-    prefixes: dict[tuple[str, str], None] = {}
-    for name, value in state.items():
-        if name.startswith("backbone.") and name.endswith("num_batches_tracked"):
-            continue
-        for pattern, replacement in _RENAMES:
-            if pattern.fullmatch(name):
-                renamed[pattern.sub(replacement, name)] = value
-                break
-        else:
-            prefixes[_head_prefix(name)] = None
-    for prefix, target in prefixes:
-        convert = next(convert for _, module, convert in _HEADS if target.startswith(module + "."))
-        try:
-            part = convert(state, prefix)
-        except KeyError as error:
-            raise DataError(f"checkpoint: {error.args[0]}") from None
-        renamed |= {f"{target}{inner}": value for inner, value in part.items()}
-    return renamed
-
-
-def _head_prefix(name: str) -> tuple[str, str]:
-    """("roi_head.mask_head.0.", "mask_heads.0.") of a parameter of a head."""
-    for pattern, module, _ in _HEADS:
+def head_name(name: str) -> str | None:
+    """The own name of a tensor of QueryInst's box and mask heads; None for any other."""
+    for pattern, module, convert in _HEADS:
         if found := pattern.match(name):
-            return found.group(), f"{module}.{found.group(1)}."
-    raise DataError(
-        f"checkpoint: {name!r} is not a QueryInst (ResNet) parameter. Is it another model's file?"
+            try:
+                (inner,) = convert({name: torch.empty(0)}, found.group())
+            except KeyError:
+                return None
+            return f"{module}.{found.group(1)}.{inner}"
+    return None
+
+
+def sources(config: QueryTrackConfig) -> tuple[Source, ...]:
+    """Kinds of files that QueryTrack can start from."""
+    return (
+        Source(
+            kind="mmdet-queryinst",
+            title="QueryInst of mmdet",
+            signature=(r"roi_head\.bbox_head\.0\.", r"roi_head\.mask_head\.0\.", r"rpn_head\.init_proposal"),
+            renames=_RENAMES,
+            own_name=head_name,
+            stride_in_1x1=False,
+        ),
+        *BACKBONE_SOURCES,
     )

@@ -115,6 +115,7 @@ PAPER = QueryTrackConfig(
         shard_clips=4,
         optimizer="adamw",
         lr=1.25e-5,
+        from_imagenet_lr=1e-4,
         weight_decay=1e-4,
         schedule="step",
         lr_steps=(25_350, 31_000),

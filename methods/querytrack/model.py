@@ -133,10 +133,12 @@ class QueryTrack(nn.Module):
     ) -> dict[str, Tensor]:
         """Weighted loss terms, summed over stages, of pairs of frames: frame 0 is the key frame.
 
-        Raises MethodError for clips of any other length.
+        Where the weight of the tracking term is 0, the term is missing, and clips may have one frame. Raises
+        MethodError for clips of any other length.
         """
         lengths = {clip.frames.shape[0] for clip in clips}
-        if lengths != {2}:
+        tracks = self.config.weights.track > 0
+        if lengths != {2} and (tracks or lengths != {1}):
             raise MethodError(
                 f"querytrack: clips have {sorted(lengths)} frames; it trains on pairs of frames."
             )
@@ -147,7 +149,7 @@ class QueryTrack(nn.Module):
         targets = flatten_targets(clips, (images.shape[-2], images.shape[-1]), count)
         outputs = self.refine(pyramid, targets.sizes)
         matches = self._match(outputs, targets)
-        names = ("class", "l1", "giou", "dice", "track")
+        names = ("class", "l1", "giou", "dice", *(["track"] if tracks else []))
         terms = {f"loss_{name}": images.new_zeros(()) for name in names}
         for stage, output in enumerate(outputs):
             for name, value in self._stage_losses(stage, pyramid, output, matches[stage], targets).items():
@@ -189,7 +191,7 @@ class QueryTrack(nn.Module):
             "loss_giou": weights.giou * giou,
             "loss_dice": weights.dice * mask_loss(logits, boxes, entries, targets),
         }
-        if config.track_stages == "all" or stage == config.stages - 1:
+        if weights.track > 0 and (config.track_stages == "all" or stage == config.stages - 1):
             track_boxes = (
                 boxes
                 if config.reference_boxes == "predicted"

@@ -2,7 +2,8 @@
 
 from methods.stc.choices import CHOICES
 from methods.stc.config import CONFIGS, VARIANTS
-from vis_bench.method import MacCount, MethodInfo, MethodSpec
+from methods.stc.image_stage import IMAGE_STAGE
+from vis_bench.method import ClassHead, MacCount, MethodInfo, MethodSpec, StartRules
 
 SPEC = MethodSpec(
     info=MethodInfo(
@@ -16,7 +17,10 @@ SPEC = MethodSpec(
     configs=CONFIGS,
     choices=CHOICES,
     build="methods.stc.model:Stc",
+    sources="methods.stc.checkpoint:sources",
+    start=StartRules(may_miss=(r"tracking\.",), class_heads=(ClassHead(r"detection\.classes\."),)),
     variants=VARIANTS,
+    image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
     associate="methods.stc.association:associate",
     summarise="methods.stc.association:summarise",

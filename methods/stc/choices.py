@@ -130,6 +130,12 @@ CHOICES = (
     ),
     Choice(
         "-",
+        "train.from_imagenet_lr",
+        "public code",
+        "1e-2 from a backbone of ImageNet, as CondInst at 16 images; 5e-3 fine-tunes a model of COCO.",
+    ),
+    Choice(
+        "-",
         "train.shard_clips",
         "ours",
         "16 pairs as 8 devices of 2; the paper names no devices. Positive points and their "

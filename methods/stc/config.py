@@ -40,6 +40,11 @@ class LossConfig:
     consistency_reduce: Literal["mean", "sum"] = "mean"
     mask_positives: int = 500
 
+    @property
+    def pairs(self) -> bool:
+        """Whether any term joins the two frames of a pair."""
+        return self.tracking_weight > 0 or self.consistency
+
 
 @dataclass(frozen=True, slots=True)
 class StcConfig:
@@ -130,6 +135,7 @@ PAPER = StcConfig(
         shard_clips=2,
         optimizer="sgd",
         lr=5e-3,
+        from_imagenet_lr=1e-2,
         weight_decay=1e-4,
         momentum=0.9,
         schedule="step",

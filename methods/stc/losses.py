@@ -71,7 +71,7 @@ def level_ranges(config: StcConfig) -> list[tuple[float, float]]:
 def frame_targets(
     clip: Clip, frame: int, grid: Grid, map_size: tuple[int, int], config: StcConfig
 ) -> FrameTargets:
-    """Targets of frame 0 or 1 of a clip; objects that are absent or thinner than a pixel there take no part.
+    """Targets of a frame of a clip; objects that are absent or thinner than a pixel there take no part.
 
     map_size: (rows, columns) of the tracking map at stride 8.
     """
@@ -104,9 +104,10 @@ def stc_normalisers(
     (`num_pos`, `loss_denorm`).
     """
     grid = make_grid(sizes, strides)
-    positives, centre = [0.0, 0.0], [0.0, 0.0]
+    length = clips[0].frames.shape[0]
+    positives, centre = [0.0] * length, [0.0] * length
     for clip in clips:
-        for frame in (0, 1):
+        for frame in range(length):
             assigned = _assigned(clip, frame, grid, config)[1]
             point = (assigned >= 0).nonzero()[:, 0]
             ltrb = encode_boxes(grid.points[point], clip.boxes[frame][assigned[point]])
@@ -124,24 +125,28 @@ def stc_losses(
 ) -> dict[str, Tensor]:
     """Weighted terms of Eq 7 for images ordered clip after clip, key frame before reference frame.
 
-    The terms of CondInst are computed for all key and for all reference frames and averaged. normalisers: as
-    `stc_normalisers`, means over the shards of a step.
+    The terms of CondInst are computed for all key and for all reference frames and averaged. Terms of weight
+    0 are missing; without any that joins two frames, clips may have one. normalisers: as `stc_normalisers`,
+    means over the shards of a step.
     """
     map_size = (out.embedding.shape[-2], out.embedding.shape[-1])
-    targets = [[frame_targets(clip, frame, out.grid, map_size, config) for frame in (0, 1)] for clip in clips]
+    length = clips[0].frames.shape[0]
+    frames = range(length)
+    targets = [[frame_targets(clip, frame, out.grid, map_size, config) for frame in frames] for clip in clips]
     positives, anchors, same = draw_points(targets, config.loss, out.ltrb.device)
     terms: dict[str, Tensor] = {}
-    for frame in (0, 1):
-        images = torch.arange(frame, 2 * len(clips), 2, device=out.ltrb.device)
+    for frame in frames:
+        images = torch.arange(frame, length * len(clips), length, device=out.ltrb.device)
         own, shared = [pair[frame] for pair in targets], None
         if normalisers is not None:
             shared = normalisers["positives"][frame], normalisers["centreness"][frame]
         for name, value in detection_losses(out, images, own, config, positives[frame], shared).items():
-            terms[name] = terms.get(name, 0) + 0.5 * value
+            terms[name] = terms.get(name, 0) + value / length
     pairs = range(len(clips))
     loss = config.loss
-    tracking = torch.stack([_tracking(out, 2 * i, targets[i], anchors[i], loss) for i in pairs]).mean()
-    terms["tracking"] = loss.tracking_weight * tracking
+    if loss.tracking_weight > 0:
+        tracking = torch.stack([_tracking(out, 2 * i, targets[i], anchors[i], loss) for i in pairs]).mean()
+        terms["tracking"] = loss.tracking_weight * tracking
     if loss.consistency:
         values = [
             _kernel_distance(out.kernels[2 * i], out.kernels[2 * i + 1], same[i], loss.consistency_reduce)
@@ -156,14 +161,19 @@ def draw_points(
 ) -> tuple[list[PositivePoints], list[list[Anchors]], list[PointPairs]]:
     """What the losses of pairs of frames are computed at: one copy to the host, one back.
 
-    targets: of key and reference frame of each pair. Returns the positive points of all key and of all
-    reference frames, per pair the anchors of each direction, and per pair the points of equal objects.
+    targets: of key and reference frame of each pair, or of one frame where no term joins two. Returns the
+    positive points of all key and of all reference frames, per pair the anchors of each direction, and per
+    pair the points of equal objects.
     """
     on_host = to_host(*(part for pair in targets for frame in pair for part in (frame.points, frame.cells)))
     points, cells = on_host[::2], on_host[1::2]
-    counts = [len(pair[0].labels) for pair in targets]
-    draws: list = [draw_positives(points[frame::2], counts, config.mask_positives) for frame in (0, 1)]
-    directions = ((0, 1), (1, 0)) if config.bidirectional else ((0, 1),)
+    length, counts = len(targets[0]), [len(pair[0].labels) for pair in targets]
+    draws: list = [
+        draw_positives(points[frame::length], counts, config.mask_positives) for frame in range(length)
+    ]
+    directions = (
+        (((0, 1), (1, 0)) if config.bidirectional else ((0, 1),)) if config.tracking_weight > 0 else ()
+    )
     for i in range(len(targets)):
         for key, other in directions:
             mine, theirs = 2 * i + key, 2 * i + other
@@ -171,8 +181,9 @@ def draw_points(
     if config.consistency:
         draws += [draw_pairs(points[2 * i], points[2 * i + 1]) for i in range(len(targets))]
     placed = place_draws(draws, device)
-    step, last = len(directions), 2 + len(directions) * len(targets)
-    return placed[:2], [placed[i : i + step] for i in range(2, last, step)], placed[last:]
+    step, last = len(directions), length + len(directions) * len(targets)
+    anchors = [placed[length + i * step : length + (i + 1) * step] for i in range(len(targets))]
+    return placed[:length], anchors, placed[last:]
 
 
 def detection_losses(

@@ -117,10 +117,11 @@ class Stc(nn.Module):
     ) -> dict[str, Tensor]:
         """Weighted loss terms of clips of two frames: frame 0 is the key, frame 1 the reference.
 
-        Raises ValueError for clips of any other length.
+        Where neither tracking nor consistency has a term, clips may have one frame. Raises ValueError for
+        clips of any other length.
         """
         lengths = {clip.frames.shape[0] for clip in clips}
-        if lengths != {2}:
+        if lengths != {2} and (self.config.loss.pairs or lengths != {1}):
             raise ValueError(f"STC trains on clips of 2 frames, but was given clips of {sorted(lengths)}")
         images = normalise_and_pad([frame for clip in clips for frame in clip.frames])
         return stc_losses(self(images), clips, self.config, normalisers)

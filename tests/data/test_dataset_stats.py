@@ -91,9 +91,25 @@ def test_problems_of_the_frames(tmp_path):
     path = tmp_path / "JPEGImages/b/00000.jpg"
     path.write_bytes(path.read_bytes()[:-40])
     dataset = read(tmp_path, value)
-    missing, damaged = verify(dataset, check_frames=True)
+    missing, damaged = verify(dataset, check_frames=True)[1:]
     assert missing.startswith("video 1, frame 1: ")
     assert "no such frame" in missing
     assert damaged.startswith("video 2, frame 0: ")
     larger = dataclasses.replace(dataset, videos=(dataclasses.replace(dataset.videos[0], height=13),))
-    assert "the annotation file says 20x13" in verify(larger, check_frames=True)[0]
+    assert any("the annotation file says 20x13" in line for line in verify(larger, check_frames=True))
+
+
+def test_an_object_that_is_there_twice(tmp_path):
+    twice = [annotation(), annotation(id=9)]
+    assert verify(read(tmp_path, payload(annotations=twice)), check_frames=False) == [
+        "annotations 1 and 9 (video 1): the same mask and class in 1 frames, first in frame 0"
+    ]
+
+
+def test_frames_and_videos_that_are_there_twice(tmp_path):
+    first, second = video_record(1, 2, "a"), video_record(2, 2, "a")
+    second["file_names"] = [second["file_names"][0]] * 2
+    problems = verify(read(tmp_path, payload(videos=[first, second])), check_frames=False)
+    assert problems[0].startswith("video 2: frame a/00000.jpg is listed 2 times")
+    assert problems[1].startswith("videos 1, 2 share 1 frame files")
+    assert problems[2].startswith("warning: video 2 has no annotation")

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -68,3 +69,44 @@ def test_dataset_without_frames_says_where_they_belong(dataset):
     bare = dataclasses.replace(dataset, image_root=None)
     with pytest.raises(DataError, match=r"no frames were found .* JPEGImages/a/00000\.jpg"):
         load_video_frame(bare, bare.videos[0], 0)
+
+
+def test_only_jpeg_and_png_are_opened(tmp_path):
+    """Pillow would start Ghostscript for PostScript in a file that is named .jpg."""
+    (tmp_path / "x.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n")
+    with pytest.raises(DataError, match="not an image in JPEG or PNG"):
+        load_frame(tmp_path, "x.jpg")
+    for kind in ("BMP", "GIF", "TIFF", "WEBP"):
+        Image.new("RGB", (4, 4)).save(tmp_path / "y.png", format=kind)
+        with pytest.raises(DataError, match="not an image in JPEG or PNG"):
+            load_frame(tmp_path, "y.png")
+
+
+@pytest.mark.parametrize(("kind", "orientation"), [("JPEG", 3), ("JPEG", 6), ("PNG", 8)])
+def test_a_turned_picture_is_refused(tmp_path, kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (4, 4)).save(tmp_path / "x", format=kind, exif=exif)
+    with pytest.raises(DataError, match=f"EXIF orientation {orientation}"):
+        load_frame(tmp_path, "x", (4, 4))
+    exif[0x0112] = 1
+    Image.new("RGB", (4, 4)).save(tmp_path / "x", format=kind, exif=exif)
+    assert load_frame(tmp_path, "x", (4, 4)).shape == (4, 4, 3)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_the_size_is_compared_before_anything_is_decoded(tmp_path, monkeypatch):
+    Image.new("L", (11_000, 10_000)).save(tmp_path / "x.png")
+    monkeypatch.setattr(Image.Image, "load", None)
+    with pytest.raises(DataError, match=r"is 11000x10000 pixels, the annotation file says 4x3"):
+        load_frame(tmp_path, "x.png", (3, 4))
+    with pytest.raises(DataError, match="claims 11000x10000 pixels"):
+        load_frame(tmp_path, "x.png")
+
+
+def test_pipes_and_devices_are_no_frames(tmp_path):
+    os.mkfifo(tmp_path / "x.jpg")
+    (tmp_path / "y.jpg").symlink_to("/dev/zero")
+    for name in ("x.jpg", "y.jpg"):
+        with pytest.raises(DataError, match="no regular file"):
+            load_frame(tmp_path, name)

@@ -17,6 +17,7 @@ from vis_bench.method import (
     ClipSampling,
     FrameDetection,
     FrameResult,
+    ImageStage,
     MethodInfo,
     MethodSpec,
     RawDetections,
@@ -29,6 +30,7 @@ from vis_bench.method import (
 class Config:
     train: TrainConfig
     later_training: tuple[TrainConfig, ...] = ()
+    tracks: bool = True
 
 
 TRAIN = TrainConfig(iterations=100, batch_size=2, optimizer="adamw", lr=0.1, sampling=ClipSampling(frames=2))
@@ -452,3 +454,27 @@ NamesAnotherRule = dataclasses.replace(WithRule, associate=f"{__name__}:restart_
 NamesHalfARule = dataclasses.replace(WithRule, summarise=None)
 StoresOtherDetections = dataclasses.replace(WithRule, build=KeepsLowerScores)
 StoresNoDetections = dataclasses.replace(WithRule, build=KeepsNone)
+
+
+class WithHead(Good):
+    """Has a head for tracking, which teaches nothing and is not there on images."""
+
+    def __init__(self, config, num_classes):
+        super().__init__(config, num_classes)
+        self.head = nn.Linear(1, 1) if config.tracks else None
+
+
+class NeedsPairs(WithHead):
+    def losses(self, clips):
+        terms = super().losses(clips)
+        return terms if len(clips[0].frames) == 2 else {"mask": terms["mask"] / 0}
+
+
+_ON_IMAGES = ImageStage(overrides={"tracks": False}, new=(r"head\.",))
+WithImages = MethodSpec(INFO, Good.configs, (), WithHead, image_stage=_ON_IMAGES)
+WithPairs = dataclasses.replace(
+    WithImages, build=NeedsPairs, image_stage=dataclasses.replace(_ON_IMAGES, frames=2)
+)
+SinglesForPairs = dataclasses.replace(WithImages, build=NeedsPairs)
+ForgetsAHead = dataclasses.replace(WithImages, image_stage=ImageStage(overrides={"tracks": False}))
+NamesNoValue = dataclasses.replace(WithImages, image_stage=ImageStage(overrides={"trakcs": False}))

@@ -89,17 +89,6 @@ def test_protocols_agree_wherever_the_images_lie():
     assert here.content_hash() != Protocol(name="p", about="", config="tiny").content_hash()
 
 
-def test_protocols_without_images_keep_their_hash():
-    """Records made before images could be mixed in name it."""
-    content = Protocol(name="p", about="", config="tiny").model_dump(mode="json")
-    assert content["training"].pop("extra") is None
-    from vis_bench.setup.config import config_hash
-
-    for name in ("name", "about", "datasets", "not_from_a_paper"):
-        del content[name]
-    assert Protocol(name="p", about="", config="tiny").content_hash() == config_hash(content)
-
-
 def test_a_protocol_file_names_images(run, coco, protocol, tmp_path):
     text = protocol.read_text() + f'[training.extra]\npath = "{coco}"\nshare = 0.5\nsmallest_crop = 0.8\n'
     protocol.write_text(text)

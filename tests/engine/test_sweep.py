@@ -73,6 +73,7 @@ def run_of(tmp_path, monkeypatch, events):
             words=words,
             settings=settings,
             iterations=iterations,
+            stage=None,
             finished_record=lambda: None,
         )
 

@@ -67,7 +67,7 @@ def test_unchanged_code_passes(make, gate, dataset, tmp_path):
     assert "PASS (2 passed, 0 failed, 0 inconclusive)" in " ".join(out.split())
     suite = ElementTree.parse(tmp_path / "gate.xml").getroot()
     assert [case.get("classname") for case in suite.iter("testcase")] == ["gate.tier1", "gate.tier2"]
-    assert "| 2 | stc@tiny seed 0 | pass |" in (tmp_path / "gate.md").read_text()
+    assert "| 2 | `stc@tiny seed 0` | pass |" in (tmp_path / "gate.md").read_text()
 
 
 @pytest.mark.parametrize(("change", "code"), [(1e-8, 1), (1e-11, 0)])
@@ -265,11 +265,17 @@ def test_metric_changes_name_what_changed():
 
 def test_reports_show_names_as_text():
     """Names and messages may hold what XML and Markdown read as their own."""
-    checks = [Check(1, "a<b>|`c`", "fail", "5 < 6 & 7", tuple(f"change {i}" for i in range(30)))]
+    checks = [
+        Check(1, "a<b>|`c`", "fail", "5 < 6 & 7 @all www.x.org", tuple(f"change {i}" for i in range(30)))
+    ]
     case = ElementTree.fromstring(gate_junit(checks)).find(".//testcase")
     assert case.get("name") == "a<b>|`c`"
     assert len(case.find("failure").text.splitlines()) == 30
-    assert "a&lt;b>\\|'c'" in gate_markdown("base", checks)
+    page = gate_markdown("base", checks)
+    assert "| `a<b>\\|'c'` |" in page
+    outside_code = "".join(page.split("`")[::2])
+    assert not set(outside_code) & set("<@")
+    assert "5 < 6" not in outside_code
     text = gate_text("base", checks)
     assert "and 22 more" in text
     assert text.splitlines()[-1] == "gate against base: FAIL (0 passed, 1 failed, 0 inconclusive)"

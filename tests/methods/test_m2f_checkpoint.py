@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
-from collections import OrderedDict
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
-from methods.mask2former_vis.checkpoint import from_reference, load_reference, own_name, read_reference
+from methods.mask2former_vis.checkpoint import from_reference
 from methods.mask2former_vis.config import TINY, BackboneConfig
 from methods.mask2former_vis.model import Mask2FormerVis
-from vis_bench.errors import DataError
 
 R50_TINY = replace(
     TINY,
@@ -87,81 +83,17 @@ def test_every_parameter_has_a_published_name_and_comes_back(published) -> None:
     torch.manual_seed(2)
     model = Mask2FormerVis(R50_TINY, 5)
     state = {**published, "criterion.empty_weight": torch.ones(6), "pixel_mean": torch.zeros(3, 1, 1)}
-    load_reference(model, state)
+    model.load_state_dict(from_reference(state))
     for name, value in model.state_dict().items():
         assert torch.equal(value, published[_published_name(name)]), name
 
 
 def test_old_name_of_the_query_features() -> None:
-    assert own_name("sem_seg_head.predictor.static_query.weight") == "decoder.query_features.weight"
+    name = "sem_seg_head.predictor.static_query.weight"
+    assert list(from_reference({name: torch.zeros(1)})) == ["decoder.query_features.weight"]
 
 
-def test_new_classes_keep_their_own_class_head(published) -> None:
-    model = Mask2FormerVis(R50_TINY, 3)
-    head = model.decoder.class_head.weight.detach().clone()
-    load_reference(model, published, new_classes=True)
-    assert torch.equal(model.decoder.class_head.weight, head)
-    name = "sem_seg_head.predictor.query_feat.weight"
-    assert torch.equal(model.decoder.query_features.weight, published[name])
-
-
-def test_other_class_count_is_refused_by_name(published) -> None:
-    with pytest.raises(DataError, match=r"other shape: decoder\.class_head\.\w+ \("):
-        load_reference(Mask2FormerVis(R50_TINY, 3), published)
-
-
-def test_missing_and_unknown_parameters_are_refused_by_name(published) -> None:
-    model = Mask2FormerVis(R50_TINY, 5)
-    without = {name: value for name, value in published.items() if "decoder_norm" not in name}
-    with pytest.raises(DataError, match=r"missing: decoder\.norm\.bias"):
-        load_reference(model, without)
-    deeper = {**published, "backbone.res4.6.conv1.weight": torch.zeros(1)}
-    with pytest.raises(DataError, match="not in this model"):
-        load_reference(model, deeper)
-    with pytest.raises(DataError, match="not a Mask2Former"):
-        from_reference({"roi_heads.box_head.fc1.weight": torch.zeros(1)})
-
-
-@pytest.mark.parametrize("wrap", [True, False])
-def test_pickles_of_arrays_are_read(tmp_path, wrap) -> None:
-    arrays = OrderedDict(a=np.arange(6, dtype=np.float32).reshape(2, 3))
-    path = tmp_path / "model.pkl"
-    path.write_bytes(pickle.dumps({"model": arrays, "__author__": "someone"} if wrap else arrays, protocol=2))
-    state = read_reference(path)
-    assert list(state) == ["a"]
-    assert torch.equal(state["a"], torch.arange(6.0).reshape(2, 3))
-
-
-def test_torch_files_are_read(tmp_path) -> None:
-    path = tmp_path / "model.pth"
-    torch.save({"model": {"a": torch.ones(2)}}, path)
-    assert torch.equal(read_reference(path)["a"], torch.ones(2))
-
-
-class _Harmful:
-    def __reduce__(self):
-        return print, ("code from a checkpoint ran",)
-
-
-@pytest.mark.parametrize("suffix", [".pkl", ".pth"])
-def test_pickles_that_run_code_are_refused(tmp_path, capsys, suffix) -> None:
-    path = tmp_path / f"model{suffix}"
-    if suffix == ".pkl":
-        path.write_bytes(pickle.dumps({"model": _Harmful()}))
-    else:
-        torch.save({"model": _Harmful()}, path)
-    with pytest.raises(DataError, match="not a checkpoint of plain arrays"):
-        read_reference(path)
-    assert "ran" not in capsys.readouterr().out
-
-
-def test_files_that_are_missing_or_broken_are_refused(tmp_path) -> None:
-    with pytest.raises(DataError, match="no such file"):
-        read_reference(tmp_path / "absent.pkl")
-    for name in ("broken.pkl", "broken.pth"):
-        (tmp_path / name).write_bytes(b"not a checkpoint")
-        with pytest.raises(DataError, match="plain arrays"):
-            read_reference(tmp_path / name)
-    (tmp_path / "list.pkl").write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(DataError, match="no state dictionary"):
-        read_reference(tmp_path / "list.pkl")
+def test_an_unknown_name_stays_and_fits_nothing() -> None:
+    assert list(from_reference({"roi_heads.box_head.fc1.weight": torch.zeros(1)})) == [
+        "roi_heads.box_head.fc1.weight"
+    ]

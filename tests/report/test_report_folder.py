@@ -71,3 +71,14 @@ def test_records_of_speed_beside_runs_give_the_frames_per_second(vis_bench, tmp_
     text = (tmp_path / "report/report.md").read_text()
     assert "Frames per second end to end by vis-bench speed" in text
     assert "stream on shapes test" in text
+
+
+def test_nothing_is_written_outside_for_a_method_with_a_path_for_a_name(tmp_path: Path):
+    runs, datasets = _two_runs(tmp_path)
+    hostile = [(record.model_copy(update={"method": "../../x"}), folder) for record, folder in runs[:1]]
+    before = set(tmp_path.rglob("*"))
+    write_run_report(tmp_path / "a" / "report", hostile, datasets[:1], protocols={}, thorough=True)
+    new = set(tmp_path.rglob("*")) - before - {tmp_path / "a"}
+    assert new
+    assert all(path.is_relative_to(tmp_path / "a" / "report") for path in new)
+    assert len(list((tmp_path / "a" / "report").glob("*x-tiny*.png"))) == 1

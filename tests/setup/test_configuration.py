@@ -95,7 +95,7 @@ def test_seeds(text, seeds):
     assert parse_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["0", "", "a", "1,1", "-1,2", "1 2"])
+@pytest.mark.parametrize("text", ["0", "", "a", "1,1", "-1,2", "1 2", "1001", "1000000000"])
 def test_wrong_seeds(text):
     with pytest.raises(UsageError):
         parse_seeds(text)
@@ -169,7 +169,8 @@ def test_the_only_configuration_of_a_method_is_that_of_every_protocol():
     (name,) = spec.configs
     protocol = load_protocol("video")
     for given in (None, name):
-        assert resolve_config(spec, given, protocol, ())[1].train.iterations == 200
+        train = resolve_config(spec, given, protocol, ())[1].train
+        assert train.iterations == protocol.train.frames // (train.batch_size * train.sampling.frames)
 
 
 def test_a_value_that_no_record_can_hold_is_the_methods_fault(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -15,12 +16,20 @@ from vis_bench.cli.eval import eval_
 from vis_bench.cli.explain import explain
 from vis_bench.cli.gate import gate
 from vis_bench.cli.methods import methods_app
+from vis_bench.cli.pretrain import pretrain
 from vis_bench.cli.reassociate import reassociate
 from vis_bench.cli.report import report
 from vis_bench.cli.reproduce import reproduce
 from vis_bench.cli.run import run
 from vis_bench.cli.speed import speed
-from vis_bench.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_UNEXPECTED, VisBenchError
+from vis_bench.cli.weights import weights_app
+from vis_bench.errors import (
+    EXIT_BROKEN_PIPE,
+    EXIT_INTERRUPTED,
+    EXIT_TERMINATED,
+    EXIT_UNEXPECTED,
+    VisBenchError,
+)
 
 
 def _print_version(value: bool) -> None:
@@ -39,7 +48,8 @@ def root(
     """Compare the paradigms of video instance segmentation under one protocol.
 
     Exit codes: 0 ok, 1 gate failed, 2 usage, 3 data missing or invalid, 4 some method failed,
-    5 not comparable, 6 inconclusive, 70 unexpected error, 130 interrupted, 143 ended by SIGTERM.
+    5 not comparable, 6 inconclusive, 70 unexpected error, 130 interrupted, 141 nobody read the output any
+    more, 143 ended by SIGTERM.
     """
 
 
@@ -54,10 +64,11 @@ def _application() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(root)
-    for command in (run, explain, eval_, reassociate, gate, report, reproduce, compare, speed):
+    for command in (run, pretrain, explain, eval_, reassociate, gate, report, reproduce, compare, speed):
         app.command(command.__name__.rstrip("_"))(command)
     app.add_typer(data_app, name="data")
     app.add_typer(methods_app, name="methods")
+    app.add_typer(weights_app, name="weights")
     return app
 
 
@@ -67,14 +78,28 @@ def main() -> None:
     Any other exception is a bug; its traceback is printed, and the exit code is none that a gate returns.
     """
     try:
-        _application()()
+        try:
+            _application()()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_a_broken_pipe()
     except VisBenchError as error:
         typer.echo(f"vis-bench: {error}", err=True)
         sys.exit(error.exit_code)
     except SystemExit as end:
+        # click ends with 1, which is "gate failed" here
+        if isinstance(end.__context__, BrokenPipeError):
+            _leave_a_broken_pipe()
         if end.code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
             typer.echo("vis-bench: interrupted; the same command goes on from here.", err=True)
         raise
     except Exception:  # noqa: BLE001 - shown in full
         traceback.print_exc()
         sys.exit(EXIT_UNEXPECTED)
+
+
+def _leave_a_broken_pipe() -> None:
+    """End as `head -1` has it; Python would try to write the rest once more, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(EXIT_BROKEN_PIPE)

@@ -60,8 +60,19 @@ def run(
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate only the first N videos.")] = None,
     weights: Annotated[
-        str | None, typer.Option(help="Checkpoint to start from (safetensors, or a torch file of tensors).")
+        str | None,
+        typer.Option(help="Checkpoint to score with --no-train; without it, the same as --start FILE."),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|FILE|NAME=FILE,...",
+            help="Weights to train from; DIR holds METHOD@CONFIG.safetensors.",
+        ),
+    ] = None,
+    class_rows: Annotated[
+        str, typer.Option(help="A class head of a start for other classes: new, or its rows by-name.")
+    ] = "new",
     train: Annotated[
         bool, typer.Option("--train/--no-train", help="Train, or score the weights as they are.")
     ] = True,
@@ -75,6 +86,10 @@ def run(
         str | None,
         typer.Option(metavar="coco:PATH", help="COCO images to train on too, by annotation file or folder."),
     ] = None,
+    image_stage: Annotated[
+        bool,
+        typer.Option("--image-stage/--no-image-stage", help="Start from single images, or from a backbone."),
+    ] = True,
     keep_frames: Annotated[
         bool, typer.Option("--keep-frames", help="Store the detections of every frame (for reassociate).")
     ] = False,
@@ -96,6 +111,7 @@ def run(
     from vis_bench.records.rows import installed_protocols
     from vis_bench.report.folder import write_run_report
     from vis_bench.report.terminal.comparison_table import comparison_table
+    from vis_bench.report.terminal.start import start_text
 
     class Shown(engine.Watcher):
         """Prints the plan; at the end the table, and writes the report."""
@@ -117,6 +133,8 @@ def run(
         def finished(self, sweep: Sweep, outcomes: Sequence[engine.Outcome]) -> None:
             for outcome in outcomes:
                 say(f"{'cached' if outcome.cached else outcome.record.status:<10} {outcome.run.run_dir}")
+                if outcome.record.start is not None:
+                    _say_after("start", start_text(outcome.record.start))
             used = sweep.settings.protocol
             protocols = {**installed_protocols(), (used.name, used.content_hash()): used}
             records = [outcome.record.model_dump(mode="json") for outcome in outcomes]
@@ -148,10 +166,13 @@ def run(
         deterministic=deterministic,
         limit=limit,
         weights=weights,
+        start=start,
+        class_rows=class_rows,  # type: ignore[arg-type]
         train=train,
         fresh=fresh,
         data_root=data_root,
         extra_data=extra_data,
+        image_stage=image_stage,
         keep_frames=keep_frames,
         watcher=shown,
     )
@@ -165,7 +186,7 @@ def run(
 
 def report_folder(methods: str, settings: Settings) -> Path:
     """A report of some methods or of fewer videos has its own folder: it must not replace the one of all."""
-    from vis_bench.files import sha256
+    from vis_bench.files import file_name
     from vis_bench.setup.plugins import expand_methods
 
     name = f"{Path(settings.dataset).name}-{settings.split}-{settings.protocol.name}"
@@ -173,10 +194,7 @@ def report_folder(methods: str, settings: Settings) -> Path:
         name += f"-first{settings.limit}"
     if methods != "all":
         name += "-" + "-".join(_file_name_of(part) for part in expand_methods(methods))
-    whole = name.encode()
-    if len(whole) > FOLDER_NAME_BYTES:
-        name = f"{whole[:FOLDER_NAME_BYTES].decode(errors='ignore')}-{sha256(whole)[:8]}"
-    return settings.out / "report" / name
+    return settings.out / "report" / file_name(name)
 
 
 def _file_name_of(method: str) -> str:
@@ -187,6 +205,8 @@ def _file_name_of(method: str) -> str:
 
 
 def _print_plan(sweep: Sweep) -> None:
+    from vis_bench.engine.start_facts import start_texts
+
     runs, data = sweep.runs, sweep.data
     evaluated = data.evaluated
     trained = (
@@ -203,6 +223,8 @@ def _print_plan(sweep: Sweep) -> None:
     for run in runs:
         state = "cached" if run.finished_record() is not None else "to do"
         say(f"{state:<10} {run.label}")
+    for word, text in start_texts(runs):
+        _say_after(word, text)
 
 
 def _warnings(sweep: Sweep) -> list[str]:

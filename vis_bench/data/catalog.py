@@ -134,6 +134,17 @@ def open_recorded(
     return open_dataset(name_or_path, split, data_root)
 
 
+def coco_folder(data_root: Path | None = None) -> Path | None:
+    """The folder `coco` below the data root, where it holds training annotations and images; else None."""
+    root = _data_root(data_root)
+    if root is None:
+        return None
+    folder = root / "coco"
+    found = [path for path in (folder / "annotations", folder) if any(path.glob("instances_train*.json*"))]
+    images = [folder / "train2017", folder / "images", folder / "images" / "train2017"]
+    return folder if found and any(path.is_dir() for path in images) else None
+
+
 def describe_datasets(data_root: Path | None = None) -> list[tuple[str, str, str]]:
     """(name, status, where) of every named dataset, by looking at folders only; no file is opened."""
     root = _data_root(data_root)

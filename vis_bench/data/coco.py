@@ -63,11 +63,14 @@ def shared_categories(coco: Sequence[Category], target: Sequence[Category]) -> d
     return shared
 
 
-def open_coco(path: Path, categories: Sequence[Category], image_root: Path | None = None) -> Dataset:
+def open_coco(
+    path: Path, categories: Sequence[Category] | None = None, image_root: Path | None = None
+) -> Dataset:
     """Images with at least one object of a shared category, as videos of one frame.
 
     path: an annotation file (`instances_train2017.json`, also gzip), or COCO's folder with that file under
-    `annotations`. categories: of the dataset that is trained for; objects of other classes are left out.
+    `annotations`. categories: of the dataset that is trained for; objects of other classes are left out. None
+    keeps COCO's own, all of them.
     image_root: folder of the images; None looks for `train2017` (from the file's name) and `images` beside
     the annotation file and beside its folder. Crowd regions are kept as such.
 
@@ -86,7 +89,10 @@ def open_coco(path: Path, categories: Sequence[Category], image_root: Path | Non
         record = require_object(payload, where)
         images = _read_images(require_list(record, "images", where), where)
         found = _read_categories(require_list(record, "categories", where), where)
-        shared = shared_categories(found, categories)
+        if categories is None:
+            categories, shared = found, {category.id: category.id for category in found}
+        else:
+            shared = shared_categories(found, categories)
         if not shared:
             raise DataError(
                 f"{where}: none of its {len(found)} classes is among those trained for "

@@ -6,40 +6,70 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from vis_bench.errors import DataError
 from vis_bench.types import Dataset, Video
 
 # 16-bit and floating point pictures have no defined mapping to 8 bits; PIL would clip them silently.
 _UNSUPPORTED_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+# Pillow opens many more, some by starting other programs (Ghostscript for PostScript, whatever its name)
+FORMATS = ("JPEG", "PNG")
+MOST_PIXELS = 100_000_000
+"""Of a frame whose size nothing states; a picture of a few bytes can claim more than the memory holds."""
+_UPRIGHT = 1
 
 
 def load_frame(image_root: Path, file_name: str, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Read one frame as [H, W, 3] uint8 RGB. EXIF rotation is not applied, because the masks do not have it.
+    """Read one frame, JPEG or PNG, as [H, W, 3] uint8 RGB.
 
-    file_name: relative to image_root, as in the annotation file. size: expected (height, width) in pixels.
-    Raises DataError when the file is missing, not an image, cut off, deeper than 8 bits or of another size.
+    file_name: relative to image_root, as in the annotation file. size: expected (height, width) in pixels,
+    compared before anything is decoded. Raises DataError when the file is missing, not such an image, cut
+    off, deeper than 8 bits, of another size, or turned by an EXIF tag: masks may fit either picture.
     """
     path = image_root / file_name
     try:
-        with Image.open(path) as image:
+        # a pipe would be waited for, a device read without end
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: is no regular file. Unpack the dataset again.")
+        with Image.open(path, formats=FORMATS) as image:
+            if image.format == "JPEG":
+                # the better reason where the sides are exchanged; a PNG may have the tag behind its pixels
+                _require_upright(path, image)
+            _require_size(path, image.size[::-1], size)
             if image.mode in _UNSUPPORTED_MODES:
                 raise DataError(f"{path}: has pixels of mode {image.mode}. Convert the frames to 8 bits.")
+            _require_upright(path, image)
             # converting copies, also where nothing is to be done
             frame = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     except FileNotFoundError:
         raise DataError(_missing(image_root, file_name)) from None
     except UnidentifiedImageError:
-        raise DataError(f"{path}: is not an image. Unpack the dataset again.") from None
+        raise DataError(f"{path}: is not an image in JPEG or PNG. Unpack the dataset again.") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: damaged image ({error}). Unpack the dataset again.") from None
-    if size is not None and frame.shape[:2] != size:
-        raise DataError(
-            f"{path}: is {frame.shape[1]}x{frame.shape[0]} pixels, the annotation file says "
-            f"{size[1]}x{size[0]}. Frames and annotations must belong to the same version of the dataset."
-        )
     return frame
+
+
+def _require_size(path: Path, found: tuple[int, int], size: tuple[int, int] | None) -> None:
+    if size is None and found[0] * found[1] > MOST_PIXELS:
+        raise DataError(f"{path}: claims {found[1]}x{found[0]} pixels, {MOST_PIXELS} in all are the limit.")
+    if size is not None and found != size:
+        raise DataError(
+            f"{path}: is {found[1]}x{found[0]} pixels, the annotation file says {size[1]}x{size[0]}. "
+            "Frames and annotations must belong to the same version of the dataset."
+        )
+
+
+def _require_upright(path: Path, image: Image.Image) -> None:
+    """Raise DataError for a picture that viewers turn: nothing says on which one its masks were drawn."""
+    orientation = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
+    if orientation != _UPRIGHT:
+        raise DataError(
+            f"{path}: has the EXIF orientation {orientation}, so programs disagree on where its pixels are. "
+            "Write the frames upright and without the tag (ImageMagick: mogrify -auto-orient), and check "
+            "that the masks fit."
+        )
 
 
 def load_video_frame(dataset: Dataset, video: Video, index: int) -> np.ndarray:

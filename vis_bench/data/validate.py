@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from itertools import combinations
+
 from vis_bench.data.frames import load_video_frame
 from vis_bench.errors import DataError
 from vis_bench.masks.rle import area, tight_box
@@ -17,15 +20,64 @@ def verify(dataset: Dataset, check_frames: bool) -> list[str]:
     check_frames decodes every frame (about 10 ms each at 1280x720) and reports those that are missing,
     damaged or of another size. Of the truth, per object: masks whose area differs from `areas` (scores by
     object size use the written areas), null masks with a box or area and the reverse, objects that appear in
-    no frame, and, as warnings, boxes that differ from their mask by more than a pixel.
+    no frame, and, as warnings, boxes that differ from their mask by more than a pixel. Also an object that is
+    there twice, a frame that is there twice, videos that share frames, and videos without truth.
     """
-    problems: list[str] = []
+    problems = [*_repeated_frames(dataset), *_repeated_objects(dataset), *_without_truth(dataset)]
     if check_frames:
         for video in dataset.videos:
             problems += _frame_problems(dataset, video)
     for track in dataset.tracks or ():
         problems += _track_problems(track)
     return problems
+
+
+def _repeated_frames(dataset: Dataset) -> list[str]:
+    problems, videos_of = [], defaultdict[str, list[int]](list)
+    for video in dataset.videos:
+        counts = Counter(video.file_names)
+        problems += [
+            f"video {video.id}: frame {name} is listed {count} times"
+            for name, count in counts.items()
+            if count > 1
+        ]
+        for name in counts:
+            videos_of[name].append(video.id)
+    shared = Counter(tuple(ids) for ids in videos_of.values() if len(ids) > 1)
+    for ids, count in shared.items():
+        problems.append(
+            f"videos {', '.join(map(str, ids))} share {count} frame files: one video, listed twice?"
+        )
+    return problems
+
+
+def _repeated_objects(dataset: Dataset) -> list[str]:
+    """Two objects of a class with one mask: only one of them can be found."""
+    problems = []
+    for tracks in dataset.tracks_by_video.values():
+        for first, second in combinations((track for track in tracks if not track.is_crowd), 2):
+            if first.category_id != second.category_id:
+                continue
+            pairs = zip(first.segmentations, second.segmentations, strict=True)
+            frames = [t for t, (one, other) in enumerate(pairs) if one is not None and one == other]
+            if frames:
+                problems.append(
+                    f"annotations {first.id} and {second.id} (video {first.video_id}): the same mask "
+                    f"and class in {len(frames)} frames, first in frame {frames[0]}"
+                )
+    return problems
+
+
+def _without_truth(dataset: Dataset) -> list[str]:
+    if dataset.tracks is None:
+        return [
+            f"warning: {dataset.name} {dataset.split}: the file has no `annotations`, nothing can be scored"
+        ]
+    return [
+        f"warning: video {video.id} has no annotation: every prediction in it is a false positive"
+        for video in dataset.videos
+        if not dataset.tracks_by_video.get(video.id)
+    ]
 
 
 def _frame_problems(dataset: Dataset, video: Video) -> list[str]:

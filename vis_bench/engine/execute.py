@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 import vis_bench
 from vis_bench.cache import default_cache_root
 from vis_bench.engine import ranks
+from vis_bench.engine.image_stage_training import stage_weights, start_from
 from vis_bench.engine.plan import OpenedData, RunSpec, axis_seeds, identity
 from vis_bench.engine.process.determinism import deterministic
 from vis_bench.engine.process.environment import device_name, git_state, hardware, package_versions
@@ -23,11 +24,12 @@ from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.precision import precision
 from vis_bench.engine.process.progress import Progress, silent
+from vis_bench.engine.start_facts import frames_facts, read_start, stage_facts, weight_notes, write_start
 from vis_bench.engine.track import track_dataset
 from vis_bench.engine.training.group import Group
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
 from vis_bench.engine.training.weights import load_weights, save_weights
-from vis_bench.errors import MethodError, VisBenchError
+from vis_bench.errors import VisBenchError
 from vis_bench.files import remove_temporaries, sha256, write_text
 from vis_bench.method import MethodSpec
 from vis_bench.records.run import (
@@ -36,6 +38,7 @@ from vis_bench.records.run import (
     PREDICTIONS_NAME,
     RECORD_NAME,
     Record,
+    Start,
     Timing,
     read_record,
     write_record,
@@ -44,9 +47,7 @@ from vis_bench.scoring.evaluate import evaluate
 from vis_bench.setup.config import dotted_keys, to_dict
 from vis_bench.setup.plugins import build_method, load_object, load_spec
 from vis_bench.setup.seeds import axis_seed
-
-if TYPE_CHECKING:
-    from vis_bench.engine.run import Settings
+from vis_bench.weights.load import load_exactly, start_from_file
 
 ERROR_NAME = "error.txt"
 
@@ -54,10 +55,15 @@ Together = Callable[[RunSpec, ranks.TrainAlong], AbstractContextManager[Group]]
 
 
 def shared_initialisation(run: RunSpec, progress: Progress) -> Mapping[str, torch.Tensor] | None:
-    """The backbone weights that the protocol gives to every method (cached), or None."""
+    """The backbone weights that the protocol gives to every method (cached), or None.
+
+    The run starts from them, or its image stage does; not where that starts at random or is there already.
+    """
     recipe = run.settings.protocol.initialisation.recipe
     backbone = getattr(run.config, "backbone", None)
-    if recipe is None or backbone is None or not run.settings.train:
+    stage = run.stage
+    unused = stage is not None and (stage.rules.backbone == "random" or stage.checkpoint.exists())
+    if recipe is None or backbone is None or not run.settings.train or unused:
         return None
     cache = run.settings.cache_root or default_cache_root()
     return load_object(recipe)(
@@ -90,6 +96,13 @@ def execute_run(
             return Failure.of(error)
 
     return _record(run, facts, attempt)
+
+
+def run_image_stage(run: RunSpec, progress: Progress) -> None:
+    """Train the image stage that a run starts from, unless its weights are there. Raises what that raises."""
+    assert run.stage is not None
+    with deterministic(run.settings.deterministic):
+        stage_weights(run.stage, run.settings, shared_initialisation(run, progress), progress)
 
 
 def record_failure(run: RunSpec, data: OpenedData, failure: Failure) -> Record:
@@ -158,8 +171,10 @@ def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any
         "protocol": settings.protocol.name,
         "protocol_hash": settings.protocol.content_hash(),
         "not_from_a_paper": settings.protocol.not_from_a_paper.strip(),
-        "initial_weights": sha256(settings.weights.read_bytes()) if settings.weights else None,
+        "initial_weights": _initial_weights(run),
         "precision": run.precision,
+        **frames_facts(run, spec),
+        "image_stage": stage_facts(run),
         "seed": run.seed,
         "axis_seeds": axis_seeds(run.seed),
         "hardware": hardware(settings.device, torch.get_num_threads()),
@@ -190,7 +205,10 @@ def _run(
     parameters = _parameters(model)
     _prepare_weights(run, spec, data, model, progress, together)
     train_seconds, train_devices = _training(run.train_dir / LOG_NAME)
-    notes = _weight_notes(settings)
+    if run.stage is not None:
+        seconds, _ = _training(run.stage.directory / LOG_NAME)
+        facts = {**facts, "image_stage": facts["image_stage"].model_copy(update={"seconds": seconds})}
+    notes = weight_notes(run, spec)
     if set(train_devices) - {device_name(settings.device)}:
         notes.append(f"trained on {', then '.join(train_devices)}; tracked on {device_name(settings.device)}")
     checkpoint = run.train_dir / CHECKPOINT_NAME
@@ -232,6 +250,7 @@ def _run(
         ),
         look_ahead_frames=look_ahead,
         parameters=parameters,
+        start=read_start(run.train_dir),
         checkpoint_hash=sha256(checkpoint.read_bytes()),
         notes=tuple(notes),
     )
@@ -256,7 +275,9 @@ def _make_weights(
     run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress, together: Together
 ) -> None:
     """Initialise and train `model`; its weights end in the run's training directory too."""
-    _initialise(run, spec, model, progress)
+    start = _initialise(run, spec, data, model, progress)
+    if start is not None:
+        write_start(run.train_dir, start)
     if data.train is None:
         save_weights(run.train_dir / CHECKPOINT_NAME, model.state_dict())
         return
@@ -274,7 +295,7 @@ def train_along(run: RunSpec, data: OpenedData, meet: Callable[[], Group]) -> No
     torch.set_num_threads(run.settings.protocol.threads_per_job)
     with precision(run.precision, run.settings.device), deterministic(run.settings.deterministic):
         model = _build(run, spec, data)
-        _initialise(run, spec, model, silent)
+        _initialise(run, spec, data, model, silent)
         train_method(model, _train_job(run, data), run.train_dir, silent, meet())
 
 
@@ -284,13 +305,32 @@ def _build(run: RunSpec, spec: MethodSpec, data: OpenedData) -> Any:
     return build_method(spec, run.config, len(data.evaluated.categories)).to(run.settings.device)
 
 
-def _initialise(run: RunSpec, spec: MethodSpec, model: Any, progress: Progress) -> None:
-    """Put the shared initialisation and the weights given by hand into a model."""
-    initial = shared_initialisation(run, progress)
-    if initial is not None:
-        model.backbone.load_state_dict(dict(initial))
+def _initialise(
+    run: RunSpec, spec: MethodSpec, data: OpenedData, model: Any, progress: Progress
+) -> Start | None:
+    """Put into a model what it starts from, and say what of a file that was.
+
+    Weights given by hand come first: they need no download. Only a backbone that they do not have takes the
+    shared initialisation.
+    """
+    classes = [category.name for category in data.evaluated.categories]
+    start = None
     if run.settings.weights is not None:
-        _load_given(model, spec, run.settings.weights, strict=not run.settings.train)
+        return load_exactly(model, run.settings.weights, spec, run.config, classes, to_dict(run.config))
+    if run.start is not None:
+        rows = run.settings.class_rows
+        start = start_from_file(model, run.start.path, spec, run.config, classes, rows)
+    absent = [name for name in (start.missing if start else ()) if name.startswith("backbone.")]
+    if start is not None and not absent:
+        return start
+    initial = shared_initialisation(run, progress)
+    if run.stage is not None:
+        weights = stage_weights(run.stage, run.settings, initial, progress)
+        return start_from(model, run.stage, weights, spec, classes)
+    if initial is not None:
+        given = {name: value for name, value in initial.items() if not absent or f"backbone.{name}" in absent}
+        model.backbone.load_state_dict(given, strict=not absent)
+    return start
 
 
 def _train_job(run: RunSpec, data: OpenedData) -> TrainJob:
@@ -310,30 +350,12 @@ def _train_job(run: RunSpec, data: OpenedData) -> TrainJob:
     )
 
 
-def _weight_notes(settings: Settings) -> list[str]:
-    """What a reader has to know about the weights; from the settings, so that a resumed run says it too."""
-    notes = [f"started from {settings.weights.name}"] if settings.weights else []
-    return notes if settings.train else [*notes, "not trained: --no-train"]
-
-
-def _load_given(model: torch.nn.Module, spec: MethodSpec, path: Path, strict: bool) -> None:
-    """Load --weights: exactly when it is scored as it is, the fitting part when training starts from it."""
-    state = load_weights(path)
-    own = model.state_dict()
-    if spec.convert_weights is not None and not set(state) & set(own):
-        state = load_object(spec.convert_weights)(state)
-    fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
-    missing = sorted(set(own) - set(fitting))
-    if strict and (missing or len(fitting) != len(state)):
-        odd = sorted(set(state) - set(fitting))
-        raise MethodError(
-            f"{path} does not fit {spec.info.name}: {len(missing)} tensors missing or of another shape "
-            f"(first: {', '.join(missing[:3]) or 'none'}), {len(odd)} unknown (first: "
-            f"{', '.join(odd[:3]) or 'none'}). Is it the checkpoint of another configuration or class list?"
-        )
-    if not fitting:
-        raise MethodError(f"{path}: not one tensor fits {spec.info.name}.")
-    model.load_state_dict(fitting, strict=False)
+def _initial_weights(run: RunSpec) -> str | None:
+    """SHA-256 of the file of weights given by hand."""
+    if run.start is not None:
+        return run.start.sha256
+    weights = run.settings.weights
+    return None if weights is None else sha256(weights.read_bytes())
 
 
 def _link(source: Path, target: Path) -> None:

@@ -13,6 +13,7 @@ from statistics import fmean
 import numpy as np
 
 from vis_bench.data.predictions import read_results
+from vis_bench.engine.image_stage import stages_of
 from vis_bench.engine.plan import OpenedData, RunSpec, identity
 from vis_bench.records.run import CHECKPOINT_NAME, PREDICTIONS_NAME, Record, find_records, read_record
 from vis_bench.scoring.evaluate import measure
@@ -89,7 +90,21 @@ def expected_cost(runs: Sequence[RunSpec], data: OpenedData, earlier: Earlier, j
             size += BYTES_PER_WEIGHT * (_mean((r.parameters or {}).get("total") for r, _ in same) or 0.0)
         files = [folder / PREDICTIONS_NAME for _, folder in same]
         size += _mean(path.stat().st_size for path in files if path.is_file()) or 0.0
-    return Cost(len(seconds), _makespan(seconds, jobs), round(size), tuple(dict.fromkeys(unknown)))
+    known = len(seconds)
+    seconds = [*_stage_seconds(waiting, earlier), *seconds]
+    return Cost(known, _makespan(seconds, jobs), round(size), tuple(dict.fromkeys(unknown)))
+
+
+def _stage_seconds(waiting: Sequence[RunSpec], earlier: Earlier) -> list[float]:
+    """Seconds of the image stages that are still to be trained, from earlier ones of their name and size."""
+    known: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for record, _ in earlier:
+        facts = record.image_stage
+        if facts is not None and facts.seconds is not None:
+            known[facts.name, facts.images].append(facts.seconds)
+    stages = [stage for stage in stages_of(waiting).values() if not stage.checkpoint.exists()]
+    wanted = [(stage.part.name, stage.rules.iterations * stage.rules.images_per_step) for stage in stages]
+    return [fmean(known[one]) for one in wanted if one in known]
 
 
 def detectable_difference(runs: Sequence[RunSpec], data: OpenedData, earlier: Earlier) -> Detectable | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -31,8 +32,33 @@ def execute(run: RunSpec, data: OpenedData, progress: Progress, together: Any = 
 
 
 @dataclass(frozen=True, slots=True)
+class StageMade:
+    """An image stage is there. seconds: that it took here."""
+
+    seconds: float
+
+
+def make_stage(run: RunSpec, progress: Progress) -> StageMade | Failure:
+    """Train the image stage of a run, with the threads of the protocol."""
+    import torch
+
+    from vis_bench.engine.execute import run_image_stage
+
+    begin, threads = time.perf_counter(), torch.get_num_threads()
+    torch.set_num_threads(run.settings.protocol.threads_per_job)
+    try:
+        run_image_stage(run, progress)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the runs that need the stage report it
+        return Failure.of(error)
+    finally:
+        torch.set_num_threads(threads)
+    return StageMade(time.perf_counter() - begin)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """A process that executes one run. messages: the end of its own pipe that is read; with one for all, a
+    """A process that executes one run, or makes an image stage. messages: the end of its own pipe that is
+    read; with one for all, a
     process that is killed while it writes would block the others."""
 
     process: Any
@@ -43,8 +69,9 @@ class Job:
         """What becomes ready when the job says something or ends."""
         return self.messages, self.process.sentinel
 
-    def hear(self, progress: Progress) -> Record | Failure | None:
-        """Pass on what the job has said; its result, a Failure where it ended without one, None before."""
+    def hear(self, progress: Progress) -> Any:
+        """Pass on what the job has said; its result (Record or StageMade), a Failure where it ended without
+        one, None before."""
         # asked first: all that an ended process has said can be read
         ended = not self.process.is_alive()
         for message in self._said():
@@ -69,10 +96,19 @@ class Job:
 
 def start_job(run: RunSpec) -> Job:
     """Start a run in a new process, which opens the data itself."""
+    return _start(work, run)
+
+
+def start_stage_job(run: RunSpec) -> Job:
+    """Start making the image stage of a run in a new process."""
+    return _start(work_on_stage, run)
+
+
+def _start(target: Callable[[Order, Connection], None], run: RunSpec) -> Job:
     context = process_context()
     messages, sender = context.Pipe(duplex=False)
     # no daemon, so that a method may start processes of its own; it ends with its parent all the same
-    process = context.Process(target=work, args=(Order.of(run), sender))
+    process = context.Process(target=target, args=(Order.of(run), sender))
     process.start()
     # the only other end is that of the process, so that the pipe ends with it
     sender.close()
@@ -81,7 +117,15 @@ def start_job(run: RunSpec) -> Job:
 
 def work(order: Order, messages: Connection) -> None:
     """Entry point of a job's process: sends progress as (stage, done, total), then a Record or a Failure."""
+    _tell(messages, lambda progress: execute(order.run(), open_data(order.settings), progress))
 
+
+def work_on_stage(order: Order, messages: Connection) -> None:
+    """As `work`, for the image stage of the run: sends a StageMade or a Failure at the end."""
+    _tell(messages, lambda progress: make_stage(order.run(), progress))
+
+
+def _tell(messages: Connection, result: Callable[[Progress], Any]) -> None:
     def progress(*step: Any) -> None:
         try:
             messages.send(step)
@@ -91,7 +135,7 @@ def work(order: Order, messages: Connection) -> None:
 
     end_with_parent()
     try:
-        messages.send(execute(order.run(), open_data(order.settings), progress))
+        messages.send(result(progress))
     except KeyboardInterrupt:
         # the terminal sends the signal to every process of the group; the parent reports it once
         return

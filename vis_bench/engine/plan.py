@@ -14,16 +14,19 @@ from vis_bench.data.extra import ExtraImages, PseudoMotion
 from vis_bench.data.frames import require_frames
 from vis_bench.data.official import OFFICIAL
 from vis_bench.engine.frame_store import has_frames
+from vis_bench.engine.image_stage import Stage, identity_of_images, planned_stage, precision_of, stage_part
 from vis_bench.engine.sources import code_hash, scoring_hash
+from vis_bench.engine.starts import StartFile, with_files
 from vis_bench.engine.training.shards import shards_of
 from vis_bench.errors import DataError, MethodError, UsageError, did_you_mean
-from vis_bench.files import sha256
+from vis_bench.files import file_name, sha256
 from vis_bench.method import MethodSpec, TrainConfig
 from vis_bench.records.run import RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.setup import seeds as seed_axes
 from vis_bench.setup.config import config_hash, dotted_keys, override, to_dict
 from vis_bench.setup.plugins import load_spec, method_names, plugin_file, split_variant
 from vis_bench.setup.protocol import Extra, Protocol, resolve_config
+from vis_bench.setup.schedule import phases_of
 from vis_bench.types import Dataset
 
 if TYPE_CHECKING:
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """One run. method: name, or absolute `path/to/file.py:NAME`; config: resolved, with all overrides;
-    precision: a word of --precision."""
+    precision: a word of --precision; start: the file that training starts from, or None; stage: the image
+    stage that it starts from, or None."""
 
     method: str
     config_name: str
@@ -43,6 +47,8 @@ class RunSpec:
     train_hash: str
     run_hash: str
     precision: str = "fp32"
+    start: StartFile | None = None
+    stage: Stage | None = None
 
     @property
     def _name(self) -> str:
@@ -58,15 +64,16 @@ class RunSpec:
     def run_dir(self) -> Path:
         """Directory of record and predictions."""
         settings = self.settings
-        data = f"{Path(settings.dataset).name}-{settings.split}"
-        name = f"{self.label.replace(' ', '-')}-{self.run_hash[:8]}"
-        return settings.out / data / settings.protocol.name / name
+        data = file_name(f"{Path(settings.dataset).name}-{settings.split}")
+        name = file_name(f"{self.label.replace(' ', '-')}-{self.run_hash[:8]}")
+        return settings.out / data / file_name(settings.protocol.name) / name
 
     @property
     def train_dir(self) -> Path:
         """Directory of the trained weights, shared by all datasets that they are evaluated on, and by
         configurations of other names with the same values."""
-        return self.settings.out / "trained" / f"{self._name}-seed-{self.seed}-{self.train_hash[:8]}"
+        name = file_name(f"{self._name}-seed-{self.seed}-{self.train_hash[:8]}")
+        return self.settings.out / "trained" / name
 
     @property
     def iterations(self) -> int:
@@ -76,7 +83,7 @@ class RunSpec:
     @property
     def phases(self) -> tuple[TrainConfig, ...]:
         """The trainings of all phases."""
-        return (self.config.train, *getattr(self.config, "later_training", ()))
+        return phases_of(self.config)
 
     def finished_record(self) -> Record | None:
         """The record of an earlier identical run that ended well and kept what is to be kept, or None."""
@@ -169,20 +176,25 @@ def plan_runs(
     specs: dict[str, MethodSpec] = {}
     # `stc,stc@tiny` names one run twice
     wanted: dict[tuple[str, str], Any] = {}
+    named: dict[tuple[str, str], str] = {}
     for text in methods:
         method, config_name = split_variant(text)
         file = plugin_file(method)
         method = method if file is None else f"{file[0]}:{file[1]}"
         specs[method] = load_spec(method)
-        chosen, config = resolve_config(
-            specs[method],
-            config_name,
-            protocol,
-            settings.overrides,
-            settings.train_dataset,
-            skip_unknown=True,
-        )
+        chosen, config = resolved(specs[method], config_name, settings)
         wanted[method, chosen] = config
+        named.setdefault((method, chosen), text)
+    starts: dict[tuple[str, str], StartFile] = {}
+    stages: dict[tuple[str, str], Stage | None] = dict.fromkeys(wanted)
+    if settings.start is not None or settings.weights is not None:
+        wanted, starts = with_files(wanted, named, specs, settings)
+    elif settings.train:
+        stages = _stages(wanted, specs, settings)
+        wanted = {
+            key: config if stages[key] is not None else from_backbone(config, settings)
+            for key, config in wanted.items()
+        }
     _require_own_rows(wanted, specs)
     _require_known_values(settings.overrides, list(wanted.values()))
     _require_known_overrides(protocol, specs.values())
@@ -211,21 +223,65 @@ def plan_runs(
                 "seed": seed,
                 "code": code[method],
             }
-            precision = _precision(settings, specs[method])
+            start = starts.get((method, chosen))
+            if start is not None:
+                training["start"] = {"sha256": start.sha256, "class_rows": settings.class_rows}
+            precision = precision_of(specs[method], settings)
             if precision != "fp32":
                 training["precision"] = precision
+            stage = stages[method, chosen]
+            if stage is not None:
+                training["image_stage"] = stage.key
             # neither the device nor the configuration's name: weights are shared where only tracking differs
             train_hash = config_hash({**shared, **training})
             run_hash = config_hash({**scored, "train": train_hash, "config_name": chosen})
-            runs.append(RunSpec(method, chosen, config, seed, settings, train_hash, run_hash, precision))
+            runs.append(
+                RunSpec(method, chosen, config, seed, settings, train_hash, run_hash, precision, start, stage)
+            )
             _require_enough_shards(runs[-1])
     return runs
 
 
-def _precision(settings: Settings, spec: MethodSpec) -> str:
-    """The word asked for, else the method's own on this kind of device."""
-    own = spec.gpu_precision if settings.device.startswith("cuda") else "fp32"
-    return settings.precision or own
+def resolved(spec: MethodSpec, config_name: str | None, settings: Settings) -> tuple[str, Any]:
+    """(name, configuration) of a run, with all that protocol and command change in it."""
+    return resolve_config(
+        spec,
+        config_name,
+        settings.protocol,
+        settings.overrides,
+        settings.train_dataset,
+        skip_unknown=True,
+    )
+
+
+def from_backbone(config: Any, settings: Settings) -> Any:
+    """The configuration of a run that starts from its backbone alone, at the rate for that.
+
+    A rate set by hand stays, and so does that of a protocol whose backbones start at random.
+    """
+    rate = getattr(config.train, "from_imagenet_lr", None)
+    by_hand = "train.lr" in dict(settings.overrides)
+    if rate is None or by_hand or settings.protocol.initialisation.recipe is None:
+        return config
+    return override(config, {"train.lr": rate})
+
+
+def _stages(
+    wanted: Mapping[tuple[str, str], Any], specs: Mapping[str, MethodSpec], settings: Settings
+) -> dict[tuple[str, str], Stage | None]:
+    """The image stage of every row; None for a method or a protocol without one."""
+    found: dict[tuple[str, str], Stage | None] = dict.fromkeys(wanted)
+    rules = settings.protocol.image_stage
+    if rules is None:
+        return found
+    parts = {
+        (method, chosen): stage_part(method, specs[method], chosen, config, settings.protocol)
+        for (method, chosen), config in wanted.items()
+    }
+    images = identity_of_images(settings, rules) if any(parts.values()) else None
+    if images is not None:
+        found |= {key: planned_stage(part, images, settings) for key, part in parts.items() if part}
+    return found
 
 
 def _require_enough_shards(run: RunSpec) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from vis_bench.data import catalog
 from vis_bench.engine.plan import OpenedData, RunSpec, open_data, plan_runs, with_fresh
@@ -16,6 +16,7 @@ from vis_bench.engine.process.precision import require_precision
 from vis_bench.engine.sweep import Outcome, default_jobs, run_sweep
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import require_writable
+from vis_bench.method import ClassRows
 from vis_bench.records.run import Record
 from vis_bench.setup.config import parse_assignment
 from vis_bench.setup.plugins import check_shadowing, expand_methods
@@ -29,7 +30,9 @@ class Settings:
 
     keep_frames: store the detections of every frame. It changes no number, so it is no part of a run's hash;
     nor are devices (of one run, the first is `device`), workers (processes that read clips, None for as many
-    as fit) and deterministic. precision: None is the method's own on this kind of device.
+    as fit) and deterministic. weights: what is scored as it is. start: DIR, FILE or NAME=FILE,... that
+    training starts from; class_rows: what becomes of a class head for other classes. precision: None is the
+    method's own on this kind of device.
     """
 
     dataset: str
@@ -40,6 +43,8 @@ class Settings:
     data_root: Path | None = None
     cache_root: Path | None = None
     weights: Path | None = None
+    start: str | None = None
+    class_rows: ClassRows = "new"
     train: bool = True
     limit: int | None = None
     fresh: bool = False
@@ -98,10 +103,13 @@ def run(
     deterministic: bool = False,
     limit: int | None = None,
     weights: str | Path | None = None,
+    start: str | Path | None = None,
+    class_rows: ClassRows = "new",
     train: bool = True,
     fresh: bool = False,
     data_root: str | Path | None = None,
     extra_data: str | None = None,
+    image_stage: bool = True,
     keep_frames: bool = False,
     watcher: Watcher | None = None,
 ) -> list[Record]:
@@ -117,8 +125,11 @@ def run(
     None for 0 on a CPU and by the cores on a GPU; any number gives the same clips. precision: `fp32`,
     `tf32`, `bf16` or `fp16`, None for the method's own on this kind of device. deterministic: on GPUs, use
     deterministic operations where there are some. limit: evaluate only the first videos. weights: checkpoint
-    to start from; train: False scores it as it is. extra_data: `coco:PATH`, images to train on too.
-    keep_frames: store the detections of every frame. watcher: hears of plan and outcomes.
+    to score as it is with train=False, else the same as start. start: a folder of METHOD@CONFIG.safetensors,
+    a file, or `NAME=FILE,...` that training starts from. class_rows: `new` or `by-name`, what becomes of a
+    class head for other classes. image_stage: False leaves out the protocol's, so that every method starts
+    from its backbone. extra_data: `coco:PATH`, images to train on too. keep_frames: store the detections of
+    every frame. watcher: hears of plan and outcomes.
 
     A run that fails has a record with status `failed` and its error; the others go on. In a script that is
     run as a file, call it below `if __name__ == "__main__":`, since runs have processes of their own. Raises
@@ -143,6 +154,14 @@ def run(
     if precision is not None:
         require_precision(precision, chosen_devices.slots[0][0])
     resolved = _with_extra(_protocol(str(dataset), protocol, quick), extra_data)
+    if not image_stage:
+        resolved = resolved.model_copy(update={"image_stage": None})
+    if weights is not None and start is not None:
+        raise UsageError("--start and --weights: both name what to start from. Give one of them.")
+    if start is not None and not train:
+        raise UsageError("--start is for training; --weights FILE --no-train scores a file as it is.")
+    if class_rows not in get_args(ClassRows):
+        raise UsageError(f"--class-rows {class_rows!r}: must be {' or '.join(get_args(ClassRows))}.")
     if weights is not None and not Path(weights).is_file():
         raise DataError(f"{weights}: no such checkpoint (--weights).")
     settings = Settings(
@@ -152,7 +171,9 @@ def run(
         out=Path(out),
         device=chosen_devices.slots[0][0],
         data_root=_path(data_root),
-        weights=_path(weights),
+        weights=None if train else _path(weights),
+        start=_start_text(start, weights if train else None),
+        class_rows=class_rows,
         train=train,
         limit=limit,
         fresh=fresh,
@@ -182,6 +203,12 @@ def run(
 
 def _path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
+
+
+def _start_text(start: str | Path | None, weights: str | Path | None) -> str | None:
+    """What training starts from; --weights without --no-train means the same as --start."""
+    given = start if start is not None else weights
+    return None if given is None else str(given)
 
 
 def _seeds_text(seeds: int | Sequence[int]) -> str:

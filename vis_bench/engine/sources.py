@@ -35,6 +35,8 @@ _READING = (
 )
 _LOOP = ("auxiliary", "group", "loop", "optimizer", "shards", "state", "stepping", "sums", "weights")
 _CLIPS = ("augment", "draws", "mixed_clips", "pixels", "pseudo_clips", "sampler")
+# what decides how a file of weights is read and what of it is loaded
+_WEIGHTS = ("class_rows", "coco", "files", "load", "prepare", "source", "start", "unpickle")
 # what decides the weights and the tracks besides the method; plans, reports and messages do not
 TRAINING_SOURCES = (
     "method.py",
@@ -42,8 +44,9 @@ TRAINING_SOURCES = (
     *_MASKS,
     *(f"masks/{name}.py" for name in ("rle_check", "rle_quick", "sampled")),
     *(f"data/{name}.py" for name in _READING),
-    *(f"engine/{name}.py" for name in ("execute", "track")),
+    *(f"engine/{name}.py" for name in ("execute", "image_stage", "image_stage_training", "track")),
     *(f"engine/training/{name}.py" for name in _LOOP),
+    *(f"weights/{name}.py" for name in _WEIGHTS),
     *(f"engine/training/clips/{name}.py" for name in _CLIPS),
 )
 SCORING_SOURCES = ("scoring/evaluate.py", "scoring/measure.py", *_MASKS)

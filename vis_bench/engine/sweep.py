@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 
 from vis_bench.data.shapes.workers import available_processes
-from vis_bench.engine.job import Job, execute, start_job
+from vis_bench.engine.image_stage import Stage
+from vis_bench.engine.job import Job, StageMade, execute, make_stage, start_job, start_stage_job
 from vis_bench.engine.plan import OpenedData, RunSpec
 from vis_bench.engine.process.devices import Devices, under_launcher
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.progress import SweepBars, duration
+from vis_bench.engine.units import Unit, failure_of, in_order, may_start, needs, stage_units
 from vis_bench.errors import EXIT_METHOD_FAILED
-from vis_bench.records.run import CHECKPOINT_NAME, Record
+from vis_bench.records.run import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,13 @@ def run_sweep(
         if record is not None:
             outcomes[index] = Outcome(run, record, cached=True)
     waiting = [run for index, run in enumerate(runs) if index not in outcomes]
-    bars = SweepBars([run.label for run in waiting], max(1, min(jobs, len(waiting))))
+    labels = [unit.label for unit in in_order(waiting)]
+    bars = SweepBars(labels, max(1, min(jobs, len(waiting))))
     try:
         if waiting:
             _initialise_once(waiting, bars)
         if under_launcher():
+            _make_stages(waiting, bars)
             records = _launched(waiting, data, bars)
         elif len(waiting) == 1 and waiting[0].settings.device == "cpu":
             records = [execute(waiting[0], data, bars.callback(waiting[0].label))]
@@ -93,6 +98,16 @@ def _initialise_once(runs: Sequence[RunSpec], bars: SweepBars) -> None:
     bars.close("all methods")
 
 
+def _make_stages(runs: Sequence[RunSpec], bars: SweepBars) -> None:
+    """Make the image stages before the processes of a launcher meet: who comes first trains, the others wait
+    for it, so that nobody runs out of patience at the meeting. Each begins with another one."""
+    units = stage_units(runs)
+    rank = int(os.environ.get("RANK", "0"))
+    for unit in units[rank % max(1, len(units)) :] + units[: rank % max(1, len(units))]:
+        # the runs that need it meet a failure again and report it in their records
+        make_stage(unit.run, bars.callback(unit.label))
+
+
 def _launched(runs: Sequence[RunSpec], data: OpenedData, bars: SweepBars) -> list[Record]:
     """One run after the other on all processes of a launcher; those that do not lead have no records.
 
@@ -128,34 +143,55 @@ def _in_processes(
 ) -> list[Record]:
     from vis_bench.engine.execute import record_failure
 
-    # long trainings first, so that no processor waits for a long last one
-    left = sorted(range(len(runs)), key=lambda index: -runs[index].iterations)
+    units = in_order(runs)
+    left = list(range(len(units)))
     active: dict[int, Job] = {}
     taken: dict[int, tuple[str, ...]] = {}
     records: dict[int, Record] = {}
+
+    def ended(index: int, result: Record | Failure) -> None:
+        run = units[index].run
+        record = record_failure(run, data, result) if isinstance(result, Failure) else result
+        records[index] = record
+        bars.finished(run.label, _ended(run, record))
+
     try:
         while left or active:
-            while len(active) < jobs and (index := _next(runs, left, active)) is not None:
+            while len(active) < jobs and (index := _next(units, left, active)) is not None:
                 left.remove(index)
                 slot = _free_slot(slots, list(taken.values()))
                 if slot is not None:
                     taken[index] = slot
-                active[index] = start_job(_on(runs[index], slot))
+                start = start_job if units[index].makes is None else start_stage_job
+                active[index] = start(_on(units[index].run, slot))
             wait([handle for job in active.values() for handle in job.handles], timeout=1.0)
             for index, job in list(active.items()):
-                result = job.hear(bars.callback(runs[index].label))
+                result = job.hear(bars.callback(units[index].label))
                 if result is None:
                     continue
                 del active[index]
                 taken.pop(index, None)
+                stage = units[index].makes
+                if stage is None:
+                    ended(index, result)
+                    continue
+                bars.finished(stage.label, _stage_ended(stage, result))
                 if isinstance(result, Failure):
-                    result = record_failure(runs[index], data, result)
-                records[index] = result
-                bars.finished(runs[index].label, _ended(runs[index], result))
+                    for other in [other for other in left if needs(units[other], stage)]:
+                        left.remove(other)
+                        ended(other, failure_of(stage, result))
     finally:
         for job in active.values():
             job.stop()
-    return [records[index] for index in range(len(runs))]
+    of_runs = {id(unit.run): records[index] for index, unit in enumerate(units) if unit.makes is None}
+    return [of_runs[id(run)] for run in runs]
+
+
+def _stage_ended(stage: Stage, result: StageMade | Failure) -> str:
+    """As `_ended`, for an image stage."""
+    if isinstance(result, Failure):
+        return f"{'failed':<10} {stage.label}  {result.text}"
+    return f"{'done':<10} {stage.label}  {stage.rules.images:,} images, trained in {duration(result.seconds)}"
 
 
 def _free_slot(slots: Sequence[tuple[str, ...]], taken: Sequence[tuple[str, ...]]) -> tuple[str, ...] | None:
@@ -170,12 +206,7 @@ def _on(run: RunSpec, slot: tuple[str, ...] | None) -> RunSpec:
     return replace(run, settings=replace(run.settings, device=slot[0], devices=slot))
 
 
-def _next(runs: Sequence[RunSpec], left: Sequence[int], active: Collection[int]) -> int | None:
-    """The first run that may start: two jobs must not train the same weights, the second waits for them."""
-    training = {runs[index].train_dir for index in active}
-    may_start = (
-        index
-        for index in left
-        if runs[index].train_dir not in training or (runs[index].train_dir / CHECKPOINT_NAME).exists()
-    )
-    return next(may_start, None)
+def _next(units: Sequence[Unit], left: Sequence[int], active: Collection[int]) -> int | None:
+    """The first unit that may start."""
+    running, waiting = [units[index] for index in active], [units[index] for index in left]
+    return next((index for index in left if may_start(units[index], running, waiting)), None)

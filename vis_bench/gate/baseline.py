@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,13 +13,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from vis_bench.data import catalog, splits
 from vis_bench.data.frame_predictions import FRAMES_NAME
 from vis_bench.errors import DataError, UsageError
-from vis_bench.files import read_json, write_json
+from vis_bench.files import file_name, inside, read_json, write_json
+from vis_bench.gate.swap import BASELINE_NAME, RUN_FILES, recover, replaced, require_only_a_baseline
+from vis_bench.records.columns import MOT_NAMES, MOT_THRESHOLD, VIDEO_AP_NAMES
 from vis_bench.records.run import PREDICTIONS_NAME, RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.setup.plugins import load_spec
 from vis_bench.types import Dataset
 
-BASELINE_NAME = "baseline.json"
 VERSION = 1
+# what the gate is for: a record without one of these would pass as one in which nothing changed
+_CHECKED = (
+    *(("video_ap", name) for name in VIDEO_AP_NAMES),
+    *(("frame_ap", name) for name in ("AP", "AP50")),
+    *(("mot", "class_agnostic", MOT_THRESHOLD, name) for name in MOT_NAMES),
+    *(("hota", "class_agnostic", MOT_THRESHOLD, name) for name in ("HOTA", "DetA", "AssA", "LocA")),
+)
 
 
 class BaselineRun(BaseModel):
@@ -84,6 +91,7 @@ def open_recorded(identity: DataIdentity, dataset: str, split: str, data_root: P
 
 def read_baseline(folder: Path) -> tuple[BaselineFile, tuple[StoredRun, ...]]:
     """Read a baseline. Raises DataError when it is missing or malformed, or a run is not a scored one."""
+    recover(folder)
     path = folder / BASELINE_NAME
     if not path.is_file():
         raise DataError(
@@ -98,7 +106,7 @@ def read_baseline(folder: Path) -> tuple[BaselineFile, tuple[StoredRun, ...]]:
     if content.version != VERSION or not content.runs:
         raise DataError(f"{path}: version {VERSION} with at least one run is needed.")
     return content, tuple(
-        _stored(folder / run.folder, run.dataset, run.split, run.tiers) for run in content.runs
+        _stored(inside(folder, run.folder, path), run.dataset, run.split, run.tiers) for run in content.runs
     )
 
 
@@ -114,35 +122,27 @@ def make_baseline(
     """
     if not run_dirs:
         raise UsageError("--make needs at least one run directory: vis-bench gate --make BASELINE RUN_DIR...")
+    recover(folder)
     if folder.exists() and not (folder / BASELINE_NAME).exists() and any(folder.iterdir()):
         raise UsageError(f"{folder}: is not empty and no baseline. Name a new folder.")
-    margins, replaced = {"AP": 0.5}, set[Path]()
     given = [_stored(path, "", "") for path in run_dirs]
-    names = [run.name.replace(" ", "-") for run in given]
+    names = [file_name(run.name.replace(" ", "-")) for run in given]
     if len(set(names)) < len(names):
         raise UsageError(f"The same method, configuration and seed is given twice: {', '.join(names)}.")
+    margins, old = {"AP": 0.5}, list[str]()
     if (folder / BASELINE_NAME).exists():
-        old, runs = read_baseline(folder)
-        margins = old.margins
-        replaced = {run.folder for run in runs}
-    clash = next((path for name in names if (path := folder / name).exists() and path not in replaced), None)
-    if clash is not None:
-        raise UsageError(f"{clash}: is in the way and no run of the baseline. Move it, or name a new folder.")
+        before, _ = read_baseline(folder)
+        margins, old = before.margins, [run.folder for run in before.runs]
+    require_only_a_baseline(folder, old)
     entries = [_entry(name, run, dataset) for name, run in zip(names, given, strict=True)]
     content = BaselineFile(version=VERSION, runs=tuple(entries), margins=margins)
-    folder.mkdir(parents=True, exist_ok=True)
-    # copied first, since the runs given may be those that are replaced
-    with TemporaryDirectory(dir=folder, prefix=".new-") as new:
+    with replaced(folder) as new:
         for name, run in zip(names, given, strict=True):
-            (Path(new) / name).mkdir()
-            for file in (RECORD_NAME, PREDICTIONS_NAME, FRAMES_NAME):
+            (new / name).mkdir()
+            for file in RUN_FILES:
                 if (run.folder / file).exists():
-                    shutil.copyfile(run.folder / file, Path(new) / name / file)
-        for path in replaced:
-            shutil.rmtree(path)
-        for name in names:
-            (Path(new) / name).rename(folder / name)
-    write_json(folder / BASELINE_NAME, content.model_dump(mode="json"))
+                    shutil.copyfile(run.folder / file, new / name / file)
+        write_json(new / BASELINE_NAME, content.model_dump(mode="json"))
     return read_baseline(folder)
 
 
@@ -162,4 +162,20 @@ def _stored(folder: Path, dataset: str, split: str, tiers: tuple[int, ...] = ())
         raise DataError(f"{folder}: this run has no numbers (status {record.status}).")
     if not (folder / PREDICTIONS_NAME).is_file():
         raise DataError(f"{folder}: has no {PREDICTIONS_NAME}.")
+    for path in _CHECKED:
+        if not _holds(record.metrics, path):
+            raise DataError(
+                f"{folder / RECORD_NAME}: has no number metrics.{'.'.join(path)}, so that nothing could be "
+                "compared with it. Score the run again, or make the baseline of a whole record."
+            )
     return StoredRun(folder, record, dataset, split, tiers)
+
+
+def _holds(metrics: object, path: Sequence[str]) -> bool:
+    """Whether a number, or null for one that is undefined, stands at this place of a record."""
+    value = metrics
+    for key in path:
+        if not isinstance(value, Mapping) or key not in value:
+            return False
+        value = value[key]
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

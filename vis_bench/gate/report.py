@@ -34,15 +34,15 @@ def gate_text(baseline: str, checks: Sequence[Check]) -> str:
 
 def gate_markdown(baseline: str, checks: Sequence[Check]) -> str:
     """A comment for a change request."""
-    lines = [f"### Gate: {overall(checks)}", "", f"Baseline `{_cell(baseline)}`", ""]
+    lines = [f"### Gate: {overall(checks)}", "", f"Baseline {_code(baseline)}", ""]
     lines += ["| tier | run | result | |", "|---|---|---|---|"]
     for check in checks:
         shown = f"**{check.status}**" if check.status == "fail" else check.status
-        lines.append(f"| {check.tier} | {_cell(check.name)} | {shown} | {_cell(check.text)} |")
+        lines.append(f"| {check.tier} | {_code(check.name)} | {shown} | {_code(check.text)} |")
     for check in checks:
         if check.details:
-            lines += ["", f"Tier {check.tier}, {_cell(check.name)}:", ""]
-            lines += [f"- `{_cell(detail)}`" for detail in _details(check)]
+            lines += ["", f"Tier {check.tier}, {_code(check.name)}:", ""]
+            lines += [f"- {_code(detail)}" for detail in _details(check)]
     lines += ["", *(f"Tier {tier}: {title}." for tier, title in TIERS.items())]
     return "\n".join(lines) + "\n"
 
@@ -89,5 +89,7 @@ def _details(check: Check) -> list[str]:
     return [*shown, f"and {left} more"] if left else shown
 
 
-def _cell(text: str) -> str:
-    return one_line(text).replace("|", "\\|").replace("`", "'").replace("<", "&lt;")
+def _code(text: str) -> str:
+    """`text` as code, where neither a link nor a mention nor markup lives; for table cells too."""
+    plain = one_line(text).replace("`", "'").replace("|", "\\|")
+    return f"`{plain or ' '}`"

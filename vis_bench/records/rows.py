@@ -130,6 +130,7 @@ class Block:
     iou_type: `segm` masks, `bbox` boxes. default_config: the configuration left out of labels, None if every
     label shows it. devices: names of the devices that the done runs used, `unknown` where a record says
     nothing. training: what was trained on, empty unless nothing was or another block differs only in it.
+    image_stage: whether the protocol, as it is known here, has one.
     """
 
     dataset: str
@@ -143,6 +144,7 @@ class Block:
     devices: tuple[str, ...]
     rows: tuple[Row, ...]
     training: str = ""
+    image_stage: bool = False
 
 
 def installed_protocols() -> Protocols:
@@ -227,6 +229,7 @@ def _block(group: Sequence[Record], protocols: Protocols, training: str) -> Bloc
         devices=tuple(sorted({name for row in rows for name in row.devices})),
         rows=tuple(rows),
         training=training,
+        image_stage=protocol is not None and protocol.image_stage is not None,
     )
 
 

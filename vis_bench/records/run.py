@@ -50,6 +50,35 @@ class Timing(_Strict):
     frames: int | None = None
 
 
+class Start(_Strict):
+    """The weights that a model started from.
+
+    sha256: of the file. source: a few words of what it is. loaded: tensors taken from it, of all tensors of
+    the model (parameters and buffers). missing: names of those that were not.
+    """
+
+    sha256: str
+    source: str
+    loaded: int
+    of: int
+    missing: tuple[str, ...] = ()
+
+
+class ImageStageFacts(_Strict):
+    """The image stage that a run started from: whose, on what, how many source images and frames it saw.
+
+    A pair that is made from one image counts as one image and two frames. seconds: of its training, which is
+    no part of `Timing.train_seconds`.
+    """
+
+    name: str
+    key: str
+    data: str
+    images: int
+    frames: int
+    seconds: float | None = None
+
+
 class Record(_Strict):
     """One method x dataset x protocol x seed.
 
@@ -57,7 +86,10 @@ class Record(_Strict):
     set by hand with --set. look_ahead_frames: frames beyond t that were read before the result of frame t,
     at most over all videos. error_code: exit code of the error of a failed run (3 data, 4 the method).
     precision: word of --precision that it was trained and tracked with. initial_weights: SHA-256 of the file
-    given with --weights.
+    given by hand. start: what of a file or of an image stage it started from. image_stage: None where it
+    started from none. frames_seen: frames given to `losses()` in the training on videos, over all phases;
+    frames_with_detection_loss: those of them on which objects had to be found; None where nothing was
+    trained, and in records that do not say.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -93,6 +125,10 @@ class Record(_Strict):
     parameters: dict[str, int] | None = None
     checkpoint_hash: str | None = None
     initial_weights: str | None = None
+    start: Start | None = None
+    image_stage: ImageStageFacts | None = None
+    frames_seen: int | None = None
+    frames_with_detection_loss: int | None = None
     hardware: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     git: dict[str, Any] = Field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vis_bench.data.predictions import read_results
+from vis_bench.files import file_name
 from vis_bench.method import Choice
 from vis_bench.records.rows import Block, Protocols
 from vis_bench.records.run import PREDICTIONS_NAME, Record
@@ -129,7 +130,7 @@ def _draw_pictures(
             caption, name = f"{caption} on {dataset.name} {dataset.split}", f"{name}-{dataset.name}"
         if caption in pictures or not predictions.exists():
             continue
-        path = folder / f"{name}.png"
+        path = folder / f"{file_name(name)}.png"
         tracks = read_results(predictions, dataset)
         method_picture(
             path,

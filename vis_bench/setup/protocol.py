@@ -14,6 +14,7 @@ from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.files import sha256
 from vis_bench.method import MethodSpec
 from vis_bench.setup.config import choose_config, config_hash, override
+from vis_bench.setup.schedule import Schedule, scheduled
 
 
 class _Strict(BaseModel):
@@ -63,13 +64,44 @@ class Training(_Strict):
     extra: Extra | None = None
 
 
+class ImageRules(_Strict):
+    """The image stage: every method's whole model on single images, before its videos.
+
+    data: `stills` of the generator, or `coco` below the data root, with all of its classes. distinct: stills
+    that are made; alike_share: of them with objects that look alike, see `stills_dataset`. path: of COCO,
+    where it is not below the data root. images: source images seen, the same number for every method;
+    images_per_step: a pair of frames made from one image counts as one. seed: of the stage; its weights
+    belong to an architecture, and are the same for every seed of the runs. backbone: it starts at random, or
+    as [initialisation] says. backbone_lr_factor: of the stage, None as in the configuration. smallest_crop,
+    degrees: every frame shows its image through a window of its own, see `data.extra.PseudoMotion`.
+    """
+
+    data: Literal["stills", "coco"] = "stills"
+    distinct: int = Field(default=3000, ge=1)
+    alike_share: float = Field(default=0.6, ge=0, le=1)
+    path: str | None = None
+    images: int = Field(ge=1)
+    images_per_step: int = Field(default=8, ge=1)
+    seed: int = Field(default=20_260_101, ge=0)
+    backbone: Literal["random", "initialisation"] = "random"
+    backbone_lr_factor: float | None = Field(default=None, gt=0)
+    smallest_crop: float = Field(default=1.0, gt=0, le=1)
+    degrees: float = Field(default=0.0, ge=0, le=45)
+
+    @property
+    def iterations(self) -> int:
+        """Steps of the stage; a remainder of the images is left out."""
+        return max(1, self.images // self.images_per_step)
+
+
 class Protocol(_Strict):
     """One protocol.
 
-    config: the configuration of a method that is meant when none is named. train_dataset: where to train
-    when the evaluated dataset is not the one to train on (difficulty sets). overrides: dotted configuration
-    keys set for every method that has them, in the configuration meant when none is named and its variants.
-    threads_per_job: CPU threads of one training or tracking job.
+    image_stage: None starts every method as [initialisation] says, the backbone alone. train: how long the
+    videos are trained on. config: the configuration of a method that is meant when none is named.
+    train_dataset: where to train when the evaluated dataset is not the one to train on (difficulty sets).
+    overrides: dotted configuration keys set for every method that has them, in the configuration meant when
+    none is named and its variants. threads_per_job: CPU threads of one training or tracking job.
     """
 
     name: str
@@ -78,6 +110,8 @@ class Protocol(_Strict):
     datasets: tuple[str, ...] = ()
     train_dataset: str | None = None
     initialisation: Initialisation = Initialisation()
+    image_stage: ImageRules | None = None
+    train: Schedule = Schedule()
     training: Training = Training()
     overrides: dict[str, Any] = Field(default_factory=dict)
     threads_per_job: int = Field(default=1, ge=1)
@@ -87,12 +121,10 @@ class Protocol(_Strict):
         """SHA-256 of everything that can change a number (names, prose and places on disk left out).
 
         A field that stands at its default is left out, so that a field that is added later changes no
-        protocol that does not set it; the fields of the first version of vis-bench are always written, as
-        the hashes in its records are made of them. Reads the file of the initialisation's option `file`, if
-        it has one.
+        protocol that does not set it. Reads the file of the initialisation's option `file`, if it has one.
         """
         content = _content(self, "")
-        options = content["initialisation"]["options"]
+        options = content.get("initialisation", {}).get("options", {})
         if "file" in options:
             file = Path(str(options["file"]))
             # the recipe says what is wrong with a file that is not there
@@ -102,15 +134,9 @@ class Protocol(_Strict):
 
 # names, prose, and where data lies, which differs between machines; what it is, is in the hash of the run
 _NO_CONTENT = frozenset(
-    {"name", "about", "datasets", "not_from_a_paper", "training.extra.path", "training.extra.images"}
-)
-_ALWAYS_WRITTEN = frozenset(
     {
-        *("config", "train_dataset", "initialisation", "training", "overrides", "threads_per_job"),
-        *("initialisation.recipe", "initialisation.options"),
-        *(f"training.{name}" for name in ("ema_decay", "auxiliary", "auxiliary_weight")),
-        "training.checkpoint_every_iterations",
-        *(f"training.extra.{name}" for name in ("format", "share", "smallest_crop", "degrees")),
+        *("name", "about", "datasets", "not_from_a_paper", "image_stage.path"),
+        *("training.extra.path", "training.extra.images"),
     }
 )
 
@@ -122,7 +148,8 @@ def _content(part: BaseModel, place: str) -> dict[str, Any]:
         key, value = place + name, getattr(part, name)
         if key in _NO_CONTENT:
             continue
-        if key not in _ALWAYS_WRITTEN and value == field.get_default(call_default_factory=True):
+        # a required field has no default that it could stand at
+        if not field.is_required() and value == field.get_default(call_default_factory=True):
             continue
         content[name] = _content(value, f"{key}.") if isinstance(value, BaseModel) else written[name]
     return content
@@ -175,11 +202,11 @@ def resolve_config(
     dataset: str | None = None,
     skip_unknown: bool = False,
 ) -> tuple[str, Any]:
-    """(configuration name, configuration) after the protocol's overrides, then those given by hand.
+    """(configuration name, configuration) after the protocol's overrides, those given by hand, its schedule.
 
-    The protocol's overrides fit the configuration that it runs by itself, and variants of that one. Another
-    one that is named, `paper` say, is taken as it stands: its frames must not become smaller unasked.
-    dataset: name of the one to train on; `paper` has the schedule of it, where the method knows one.
+    The protocol's overrides and schedule fit the configuration that it runs by itself, and variants of that
+    one. Another one that is named, `paper` say, is taken as it stands: its frames must not become smaller
+    unasked. dataset: name of the one to train on; `paper` has the schedule of it, where the method knows one.
     skip_unknown: leave out values for keys that this method does not have.
     """
     chosen, config = choose_config(spec, name, protocol.config)
@@ -187,6 +214,11 @@ def resolve_config(
         config = override(config, spec.schedules.get(dataset, {}))
     only_one = len(spec.configs) == 1
     usual = next(iter(spec.configs)) if only_one else protocol.config
-    if chosen.partition("+")[0] == usual:
+    is_usual = chosen.partition("+")[0] == usual
+    if is_usual:
         config = override(config, protocol.overrides, skip_unknown=True)
-    return chosen, override(config, dict(values), skip_unknown)
+    config = override(config, dict(values), skip_unknown)
+    if is_usual:
+        # after the values by hand: a batch of another size has other iterations
+        config = scheduled(config, spec, protocol.train, set(dict(values)))
+    return chosen, config

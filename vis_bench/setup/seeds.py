@@ -11,6 +11,7 @@ from typing import Literal
 from vis_bench.errors import UsageError
 
 Axis = Literal["split", "data order", "init", "augmentation"]
+MOST_SEEDS = 1000
 AXES: tuple[Axis, ...] = ("split", "data order", "init", "augmentation")
 
 
@@ -26,7 +27,9 @@ def axis_seed(master: int, axis: Axis, step: int = 0, shard: int = 0) -> int:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """`3` -> [0, 1, 2]; `0,2,7` -> [0, 2, 7]. Raises UsageError for anything else."""
+    """`3` -> [0, 1, 2]; `0,2,7` -> [0, 2, 7]. Raises UsageError for anything else, and for a count that can
+    only be a slip: more than MOST_SEEDS, which a list may have.
+    """
     try:
         numbers = [int(part) for part in text.split(",") if part.strip()]
     except ValueError:
@@ -37,4 +40,9 @@ def parse_seeds(text: str) -> list[int]:
         return numbers
     if len(numbers) != 1 or numbers[0] < 1:
         raise UsageError(f"--seeds {text!r}: the count must be at least 1.")
+    if numbers[0] > MOST_SEEDS:
+        raise UsageError(
+            f"--seeds {text}: {MOST_SEEDS} trainings of each method are the most that a count may ask for. "
+            "To run one seed of that number, write a comma behind it; to run more, write the list."
+        )
     return list(range(numbers[0]))

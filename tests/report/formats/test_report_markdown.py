@@ -172,3 +172,10 @@ def test_a_missing_picture_or_no_record_is_a_data_error(tmp_path: Path) -> None:
         write_report(tmp_path, [make_record()], {"x": tmp_path / "gone.png"}, protocols={})
     with pytest.raises(DataError, match="no record to report"):
         write_report(tmp_path, [], {})
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@SUM(A1)", "\t=1"])
+def test_a_spreadsheet_computes_no_name(tmp_path: Path, name: str) -> None:
+    write_report(tmp_path, [make_record(name, 0.32)], {}, protocols={})
+    frame = pandas.read_csv(tmp_path / "table.csv", dtype=str, keep_default_na=False)
+    assert frame["method"][0] == f"'{name}"

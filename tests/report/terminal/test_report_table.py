@@ -73,7 +73,7 @@ def test_caption_explains_columns_marks_and_pretraining() -> None:
     caption = " ".join(comparison_table([record]).split())
     assert "IDF1, IDs: class-agnostic, tracks scored above 0.3." in caption
     assert "-: undefined" in caption
-    assert "given this pretraining" in caption
+    assert "hold given this stage" in caption
     assert "-: undefined" not in comparison_table([make_record()], protocols={})
 
 

@@ -9,6 +9,7 @@ from statistics import fmean, variance
 import torch
 from torch import Tensor
 
+from vis_bench.engine.contract.image_stage import IMAGE_STAGE
 from vis_bench.engine.contract.result import Check, Outcome, broken, not_applicable, passed
 from vis_bench.engine.contract.scenes import as_clip, blank_scene, draw_scene, hidden_after
 from vis_bench.engine.contract.subject import Fit, Subject, seeded_losses, take_steps, total_of
@@ -237,6 +238,7 @@ TRAINING = (
         "normalisation stays in evaluation mode.",
         phases,
     ),
+    IMAGE_STAGE,
 )
 LEARNS = Check(
     "learns",

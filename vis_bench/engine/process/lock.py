@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import IO
 from vis_bench.errors import MethodError
 
 LOCK_NAME = ".lock"
+WAIT_SECONDS = 0.5
 _HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 
@@ -28,6 +30,16 @@ def locked(directory: Path) -> Iterator[None]:
             raise MethodError(
                 f"{directory}: another vis-bench process is working on this run. Wait for it, or end it."
             )
+        yield
+
+
+@contextmanager
+def locked_in_turn(directory: Path) -> Iterator[None]:
+    """As `locked`, but waits while another process holds the lock: what it makes is wanted here too."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / LOCK_NAME).open("a+", encoding="utf-8") as file:
+        while take_lock(file, exclusive=True) is False:
+            time.sleep(WAIT_SECONDS)
         yield
 
 

@@ -15,7 +15,7 @@ from vis_bench.engine.process import precision
 from vis_bench.engine.sources import code_hash
 from vis_bench.engine.speed.task import SpeedTask
 from vis_bench.errors import DataError, UsageError
-from vis_bench.files import sha256
+from vis_bench.files import file_name, sha256
 from vis_bench.method import MethodSpec
 from vis_bench.records import speed as speed_records
 from vis_bench.records.run import CHECKPOINT_NAME, find_records, read_record
@@ -120,8 +120,9 @@ def plan_speed(methods: Sequence[str], settings: SpeedSettings) -> tuple[list[Sp
                 "machine": platform.node(),
             }
         )
-        place = settings.out / f"{Path(settings.dataset).name}-{settings.split}"
-        directory = place / settings.device.partition(":")[0] / f"{spec.info.name}@{chosen}-{key[:8]}"
+        place = settings.out / file_name(f"{Path(settings.dataset).name}-{settings.split}")
+        name = file_name(f"{spec.info.name}@{chosen}-{key[:8]}")
+        directory = place / settings.device.partition(":")[0] / name
         plans.append(
             SpeedPlan(method, spec, chosen, config, settings, weights, text, weights_hash, directory)
         )

@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict
 from vis_bench.data import catalog
 from vis_bench.engine.speed.probe import Place
 from vis_bench.engine.training.loop import seed_everything
-from vis_bench.engine.training.weights import load_weights
 from vis_bench.errors import MethodError
 from vis_bench.method import MethodSpec
 from vis_bench.records.speed import CurveKind, SpeedProtocol
-from vis_bench.setup.plugins import build_method, load_object, load_spec
+from vis_bench.setup.plugins import build_method, load_spec
 from vis_bench.setup.protocol import load_protocol, protocol_for_dataset, resolve_config
 from vis_bench.setup.seeds import axis_seed
 from vis_bench.types import Dataset
+from vis_bench.weights.load import load_exactly
 
 
 class SpeedTask(BaseModel):
@@ -68,23 +68,13 @@ def build(task: SpeedTask, dataset: Dataset) -> tuple[MethodSpec, Any]:
     """
     spec = load_spec(task.method)
     seed_everything(axis_seed(0, "init"))
-    model = build_method(spec, task_config(task, spec), len(dataset.categories))
+    model_config = task_config(task, spec)
+    model = build_method(spec, model_config, len(dataset.categories))
     if task.weights is not None:
-        _load(model, spec, Path(task.weights))
+        load_exactly(model, Path(task.weights), spec, model_config, None)
     model = model.to(task.device).eval()
     if task.protocol.compile:
         if not hasattr(model, "backbone"):
             raise MethodError(f"{spec.info.name}: --compile needs a method with the attribute `backbone`.")
         model.backbone.compile()
     return spec, model
-
-
-def _load(model: Any, spec: MethodSpec, path: Path) -> None:
-    state = load_weights(path)
-    if spec.convert_weights is not None and not set(state) & set(model.state_dict()):
-        state = load_object(spec.convert_weights)(state)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
-        raise MethodError(f"{path} does not fit {spec.info.name}: {first}") from None

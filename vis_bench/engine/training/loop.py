@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vis_bench.data.extra import ExtraImages
+from vis_bench.data.extra import ExtraImages, PseudoMotion
 from vis_bench.engine.process.environment import device_name
 from vis_bench.engine.process.progress import Progress
 from vis_bench.engine.training.auxiliary import Auxiliary
@@ -42,7 +42,8 @@ SAVE_EVERY_SECONDS = 300.0
 class TrainJob:
     """Everything that decides the weights: what is trained, on what, from what, with which seed.
 
-    device: of this process. extra: images mixed into the videos of `dataset`. later_training: the phases
+    device: of this process. stills: where the data set is of single images, how the frames that a clip makes
+    of one move; None for videos. extra: images mixed into the videos of `dataset`. later_training: the phases
     after the first, in order; empty for a method that is trained in one. in_order: sum the gradients of the
     shards in one order, so that the number of devices changes no byte; costs memory and time with several.
     workers: processes that make the clips, 0 for this one; any number makes the same. scale_gradients: for
@@ -54,6 +55,7 @@ class TrainJob:
     protocol: Protocol
     seed: int
     device: str
+    stills: PseudoMotion | None = None
     extra: ExtraImages | None = None
     later_training: tuple[TrainConfig, ...] = ()
     in_order: bool = True
@@ -222,6 +224,7 @@ def _train_phase(
         train.augmentation,
         order_seed=axis_seed(job.seed, "data order"),
         augmentation_seed=axis_seed(job.seed, "augmentation"),
+        stills=job.stills,
     )
     start = resumed["iteration"] if resumed is not None else phase.first_iteration
     end = phase.first_iteration + train.iterations

@@ -9,6 +9,13 @@ import pandas
 
 from vis_bench.records.columns import Column
 from vis_bench.records.rows import Block, Row
+from vis_bench.report.tables.text import no_formula
+
+
+def csv_text(frame: pandas.DataFrame) -> str:
+    """A frame as CSV; text that a spreadsheet would compute stays text."""
+    safe = frame.map(lambda value: no_formula(value) if isinstance(value, str) else value)
+    return safe.to_csv(index=False, lineterminator="\n")
 
 
 def table_frame(blocks: Sequence[Block], columns: Sequence[Column]) -> pandas.DataFrame:

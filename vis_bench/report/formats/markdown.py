@@ -10,7 +10,7 @@ from vis_bench.files import read_bytes, write_bytes, write_text
 from vis_bench.method import Choice
 from vis_bench.records.columns import COLUMNS, DEFAULT_COLUMNS, Record
 from vis_bench.records.rows import Protocols
-from vis_bench.report.formats.csv_file import table_frame
+from vis_bench.report.formats.csv_file import csv_text, table_frame
 from vis_bench.report.formats.pipe_table import code_block, escape, image, pipe_table
 from vis_bench.report.tables.blocks import Table
 from vis_bench.report.tables.page import ABOUT, BlockPart, BlockPlots, Page, report_page
@@ -60,7 +60,7 @@ def write_markdown(
         _origin_section(page),
     ]
     frame = table_frame([part.block for part in page.blocks], tuple(COLUMNS.values()))
-    write_text(folder / CSV_NAME, frame.to_csv(index=False, lineterminator="\n"))
+    write_text(folder / CSV_NAME, csv_text(frame))
     write_text(folder / REPORT_NAME, "\n\n".join(section for section in sections if section) + "\n")
     return folder / REPORT_NAME
 

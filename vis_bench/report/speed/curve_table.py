@@ -8,6 +8,7 @@ from typing import Any
 import pandas
 
 from vis_bench.records.speed import CurvePoint, CurveRecord
+from vis_bench.report.formats.csv_file import csv_text
 from vis_bench.report.formats.pipe_table import escape, image, pipe_table
 from vis_bench.report.speed.table import EMPTY, WIDTH, heading, labels, number
 from vis_bench.report.tables.text import display_width, one_line, pad_left, pad_right, wrap
@@ -125,7 +126,7 @@ def curve_csv(records: Sequence[CurveRecord]) -> str:
         for record in records
         for point in record.points
     ]
-    return pandas.DataFrame(rows).to_csv(index=False)
+    return csv_text(pandas.DataFrame(rows))
 
 
 def _curve_ms(point: CurvePoint) -> str:

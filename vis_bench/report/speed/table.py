@@ -10,6 +10,7 @@ from typing import Any
 import pandas
 
 from vis_bench.records.speed import Percentiles, Repeat, SpeedProtocol, SpeedRecord
+from vis_bench.report.formats.csv_file import csv_text
 from vis_bench.report.formats.pipe_table import escape, pipe_table
 from vis_bench.report.tables.text import cut_end, display_width, one_line, pad_left, pad_right, shorten, wrap
 
@@ -271,7 +272,7 @@ def speed_csv(records: Sequence[SpeedRecord]) -> str:
             row["unaccounted s"] = record.stages.unaccounted_seconds
         row |= {f"audit: {audit.name}": audit.ok for audit in record.audits}
         rows.append(row)
-    return pandas.DataFrame(rows).to_csv(index=False)
+    return csv_text(pandas.DataFrame(rows))
 
 
 def labels(names: Sequence[str], room: int) -> list[str]:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from vis_bench.records.columns import Column
 from vis_bench.records.rows import DONE, Block, Protocols, Row, seconds_are_comparable
+from vis_bench.report.tables.start_notes import frames_notes, start_notes
 from vis_bench.report.tables.text import cut_end, one_line
+from vis_bench.setup.protocol import ImageRules
 
 # Enough for a message; the whole traceback stays in the record.
 _ERROR_WIDTH = 240
@@ -70,6 +72,8 @@ def pretraining_sentences(blocks: Sequence[Block], protocols: Protocols) -> list
                 f"Protocol {shown} with hash {one_line(content)[:8]} is not installed here; the numbers hold "
                 "given its pretraining and training."
             )
+        elif protocol.image_stage is not None:
+            sentences.append(_image_stage_sentence(shown, protocol.image_stage))
         elif protocol.initialisation.recipe is None:
             sentences.append(f"Protocol {shown}: every method starts from its own random initialisation.")
         else:
@@ -80,9 +84,21 @@ def pretraining_sentences(blocks: Sequence[Block], protocols: Protocols) -> list
     return sentences
 
 
+def _image_stage_sentence(protocol: str, rules: ImageRules) -> str:
+    images = "still images of the generator" if rules.data == "stills" else "images of COCO"
+    count = rules.iterations * rules.images_per_step
+    return (
+        f"Protocol {protocol}: every method starts from an image stage, its whole model trained on {count:,} "
+        f"{images} (a pair made from one image counts once) with its terms for tracking off, unless a note "
+        "says otherwise; numbers and standard deviations hold given this stage."
+    )
+
+
 def block_notes(block: Block) -> list[str]:
-    """Notes under one table: missing seeds with the reason, given weights, mixed commits, and devices."""
+    """Notes under one table: missing seeds with the reason, given weights, mixed commits, other starts and
+    numbers of frames, and devices."""
     notes = [note for row in block.rows for note in _row_notes(row, block)]
+    notes += start_notes(block) + frames_notes(block)
     devices = "; ".join(one_line(name) for name in block.devices)
     if not seconds_are_comparable(block):
         notes.append(f"Seconds are left out: the runs used different devices ({devices}).")

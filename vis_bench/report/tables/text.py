@@ -32,6 +32,11 @@ def one_line(text: str) -> str:
     return "".join("?" if unicodedata.category(character)[0] == "C" else character for character in joined)
 
 
+def no_formula(text: str) -> str:
+    """`text` for a cell of a CSV file: a spreadsheet would compute what begins like a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def _head(text: str, width: int) -> str:
     kept, used = "", 0
     for character in text:

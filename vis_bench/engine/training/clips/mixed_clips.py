@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from vis_bench.data.extra import ExtraImages
+from vis_bench.data.extra import ExtraImages, PseudoMotion
 from vis_bench.engine.training.clips.pseudo_clips import PseudoClipSampler
 from vis_bench.engine.training.clips.sampler import ClipSampler
 from vis_bench.errors import DataError
@@ -41,11 +41,16 @@ def training_clips(
     augmentation: Augmentation,
     order_seed: int,
     augmentation_seed: int,
-) -> ClipSampler | MixedClipSampler:
+    stills: PseudoMotion | None = None,
+) -> ClipSampler | PseudoClipSampler | MixedClipSampler:
     """The clips of a training run, `sampler.clip(index)`; see ClipSampler. extra: images to mix in.
+
+    stills: the data set is of single images, and every clip is one of them, moved so from frame to frame.
 
     Raises DataError as the samplers, and when both sources have different categories.
     """
+    if stills is not None:
+        return PseudoClipSampler(dataset, stills, sampling, augmentation, order_seed, augmentation_seed)
     videos = ClipSampler(dataset, sampling, augmentation, order_seed, augmentation_seed)
     if extra is None:
         return videos

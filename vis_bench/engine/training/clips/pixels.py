@@ -26,6 +26,8 @@ except ImportError:
     decode_jpeg = None
 
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+# within a segment of at most 64 kB that comes before the pixels
+_EXIF, _EXIF_WITHIN_BYTES = b"Exif\x00\x00", 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def read_frame(image_root: Path, name: str, size: tuple[int, int]) -> Tensor:
 
     A JPEG is decoded by torchvision: the same library with the same settings, but without the copy that
     Pillow needs, whose fresh memory takes as long as decoding. Whatever is not an ordinary JPEG of the right
-    size, and every error, is left to load_frame.
+    size without an EXIF tag, and every error, is left to load_frame.
     Raises DataError as load_frame.
     """
     try:
@@ -71,7 +73,7 @@ def read_frame(image_root: Path, name: str, size: tuple[int, int]) -> Tensor:
         data = np.zeros(0, dtype=np.uint8)
     # a file that was cut off must be an error, and only Pillow is sure to notice
     whole = data[:3].tobytes() == _JPEG_START and data[-2:].tobytes() == _JPEG_END
-    if whole and decode_jpeg is not None:
+    if whole and _EXIF not in data[:_EXIF_WITHIN_BYTES].tobytes() and decode_jpeg is not None:
         try:
             pixels = decode_jpeg(torch.from_numpy(data))
         except RuntimeError:
