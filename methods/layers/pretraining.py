@@ -46,7 +46,7 @@ Progress = Callable[[int, int], None]
 def _source_hash() -> str:
     """Hash of what decides the weights besides the options: recipe, head, backbone, images."""
     modules = (auxiliary, backbone, sys.modules[__name__])
-    return sha256("".join([*map(inspect.getsource, modules), shapes.GENERATOR_VERSION]).encode())
+    return sha256("".join([*map(inspect.getsource, modules), shapes.FIRST_VERSION]).encode())
 
 
 def pretrain_on_shapes(

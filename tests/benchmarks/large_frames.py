@@ -1,6 +1,6 @@
 """Writes a small data set of 360x640 frames, the size of the literature, to measure paper configurations on.
 
-Videos of `shapes`, enlarged: `python tests/benchmarks/large_frames.py FOLDER [VIDEOS] [FRAMES]`, then
+Videos of `shapes-v1`, enlarged: `python tests/benchmarks/large_frames.py FOLDER [VIDEOS] [FRAMES]`, then
 `vis-bench speed --dataset FOLDER --split val ...`.
 """
 
@@ -27,7 +27,7 @@ def write_large_frames(folder: Path, videos: int = 2, frames: int = 10) -> Path:
 
     Frames are enlarged bilinearly, masks to the nearest pixel. Returns the folder.
     """
-    dataset = catalog.open_dataset("shapes", "test")
+    dataset = catalog.open_dataset("shapes-v1", "test")
     images, chosen, tracks = folder / "val" / "JPEGImages", [], []
     for video in dataset.videos[:videos]:
         names = tuple(f"{video.name}/{frame:05d}.jpg" for frame in range(frames))

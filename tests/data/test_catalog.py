@@ -8,8 +8,9 @@ import pytest
 from ytvis_files import annotation, payload, video_record, write_frames, write_json
 
 from vis_bench.data import catalog
-from vis_bench.data.catalog import class_names, default_split, describe_datasets, open_dataset
+from vis_bench.data.catalog import class_names, default_split, describe_datasets, open_dataset, open_recorded
 from vis_bench.data.frames import load_video_frame
+from vis_bench.data.shapes import FIRST_ANNOTATIONS
 from vis_bench.errors import DataError, UsageError
 
 
@@ -163,6 +164,8 @@ def test_default_splits(tmp_path):
         "shapes-crossing": "test",
         "shapes-alike": "test",
         "shapes-long": "test",
+        "shapes-entering": "test",
+        "shapes-v1": "test",
     }
     write_json(tmp_path / "one/instances_mine.json", payload())
     assert default_split(str(tmp_path / "one")) == "mine"
@@ -231,6 +234,16 @@ def test_shapes_are_made_in_the_cache(tmp_path, monkeypatch):
     assert dataset.image_root == tmp_path / "made/JPEGImages"
     open_dataset("shapes", "train", cache_root=tmp_path / "own")
     assert asked == [("shapes-long", "test", tmp_path / "cache"), ("shapes", "train", tmp_path / "own")]
+
+
+def test_what_old_records_call_shapes_is_its_first_version(monkeypatch):
+    opened = []
+    monkeypatch.setattr(catalog, "open_dataset", lambda *arguments: opened.append(arguments))
+    open_recorded("shapes", "test", FIRST_ANNOTATIONS["test"])
+    open_recorded("shapes", "test", FIRST_ANNOTATIONS["val"])
+    open_recorded("shapes", "test", "f" * 64)
+    open_recorded("shapes-long", "test", FIRST_ANNOTATIONS["test"])
+    assert [name for name, *_ in opened] == ["shapes-v1", "shapes", "shapes", "shapes-long"]
 
 
 def test_describe_datasets(tmp_path):

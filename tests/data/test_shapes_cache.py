@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -20,6 +21,8 @@ import pytest
 from PIL import Image
 
 from vis_bench.data.shapes import (
+    FIRST_ANNOTATIONS,
+    FIRST_VERSION,
     GENERATOR_VERSION,
     SHAPE_SETS,
     cache,
@@ -29,7 +32,6 @@ from vis_bench.data.shapes import (
     workers,
 )
 from vis_bench.data.shapes.render import render_video
-from vis_bench.data.shapes.scenario import draw_video, random_generator
 from vis_bench.data.validate import verify
 from vis_bench.data.ytvis import read_dataset
 from vis_bench.errors import DataError, UsageError
@@ -64,7 +66,7 @@ def alike(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_layout(alike: Path) -> None:
     content = read_json(alike / "instances_test.json")
-    assert content["info"]["version"] == GENERATOR_VERSION
+    assert content["info"]["version"] == FIRST_VERSION
     assert [(c["id"], c["name"]) for c in content["categories"]] == list(
         enumerate(["disc", "square", "triangle", "star", "cross"], start=1)
     )
@@ -90,7 +92,7 @@ def test_the_common_reader_finds_no_fault(alike: Path) -> None:
 
 
 def test_frames_on_disk_are_the_rendered_frames(alike: Path) -> None:
-    plan = draw_video(SHAPE_SETS["shapes-alike"], 16, 2, random_generator("shapes-alike/test", 2))
+    plan = layout.plan_video("shapes-alike", "test", 2)
     for t, frame in enumerate(render_video(plan).frames):
         stored = np.asarray(Image.open(alike / "JPEGImages" / "0002" / f"{t:05d}.jpg"), dtype=float)
         assert np.abs(stored - frame).mean() < 6.0
@@ -105,7 +107,8 @@ def test_another_version_does_not_reuse_old_data(
     alike: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     shutil.copytree(alike, tmp_path / alike.name)
-    monkeypatch.setattr(cache, "GENERATOR_VERSION", "0123456789ab")
+    other = dataclasses.replace(SHAPE_SETS["shapes-alike"], version="0123456789ab")
+    monkeypatch.setattr(cache, "SHAPE_SETS", {"shapes-alike": other})
     renewed = ensure_shapes("shapes-alike", "test", tmp_path, progress=False)
     assert renewed.name == "shapes-alike-test-0123456789ab"
     assert read_json(renewed / "instances_test.json")["info"]["version"] == "0123456789ab"
@@ -114,7 +117,7 @@ def test_another_version_does_not_reuse_old_data(
 # what decides the content of a video, imports aside; renew it together with GENERATOR_VERSION, or alone where
 # every frame and annotation stays as it is (compare two generated folders)
 SOURCES = ("layout.py", "motion.py", "outline.py", "parameters.py", "render.py", "scenario.py", "truth.py")
-SOURCES_OF_VERSION = ("a92912e40e90", "533f0562fe3e")
+SOURCES_OF_VERSION = ("53d3b406bdf0", "53d3b406bdf0")
 SOURCES_OF_STILLS = ("199859790c4c", "199859790c4c")
 
 
@@ -136,6 +139,35 @@ def test_changed_sources_need_another_version() -> None:
     # everything that draws, renders or writes is in the list; the rest only names or finds the result
     others = {"__init__.py", "cache.py", "static.py", "stills.py", "version.py", "workers.py"}
     assert {path.name for path in package.glob("*.py")} == others | set(SOURCES)
+
+
+# of the difficulty sets that are as old as records that name them, and of version 2
+ANNOTATION_HASHES = {
+    "shapes-occlusion": "7e7f79754ec221457c2d774494919da81e69e6dfe5fbb57c64438075da12e44f",
+    "shapes-crossing": "0e6b934edbbbb21f93859cf2d49141401eeccc8fdabfbb61b35c77f38a3cc614",
+    "shapes-alike": "a8fadcf09191edda4fe8b40e7510171142dc38011c8996b32e2333d5bfff19c8",
+    "shapes-long": "cb9581062c2831ef7d5d571c00b5a1de4d0ec1a6ec2a1565c6a93b20ac61cc25",
+    "shapes-entering": "c44177db9eb74ccb959d1018804643137cc16d8669e04eed47449e3a07ba1f9f",
+    "shapes-v1": FIRST_ANNOTATIONS["test"],
+    "shapes": "71e9b0e26a2e80602600b261932e55bb5394d9de2e6973f7d9e25f92c1ec9995",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHAPE_SETS)
+def test_the_content_is_pinned(name: str, tmp_path: Path) -> None:
+    """Records name the annotations by their hash, so that what an old one was made of can be had again."""
+    folder = ensure_shapes(name, "test", tmp_path, progress=False)
+    assert sha256((folder / "instances_test.json").read_bytes()) == ANNOTATION_HASHES[name]
+    first = name not in ("shapes", "shapes-entering")
+    assert folder.name == f"{name}-test-{FIRST_VERSION if first else GENERATOR_VERSION}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_the_first_version_of_shapes_is_pinned(split: str, tmp_path: Path) -> None:
+    folder = ensure_shapes("shapes-v1", split, tmp_path, progress=False)
+    assert sha256((folder / f"instances_{split}.json").read_bytes()) == FIRST_ANNOTATIONS[split]
 
 
 def test_two_processes_at_once(tmp_path: Path) -> None:
@@ -219,7 +251,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_damaged_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / f"shapes-long-test-{GENERATOR_VERSION}").mkdir()
+    (tmp_path / f"shapes-long-test-{FIRST_VERSION}").mkdir()
     with pytest.raises(DataError, match=r"incomplete.*Delete the folder"):
         ensure_shapes("shapes-long", "test", tmp_path, progress=False)
 
@@ -228,6 +260,28 @@ def test_no_torch_is_needed() -> None:
     code = "import sys, vis_bench.data.shapes; sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+
+
+def is_late(seen: list[bool]) -> bool:
+    """Seen first after frame 3 (counted from 0), or again after 3 frames or more without."""
+    text = "".join("x" if one else "." for one in seen).rstrip(".")
+    return text.startswith("....") or "..." in text.lstrip(".")
+
+
+def test_what_counts_as_late() -> None:
+    late = {
+        text: is_late([one == "x" for one in text]) for text in ("...xxxxx", "....xxxx", "x..xx", "x...x")
+    }
+    assert list(late.values()) == [False, True, False, True]
+    assert not is_late([one == "x" for one in "xx......"])
+
+
+def late_videos(content: dict[str, Any]) -> list[int]:
+    """Late objects of each video, by the masks of the annotations."""
+    counts = {video["id"]: 0 for video in content["videos"]}
+    for one in content["annotations"]:
+        counts[one["video_id"]] += is_late([mask is not None for mask in one["segmentations"]])
+    return list(counts.values())
 
 
 def check_promises(content: dict[str, Any]) -> None:
@@ -241,6 +295,9 @@ def check_promises(content: dict[str, Any]) -> None:
     assert np.mean([v["facts"]["max_occlusion"] > 0.5 for v in videos]) >= 0.3
     assert np.mean([v["facts"]["alike_pair"] for v in videos]) >= 0.2
     assert np.mean([v["facts"]["reappearances"] > 0 for v in videos]) >= 0.2
+    late = late_videos(content)
+    assert np.mean([count > 0 for count in late]) >= 0.3
+    assert [v["facts"]["late_objects"] for v in videos] == late
     assert {a["category_id"] for a in content["annotations"]} == {1, 2, 3, 4, 5}
     areas = [area for a in content["annotations"] for area in a["areas"] if area is not None]
     assert min(areas) >= 12
@@ -250,6 +307,15 @@ def check_promises(content: dict[str, Any]) -> None:
 def test_promised_statistics_of_the_validation_split(tmp_path: Path) -> None:
     folder = ensure_shapes("shapes", "val", tmp_path, progress=False)
     check_promises(read_json(folder / "instances_val.json"))
+
+
+def test_every_video_of_the_entering_set_has_two_late_objects(tmp_path: Path) -> None:
+    content = read_json(ensure_shapes("shapes-entering", "test", tmp_path, False) / "instances_test.json")
+    late = late_videos(content)
+    assert min(late) >= 1
+    assert np.mean([count >= 2 for count in late]) >= 0.9
+    entering = [next(t for t, m in enumerate(a["segmentations"]) if m) > 3 for a in content["annotations"]]
+    assert sum(entering) >= 30
 
 
 @pytest.mark.slow

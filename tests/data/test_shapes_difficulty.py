@@ -13,10 +13,10 @@ import motmetrics
 import numpy as np
 import pytest
 
+from vis_bench.data.shapes.layout import plan_video
 from vis_bench.data.shapes.parameters import SHAPE_SETS
 from vis_bench.data.shapes.render import RenderedVideo, render_video
-from vis_bench.data.shapes.scenario import draw_video, random_generator
-from vis_bench.data.shapes.truth import video_facts, visible_px
+from vis_bench.data.shapes.truth import late_objects, video_facts, visible_px
 
 # What a linker keeps of the last sight of an object, and how alike two sights are (0 = not at all).
 Describe = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -79,8 +79,7 @@ def linked_set(name: str) -> tuple[float, float]:
     size = SHAPE_SETS[name].splits["test"]
     by_overlap, by_colour = [], []
     for index in range(size.videos):
-        rng = random_generator(f"{name}/test", index)
-        video = render_video(draw_video(SHAPE_SETS[name], size.frames, index, rng))
+        video = render_video(plan_video(name, "test", index))
         by_overlap.append(greedy_link(video, mask_itself, mask_iou))
         by_colour.append(greedy_link(video, colour_histogram, histogram_intersection))
     return idf1(by_overlap), idf1(by_colour)
@@ -108,8 +107,7 @@ def test_occlusion_hides_more_of_the_objects_than_shapes() -> None:
     def mostly_hidden(name: str) -> float:
         hidden = whole = 0
         for index in range(30):
-            rng = random_generator(f"{name}/test", index)
-            video = render_video(draw_video(SHAPE_SETS[name], 16, index, rng))
+            video = render_video(plan_video(name, "test", index))
             inside = video.whole_px >= 60
             visible = visible_px(video.owners, len(video.whole_px))
             hidden += int((inside & (visible < 0.5 * video.whole_px)).sum())
@@ -121,8 +119,7 @@ def test_occlusion_hides_more_of_the_objects_than_shapes() -> None:
 
 def test_every_long_video_has_objects_that_leave_and_come_back() -> None:
     for index in range(15):
-        rng = random_generator("shapes-long/test", index)
-        inside = render_video(draw_video(SHAPE_SETS["shapes-long"], 80, index, rng)).whole_px > 0
+        inside = render_video(plan_video("shapes-long", "test", index)).whole_px > 0
         assert inside.shape[1] == 80
         leaves = inside[:, :-1] & ~inside[:, 1:]
         returns = ~inside[:, :-1] & inside[:, 1:]
@@ -133,18 +130,17 @@ def test_every_long_video_has_objects_that_leave_and_come_back() -> None:
 def print_table() -> None:
     """The table of docs/shapes.md, "How hard it is"."""
     for name, parameters in SHAPE_SETS.items():
-        size = parameters.splits["test"]
-        plans = [
-            draw_video(parameters, size.frames, index, random_generator(f"{name}/test", index))
-            for index in range(size.videos)
+        videos = parameters.splits["test"].videos
+        plans = [plan_video(name, "test", index) for index in range(videos)]
+        rendered = [render_video(plan) for plan in plans]
+        facts = [video_facts(*both) for both in zip(plans, rendered, strict=True)]
+        shares = [
+            sum(one["max_occlusion"] > 0.5 for one in facts) / videos,
+            sum(bool(one["alike_pair"]) for one in facts) / videos,
+            sum(late_objects(one.owners, len(one.whole_px)) > 0 for one in rendered) / videos,
         ]
-        facts = [video_facts(plan, render_video(plan)) for plan in plans]
-        by_overlap, by_colour = linked_set(name)
-        hidden = sum(one["max_occlusion"] > 0.5 for one in facts) / size.videos
-        alike = sum(bool(one["alike_pair"]) for one in facts) / size.videos
-        print(
-            f"| `{name}` | {by_overlap:.3f} | {by_colour:.3f} | {100 * hidden:.0f} % | {100 * alike:.0f} % |"
-        )
+        linked = " | ".join(f"{value:.3f}" for value in linked_set(name))
+        print(f"| `{name}` | {linked} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |")
 
 
 if __name__ == "__main__":

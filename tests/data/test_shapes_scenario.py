@@ -9,19 +9,16 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare
 
+from vis_bench.data.shapes.layout import plan_video
 from vis_bench.data.shapes.parameters import CLASS_NAMES, SHAPE_SETS
-from vis_bench.data.shapes.scenario import VideoPlan, draw_looks, draw_video, random_generator, spread_choice
+from vis_bench.data.shapes.scenario import VideoPlan, draw_looks, random_generator, spread_choice
 from vis_bench.data.shapes.static import static_images
 
 SPLITS = [(name, split) for name, parameters in SHAPE_SETS.items() for split in parameters.splits]
 
 
 def plans(name: str, split: str) -> list[VideoPlan]:
-    size = SHAPE_SETS[name].splits[split]
-    return [
-        draw_video(SHAPE_SETS[name], size.frames, i, random_generator(f"{name}/{split}", i))
-        for i in range(size.videos)
-    ]
+    return [plan_video(name, split, i) for i in range(SHAPE_SETS[name].splits[split].videos)]
 
 
 def test_sizes_of_the_splits() -> None:
@@ -38,6 +35,10 @@ def test_sizes_of_the_splits() -> None:
         "shapes-crossing/test": (30, 16),
         "shapes-alike/test": (30, 16),
         "shapes-long/test": (15, 80),
+        "shapes-entering/test": (30, 24),
+        "shapes-v1/train": (500, 12),
+        "shapes-v1/val": (60, 16),
+        "shapes-v1/test": (60, 16),
     }
     assert len(CLASS_NAMES) >= 5
 
@@ -108,10 +109,11 @@ def test_crossing_paths_meet() -> None:
         assert min(gaps) < 1e-6
 
 
-def test_streams_of_splits_and_static_images_are_disjoint() -> None:
-    names = [f"{name}/{split}" for name, split in SPLITS]
+def test_streams_of_splits_and_single_images_are_disjoint() -> None:
+    names = [f"{SHAPE_SETS[name].stream}/{split}" for name, split in SPLITS]
     draws = [random_generator(name, i).random() for name in names for i in range(100)]
-    draws += [random_generator("static", seed, i).random() for seed in range(3) for i in range(100)]
+    for name in ("static", "stills"):
+        draws += [random_generator(name, seed, i).random() for seed in range(3) for i in range(100)]
     assert len(set(draws)) == len(draws)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from vis_bench.data import catalog
 from vis_bench.data.frames import load_video_frame
-from vis_bench.data.shapes import GENERATOR_VERSION
+from vis_bench.data.shapes import FIRST_VERSION
 from vis_bench.data.shapes.layout import annotation_file
 from vis_bench.data.shapes.workers import write_videos
 from vis_bench.data.ytvis import write_annotations
@@ -26,8 +26,8 @@ def write_material(folder: Path, videos: int, frames: int, size: Size | None) ->
     if (folder / "val" / "instances_val.json").exists():
         return folder
     raw = folder / "raw"
-    written = write_videos("shapes", "test", range(2 * videos), raw, 1, progress=False)
-    write_json(raw / "instances_test.json", annotation_file("shapes", "test", GENERATOR_VERSION, written))
+    written = write_videos("shapes-v1", "test", range(2 * videos), raw, 1, progress=False)
+    write_json(raw / "instances_test.json", annotation_file("shapes", "test", FIRST_VERSION, written))
     dataset = catalog.open_dataset(raw / "instances_test.json")
     for split, chosen in (("train", dataset.videos[:videos]), ("val", dataset.videos[videos:])):
         wanted = {video.id for video in chosen}

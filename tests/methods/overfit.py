@@ -72,13 +72,13 @@ class Overfit:
 
 def one_video(folder: Path, frames: int) -> Dataset:
     """A dataset of the first `frames` frames of the one video, rendered without the rest of its split."""
-    written = write_video("shapes", "train", folder, VIDEO_INDEX)
+    written = write_video("shapes-v1", "train", folder, VIDEO_INDEX)
     written = dataclasses.replace(
         written,
         file_names=written.file_names[:frames],
         annotations=[_first_frames(record, frames) for record in written.annotations],
     )
-    content = annotation_file("shapes", "train", shapes.GENERATOR_VERSION, [written])
+    content = annotation_file("shapes", "train", shapes.FIRST_VERSION, [written])
     path = folder / "instances_train.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     return catalog.open_dataset(str(path), "train")

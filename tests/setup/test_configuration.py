@@ -108,7 +108,9 @@ def test_every_shipped_protocol_loads_under_its_own_name():
 
 
 def test_default_protocols():
-    assert protocol_for_dataset("shapes-alike") == "shapes"
+    assert protocol_for_dataset("shapes-alike") == protocol_for_dataset("shapes-entering") == "shapes"
+    assert protocol_for_dataset("shapes-v1") == "shapes-v1"
+    assert load_protocol("shapes-v1").train_dataset == "shapes-v1"
     assert protocol_for_dataset("ovis") == "paper"
     assert protocol_for_dataset("./my/videos") == "video"
 

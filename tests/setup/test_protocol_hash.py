@@ -21,6 +21,7 @@ SHIPPED = {
     "paper": "7e37cf69bfab861e1e374ff0897e801decb723cc1587bf665224d3ebe5855ae0",
     "shapes": "809fad0d7ca64534852509bc7943f4d79059928abfba96dc24f0eea836d4e2b6",
     "shapes-quick": "e9f815e39775f5e128dbb87212b84bcf0b7786928651a745205d7eee90d58c92",
+    "shapes-v1": "a0fba4a62855ca46c25282ed88840b10622799d5e6880e58dba082d7a73729ea",
     "video": "9bb4f2e95f9ef3a176179d8e27d67e0229059e8c52e07e4f1efd95a302d4a300",
 }
 """Records name these: a hash that changes parts their tables from those of later runs. Change one only with

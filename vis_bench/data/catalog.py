@@ -42,6 +42,8 @@ _SHAPES_SPLITS = {
     "shapes-crossing": ("test",),
     "shapes-alike": ("test",),
     "shapes-long": ("test",),
+    "shapes-entering": ("test",),
+    "shapes-v1": ("train", "val", "test"),
 }
 
 
@@ -139,13 +141,24 @@ def coco_folder(data_root: Path | None = None) -> Path | None:
 
 
 def open_recorded(
-    place: str, split: str, data_root: Path | None = None, recorded: str | None = None
+    place: str,
+    split: str,
+    annotation_hash: str,
+    data_root: str | Path | None = None,
+    recorded: str | None = None,
 ) -> Dataset:
     """The data of a record: by name or path, its split; a file is that split whatever its name says.
 
-    recorded: the name in the record. Where `place` is a file of truth without frames beside it, the frames
-    are those of that named data set, if it is here. Raises as `open_dataset`.
+    annotation_hash: of the record's data; records of before version 2 of `shapes` mean `shapes-v1` by that
+    name, which is opened where the hash is its. Whether what was opened has the hash is for the caller to
+    see. recorded: the name in the record. Where `place` is a file of truth without frames beside it, the
+    frames are those of that named data set, if it is here. Raises as `open_dataset`.
     """
+    if place == "shapes":
+        from vis_bench.data.shapes import FIRST_ANNOTATIONS
+
+        if FIRST_ANNOTATIONS.get(split) == annotation_hash:
+            place = "shapes-v1"
     path = Path(place)
     if place in known_datasets() or not path.is_file():
         return open_dataset(place, split, data_root)

@@ -76,7 +76,7 @@ def open_recorded(identity: DataIdentity, dataset: str, split: str, data_root: P
 
     Raises DataError when annotations or videos differ, and for a split without public truth.
     """
-    whole = catalog.open_recorded(dataset, split, data_root, identity.name)
+    whole = catalog.open_recorded(dataset, split, identity.annotation_hash, data_root, identity.name)
     # the name of the split is no part of its hash
     part = splits.first_videos(whole, identity.videos)
     if whole.annotation_hash != identity.annotation_hash or part.split_hash != identity.split_hash:

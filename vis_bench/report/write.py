@@ -85,11 +85,15 @@ def _datasets(
     Raises the error of opening where the user named the dataset.
     """
     if given is not None:
-        return [catalog.open_recorded(given, records[0].split, data_root, records[0].dataset)]
+        first = records[0]
+        return [
+            catalog.open_recorded(given, first.split, first.data.annotation_hash, data_root, first.dataset)
+        ]
     found = []
-    for name, split in dict.fromkeys((record.dataset, record.split) for record in records):
+    named = [(record.dataset, record.split, record.data.annotation_hash) for record in records]
+    for name, split, annotation_hash in dict.fromkeys(named):
         try:
-            found.append(catalog.open_dataset(name, split, data_root))
+            found.append(catalog.open_recorded(name, split, annotation_hash, data_root))
         except VisBenchError as error:
             say(f"vis-bench: no pictures, and no plots that need the truth: {error}")
     return found

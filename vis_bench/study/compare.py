@@ -219,7 +219,8 @@ def _open(record: Record, place: str | None, data_root: Path | None) -> Dataset:
     """The videos that a record is about. Raises DataError where they are not what is found here."""
     name, split, data = place or str(record["dataset"]), str(record["split"]), record["data"]
     try:
-        dataset = catalog.open_recorded(name, split, data_root, str(record["dataset"]))
+        recorded_name = str(record["dataset"])
+        dataset = catalog.open_recorded(name, split, data["annotation_hash"], data_root, recorded_name)
     except VisBenchError as error:
         raise DataError(
             f"The truth of {record['dataset']} {split} is needed to score the predictions again: {error}"

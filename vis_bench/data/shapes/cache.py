@@ -13,7 +13,6 @@ from typing import Any
 
 from vis_bench.data.shapes.layout import annotation_file
 from vis_bench.data.shapes.parameters import SHAPE_SETS
-from vis_bench.data.shapes.version import GENERATOR_VERSION
 from vis_bench.data.shapes.workers import available_processes, write_videos
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.files import write_json
@@ -35,13 +34,15 @@ def ensure_shapes(name: str, split: str, cache_root: Path, progress: bool = True
     splits = SHAPE_SETS[name].splits
     if split not in splits:
         raise UsageError(f"The set {name!r} has no split {split!r}.{did_you_mean(split, splits)}")
-    parameters = SHAPE_SETS[name].splits[split]
+    parameters = SHAPE_SETS[name]
 
     def make(folder: Path) -> Mapping[str, Any]:
-        videos = write_videos(name, split, range(parameters.videos), folder, available_processes(), progress)
-        return annotation_file(name, split, GENERATOR_VERSION, videos)
+        videos = write_videos(
+            name, split, range(splits[split].videos), folder, available_processes(), progress
+        )
+        return annotation_file(parameters.stream, split, parameters.version, videos)
 
-    target = cache_root / f"{name}-{split}-{GENERATOR_VERSION}"
+    target = cache_root / f"{name}-{split}-{parameters.version}"
     return ensure_folder(target, f"instances_{split}.json", make)
 
 

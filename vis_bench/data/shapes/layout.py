@@ -13,6 +13,7 @@ from vis_bench.data.shapes import truth
 from vis_bench.data.shapes.parameters import FRAME_HEIGHT_PX, FRAME_WIDTH_PX, GENERATOR_SEED, SHAPE_SETS
 from vis_bench.data.shapes.render import RenderedVideo, render_video
 from vis_bench.data.shapes.scenario import VideoPlan, draw_video, random_generator
+from vis_bench.data.shapes.version import FIRST_VERSION
 
 JPEG_QUALITY = 90
 
@@ -29,9 +30,19 @@ class WrittenVideo:
 def write_video(name: str, split: str, folder: Path, index: int) -> WrittenVideo:
     """Render video `index` of a split and write its frames as JPEG files."""
     parameters = SHAPE_SETS[name]
-    rng = random_generator(f"{name}/{split}", index)
-    plan = draw_video(parameters, parameters.splits[split].frames, index, rng)
-    return write_plan(plan, render_video(plan), folder, f"{index:04d}")
+    plan = plan_video(name, split, index)
+    rendered = render_video(plan)
+    written = write_plan(plan, rendered, folder, f"{index:04d}")
+    if parameters.version != FIRST_VERSION:
+        written.facts["late_objects"] = truth.late_objects(rendered.owners, len(plan.objects))
+    return written
+
+
+def plan_video(name: str, split: str, index: int) -> VideoPlan:
+    """What happens in video `index` of a split, drawn from a random stream of its own."""
+    parameters = SHAPE_SETS[name]
+    rng = random_generator(f"{parameters.stream}/{split}", index)
+    return draw_video(parameters, parameters.splits[split].frames, index, rng)
 
 
 def write_plan(plan: VideoPlan, rendered: RenderedVideo, folder: Path, video: str) -> WrittenVideo:
@@ -48,7 +59,10 @@ def write_plan(plan: VideoPlan, rendered: RenderedVideo, folder: Path, video: st
 
 
 def annotation_file(name: str, split: str, version: str, videos: Sequence[WrittenVideo]) -> dict[str, Any]:
-    """The content of the annotation file; ids count from 1 in the order of `videos`."""
+    """The content of the annotation file; ids count from 1 in the order of `videos`.
+
+    name: what the description calls the set.
+    """
     entries: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for video_id, video in enumerate(videos, start=1):

@@ -41,15 +41,15 @@ def away_weight(frames: int, first_away: int, away_frames: int, ramp_frames: int
 
 
 def excursion(
-    centres: np.ndarray, weight: np.ndarray, first_away: int, outside_px: float, size_px: tuple[int, int]
+    centres: np.ndarray, weight: np.ndarray, at_frame: int, outside_px: float, size_px: tuple[int, int]
 ) -> np.ndarray:
-    """Move a path out through the edge that is nearest at the start of the excursion.
+    """Move a path out through the edge that is nearest in one frame, at the start of the excursion say.
 
-    centres: [frames, 2] (x, y). weight: [frames] of `away_weight`. outside_px: distance beyond the edge at
-    weight 1. size_px: (height, width). Returns centres [frames, 2].
+    centres: [frames, 2] (x, y). weight: [frames] of `away_weight`. at_frame: that frame. outside_px: distance
+    beyond the edge at weight 1. size_px: (height, width). Returns centres [frames, 2].
     """
     height, width = size_px
-    x, y = centres[min(max(first_away, 0), len(centres) - 1)]
+    x, y = centres[min(max(at_frame, 0), len(centres) - 1)]
     _, axis, target = min(
         (float(x), 0, -outside_px),
         (float(width - x), 0, width + outside_px),

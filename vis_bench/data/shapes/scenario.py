@@ -19,6 +19,9 @@ from vis_bench.data.shapes.parameters import (
     SetParameters,
 )
 
+# Of the objects that are planned to be late: enter after frame 3; the others leave and come back.
+ENTERING_OF_LATE = 2 / 3
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -96,8 +99,8 @@ def spread_choice(index: int, share: float, step: float) -> bool:
 def draw_video(parameters: SetParameters, frames: int, index: int, rng: np.random.Generator) -> VideoPlan:
     """Draw the video `index` of a set: objects, their motion, and the depth order.
 
-    index only decides whether objects meet and whether two are alike, so that the shares promised by the
-    parameters hold in every split and not only on average.
+    index only decides whether objects meet, whether two are alike and whether some are late, so that the
+    shares promised by the parameters hold in every split and not only on average.
     """
     size_px = (FRAME_HEIGHT_PX, FRAME_WIDTH_PX)
     weights = np.array(parameters.object_weights)
@@ -106,18 +109,24 @@ def draw_video(parameters: SetParameters, frames: int, index: int, rng: np.rando
     meeting = spread_choice(index, parameters.meeting_share, math.sqrt(2.0) - 1.0)
     if alike or meeting:
         count = max(count, 2)
+    late = 0
+    if spread_choice(index, parameters.late_share, math.sqrt(3.0) - 1.0):
+        late = int(rng.integers(parameters.late_objects[0], parameters.late_objects[1] + 1))
+        # Somebody else is there meanwhile, and who meets another is not late.
+        count = max(count, late + (2 if meeting else 1))
     looks = draw_looks(count, rng)
     if alike:
         looks = [looks[0] if i < 2 or parameters.all_alike else look for i, look in enumerate(looks)]
-    pairs = min(parameters.meeting_pairs, count // 2) if meeting else 0
+    pairs = min(parameters.meeting_pairs, (count - late) // 2) if meeting else 0
     # The order in which objects are paired is independent of the order that makes the first two alike.
     order = [int(i) for i in rng.permutation(count)]
     paths: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for pair in range(pairs):
         members = order[2 * pair : 2 * pair + 2]
         paths.update(zip(members, _meeting_paths(parameters, frames, size_px, rng), strict=True))
-    for i in order[2 * pairs :]:
-        paths[i] = _single_path(parameters, frames, size_px, rng)
+    for position, i in enumerate(order[2 * pairs :]):
+        path = _late_path if position < late else _single_path
+        paths[i] = path(parameters, frames, size_px, rng)
     objects = [_object(looks[i], *paths[i], rng) for i in range(count)]
     return VideoPlan(
         size_px=size_px,
@@ -232,16 +241,43 @@ def _meeting_paths(
     return result
 
 
-def _single_path(
+def _own_path(
     parameters: SetParameters, frames: int, size_px: tuple[int, int], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centres and radii of an object of its own, which may leave the frame and come back."""
+    """Centres and radii of an object that meets no other by plan and stays in the frame."""
     height, width = size_px
     base_px = rng.uniform(*parameters.radius_px)
     anchor = np.array([rng.uniform(0.1, 0.9) * width, rng.uniform(0.15, 0.85) * height])
     heading = _heading(parameters.heading_rad, rng)
     centres = _path(parameters, frames, anchor, (frames - 1) / 2.0, heading, base_px, size_px, rng)
-    radii = _radii(parameters, frames, base_px, rng)
+    return centres, _radii(parameters, frames, base_px, rng)
+
+
+def _late_path(
+    parameters: SetParameters, frames: int, size_px: tuple[int, int], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centres and radii of an object that enters after frame 3, or comes back after three frames or more.
+
+    In the last frame but one it is at least half way back to its path. Needs 12 frames or more.
+    """
+    centres, radii = _own_path(parameters, frames, size_px, rng)
+    if rng.random() < ENTERING_OF_LATE:
+        first_away, away = 0, int(rng.integers(4, frames - 4))
+    else:
+        low, high = parameters.absent_frames
+        away = int(rng.integers(low, min(high, frames - 6) + 1))
+        # In frame 0 most of the way out is still to go, and three frames are left for the way back.
+        first_away = int(rng.integers(3, frames - 2 - away))
+    weight = motion.away_weight(frames, first_away, away, parameters.ramp_frames)
+    outside_px = 1.3 * float(radii.max())
+    return motion.excursion(centres, weight, first_away + away, outside_px, size_px), radii
+
+
+def _single_path(
+    parameters: SetParameters, frames: int, size_px: tuple[int, int], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Centres and radii of an object of its own, which may leave the frame and come back."""
+    centres, radii = _own_path(parameters, frames, size_px, rng)
     if rng.random() >= parameters.excursion_share:
         return centres, radii
     stretches = max(1, round(frames / parameters.excursion_every_frames))

@@ -75,3 +75,15 @@ def video_facts(plan: VideoPlan, rendered: RenderedVideo) -> dict[str, Any]:
         "alike_pair": alike,
         "reappearances": int(np.maximum(entries - 1, 0).sum()),
     }
+
+
+def late_objects(owners: np.ndarray, objects: int) -> int:
+    """How many objects are first seen after frame 3 (counted from 0) or seen again after 3 frames or more.
+
+    owners: int8 [T, H, W] with positions of so many objects; see visible_px for what counts as seen.
+    """
+    late = 0
+    for visible in visible_px(owners, objects) > 0:
+        seen = np.flatnonzero(visible)
+        late += bool(seen.size) and bool(seen[0] > 3 or np.diff(seen).max(initial=1) > 3)
+    return late
