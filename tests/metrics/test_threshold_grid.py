@@ -25,7 +25,7 @@ def counts(hits: dict[int, int], predictions: int = 0, objects: int = 4) -> Grid
 
 
 def test_the_grid_has_twenty_thresholds_as_people_write_them() -> None:
-    assert GRID == tuple(float(f"0.{5 * k:02d}") for k in range(20))
+    assert tuple(float(f"0.{5 * k:02d}") for k in range(20)) == GRID
 
 
 def test_a_right_and_a_wrong_track_by_hand() -> None:
