@@ -79,6 +79,56 @@ def test_text(compare, runs):
     assert "undecided: 2 seeds and 6 videos find differences from" in " ".join(out.split())
 
 
+def tuned(above, source="val"):
+    """Fields of a record whose tracks, all scored 0.9, were measured above a threshold."""
+    head = {"thresholds": [above], "metric": "IDF1", "source": source}
+    return {"operating_point": head}
+
+
+def test_each_run_is_read_at_its_own_operating_point(compare, data, tmp_path):
+    """`strict` keeps none of its tracks at its threshold of 0.95, though they are those of `whole`."""
+    for seed in (0, 1):
+        store_run(tmp_path / "runs", data, "whole", seed, ALL, **tuned(0.3))
+        store_run(tmp_path / "runs", data, "strict", seed, ALL, **tuned(0.95))
+    code, out, _ = compare("whole", "strict", "--metric", "IDF1", "--json", "-")
+    study = json.loads(out)
+    assert (code, study["scored_above"], study["no_verdict"]) == (0, "operating point", "")
+    assert [one["mean"] for one in study["methods"]] == [100.0, 0.0]
+    text = " ".join(compare("whole", "strict", "--metric", "IDF1")[1].split())
+    assert "Tracks above each run's operating point." in text
+    assert "The thresholds of the operating points are held fixed." in text
+    code, out, _ = compare("whole", "strict", "--metric", "IDF1", "--threshold", "0.3", "--json", "-")
+    assert json.loads(out)["scored_above"] == "0.3"
+    assert [one["mean"] for one in json.loads(out)["methods"]] == [100.0, 100.0]
+    assert compare("whole", "strict", "--metric", "HOTA", "--threshold", "0.5")[0] == 2
+
+
+def test_a_record_without_an_operating_point_puts_both_above_the_fixed_score(compare, data, tmp_path):
+    for seed in (0, 1):
+        store_run(tmp_path / "runs", data, "older", seed, ALL)
+        store_run(tmp_path / "runs", data, "strict", seed, ALL, **tuned(0.95))
+    code, out, _ = compare("older", "strict", "--metric", "IDF1", "--json", "-")
+    study = json.loads(out)
+    assert (code, study["scored_above"]) == (0, "0.3")
+    assert [one["mean"] for one in study["methods"]] == [100.0, 100.0]
+    assert any("since older have no operating point" in note for note in study["notes"])
+
+
+def test_no_verdict_from_thresholds_that_the_scored_videos_chose(compare, data, tmp_path):
+    for seed in (0, 1):
+        store_run(tmp_path / "runs", data, "whole", seed, ALL, **tuned(0.3, "same videos"))
+        store_run(tmp_path / "runs", data, "none", seed, (), **tuned(0.3, "same videos"))
+    code, out, _ = compare("whole", "none", "--metric", "IDF1", "--json", "-")
+    study = json.loads(out)
+    assert (code, study["comparisons"][0]["verdict"]) == (0, "undecided")
+    assert "too few to halve" in study["no_verdict"]
+    assert "verdict none: the thresholds were chosen on" in " ".join(
+        compare("whole", "none", "--metric", "IDF1")[1].split()
+    )
+    # AP has no threshold, and its verdict stands
+    assert json.loads(compare("whole", "none", "--json", "-")[1])["comparisons"][0]["verdict"] == "better"
+
+
 def test_text_of_a_verdict_that_the_resamples_do_not_allow(compare, runs, monkeypatch):
     monkeypatch.setattr(study, "hides_videos", lambda a, b, kept: True)
     code, out, _ = compare("whole", "half")

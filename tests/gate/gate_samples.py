@@ -13,8 +13,9 @@ from vis_bench.engine.frame_store import FrameStore
 from vis_bench.engine.plan import identity
 from vis_bench.masks.rle import decode, encode, tight_box
 from vis_bench.method import FrameResult, RawDetections
-from vis_bench.records.run import Record, write_record
+from vis_bench.records.run import OperatingPoint, Record, write_record
 from vis_bench.scoring.evaluate import evaluate
+from vis_bench.scoring.operating_point import placed
 from vis_bench.scoring.reassociate import Rule, reassociate
 from vis_bench.setup.config import override, to_dict
 from vis_bench.setup.plugins import load_spec
@@ -50,8 +51,11 @@ def make_run(
     down: Mapping[int, int] | int = 0,
     overrides: Mapping[str, str] | None = None,
     protocol_hash: str = "p",
+    above: float | None = None,
 ) -> Path:
-    """A run of stc@tiny as `vis-bench run --keep-frames` leaves it. down: per video id, or for all."""
+    """A run of stc@tiny as `vis-bench run --keep-frames` leaves it. down: per video id, or for all. above:
+    the operating point, as chosen on val; None leaves a record from before there was one.
+    """
     folder.mkdir(parents=True)
     store = FrameStore(folder, dataset, "segm")
     for video in dataset.videos:
@@ -66,6 +70,7 @@ def make_run(
     tracks = reassociate(Rule("stc", spec, config), frames, dataset)
     write_results(folder / "predictions.json.gz", tracks)
     info = spec.info
+    at = None if above is None else placed((above,), "val", dataset)
     write_record(
         folder,
         Record(
@@ -74,7 +79,8 @@ def make_run(
             config_values=to_dict(config), overrides=dict(overrides or {}), dataset=dataset.name,
             split=dataset.split, data=identity(dataset), train_data=None, protocol="shapes",
             protocol_hash=protocol_hash, seed=seed, axis_seeds={}, status="done",
-            metrics=evaluate(dataset, tracks),
+            metrics=evaluate(dataset, tracks, at=at),
+            operating_point=None if at is None else OperatingPoint(**at.head()),
         ),
     )  # fmt: skip
     return folder

@@ -48,8 +48,9 @@ def test_one_frame(masks: list[np.ndarray], expected: int) -> None:
 
 
 def test_frames_are_counted_one_by_one() -> None:
-    """Three frames, the object is in the first two. The second track is on it in frame 1 alone, and in frame 0
-    it is the only one there."""
+    """Three frames, the object is in the first two. The second track is on it in frame 1 alone, and in frame
+    0 it is the only one there.
+    """
     truth = [truth_track(1, [OBJECT, OBJECT, None])]
     first, second = track([None, OBJECT, OBJECT], 0.9), track([OBJECT, NEAR, OBJECT], 0.8)
     assert counted(truth, [first, second]) == (2, 1)

@@ -1,4 +1,6 @@
-"""Where the operating point comes from: another split, the other half of the videos, or the videos themselves."""
+"""Where the operating point comes from: another split, the other half of the videos, or the videos
+themselves.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,8 @@ def test_halves_are_of_the_order_of_the_name_hashes(count: int) -> None:
 def test_each_half_is_scored_at_the_threshold_of_the_other_one() -> None:
     """First half: best above 0.5, where only its right tracks are. Second half: best above 0.2.
 
-    At the other's threshold the first half keeps its wrong tracks too, and the second half keeps nothing:
-    4 of 8 objects found with 8 boxes, IDF1 2 * 4 / (8 + 8), MOTA 1 - (4 + 4) / 8. At their own both would be 1.
+    At the other's threshold the first half keeps its wrong tracks too, and the second half keeps nothing: 4
+    of 8 objects found with 8 boxes, IDF1 2 * 4 / (8 + 8), MOTA 1 - (4 + 4) / 8. At their own both would be 1.
     """
     made = videos(8)
     tracks = right_and_wrong(made, {True: 0.6, False: 0.4}, {True: 0.5, False: 0.2})

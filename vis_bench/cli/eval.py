@@ -28,7 +28,7 @@ def eval_(
     split: Split = None,
     json_: JsonFile = None,
     metrics: Annotated[
-        str | None, typer.Option(help="Some of ap,frame_ap,mot,hota,errors.  [default: all]")
+        str | None, typer.Option(help="Some of ap,frame_ap,mot,hota,errors,duplicates.  [default: all]")
     ] = None,
     iou_type: IouType = "segm",
     ignore_unknown_categories: Annotated[

@@ -194,9 +194,9 @@ def describe_datasets(data_root: Path | None = None) -> list[tuple[str, str, str
     return rows
 
 
-def _data_root(data_root: Path | None) -> Path | None:
+def _data_root(data_root: str | Path | None) -> Path | None:
     if data_root is not None:
-        return data_root
+        return Path(data_root)
     given = os.environ.get(DATA_ROOT_VARIABLE)
     return Path(given).expanduser() if given else None
 
