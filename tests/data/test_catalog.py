@@ -142,7 +142,7 @@ def test_class_lists():
 
 def test_unknown_names_and_splits():
     with pytest.raises(UsageError, match="Did you mean 'ytvis19'"):
-        open_dataset("ytvis1g")
+        open_dataset("ytvis-19")
     with pytest.raises(UsageError, match="Did you mean 'devval'"):
         open_dataset("ytvis19", "deval")
     with pytest.raises(UsageError, match="Known: train, val, test"):
