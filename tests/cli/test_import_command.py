@@ -191,3 +191,25 @@ def test_foreign_truth_is_kept_in_our_format(vis_bench, files, data, tmp_path):
     assert str(copy) in err
     record = record_of(tmp_path, "half")
     assert record.metrics["video_ap"]["AP"] == pytest.approx(51 / 101)
+
+
+def test_a_split_without_truth_is_kept_and_shown(vis_bench, files, data, tmp_path):
+    truth = data / "val/instances_val.json"
+    content = json.loads(truth.read_text())
+    del content["annotations"]
+    truth.write_text(json.dumps(content))
+    code, out, _ = vis_bench(
+        "import", files["half"], "--name", "half", "-d", data, "--split", "val", "--out", tmp_path / "runs"
+    )
+    assert code == 0
+    assert "not scored" in out
+    record = record_of(tmp_path, "half")
+    assert (record.status, record.metrics) == ("not scored", None)
+    assert any("not public" in note for note in record.notes)
+    code, _, _ = vis_bench("report", tmp_path / "runs", "-d", data, "--out", tmp_path / "report")
+    assert code == 0
+    page = (tmp_path / "report/report.html").read_text()
+    index = json.loads(page.split('id="viewer-index">')[1].split("</script>")[0])
+    assert index["truth"] is False
+    assert index["runs"] == ["half, seed 0"]
+    assert len(index["videos"]) == VIDEOS

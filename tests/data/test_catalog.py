@@ -142,8 +142,8 @@ def test_class_lists():
 
 
 def test_unknown_names_and_splits():
-    with pytest.raises(UsageError, match="Did you mean 'ytvis21'"):
-        open_dataset("ytvis2l")
+    with pytest.raises(UsageError, match="Did you mean 'ytvis19'"):
+        open_dataset("ytvis-19")
     with pytest.raises(UsageError, match="Did you mean 'devval'"):
         open_dataset("ytvis19", "deval")
     with pytest.raises(UsageError, match="Known: train, val, test"):
@@ -158,7 +158,11 @@ def test_default_splits(tmp_path):
     assert {name: default_split(name) for name in catalog.known_datasets()} == {
         "ytvis19": "devval",
         "ytvis21": "devval",
+        "ytvis22": "devval",
         "ovis": "devval",
+        "lvvis": "valid",
+        "uvo": "valid",
+        "burst": "valid",
         "shapes": "test",
         "shapes-occlusion": "test",
         "shapes-crossing": "test",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from vis_bench.types import Dataset
 
 _PICKLES = (".pkl", ".pickle", ".pth", ".pt")
 _CHUNK_BYTES = 1 << 20
+# frames may lie in the same folder
+_HASHED = (".png", ".txt", ".json", ".ini")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,14 @@ def find(path: Path, named: str | None = None) -> Found:
             "decoded to text."
         )
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder.")
+        raise DataError(f"{path}: no such file.")
     if path.is_dir():
         format_ = wanted or _kind_of_folder(path)
         return Found(path, _by_path(format_, path), None, _folder_hash(path))
     if path.suffix == ".xml":
-        return Found(path, wanted or FORMATS["cvat"], None, sha256(path.read_bytes()))
+        return Found(path, wanted or FORMATS["cvat"], None, _file_hash(path))
     if path.suffix == ".txt":
-        return Found(path, wanted or _kind_of_text(path), None, sha256(path.read_bytes()))
+        return Found(path, wanted or _kind_of_text(path), None, _file_hash(path))
     raw = ytvis.zip_member(path) if path.suffix == ".zip" else read_bytes(path)
     with paused_garbage_collection():
         payload = parse_json(raw, str(path))
@@ -144,6 +147,15 @@ def _kind_of_folder(path: Path) -> Format:
 
 
 def _folder_hash(path: Path) -> str:
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    lines = [f"{file.relative_to(path).as_posix()} {sha256(file.read_bytes())}" for file in files]
+    files = sorted(file for file in path.rglob("*") if file.suffix in _HASHED and file.is_file())
+    lines = [f"{file.relative_to(path).as_posix()} {_file_hash(file)}" for file in files]
     return sha256("\n".join(lines).encode())
+
+
+def _file_hash(path: Path) -> str:
+    """SHA-256 of a file, read piece by piece. Raises DataError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
