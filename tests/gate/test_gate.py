@@ -141,7 +141,7 @@ def test_retrained_runs_that_are_equal_pass_and_worse_ones_fail(make, gate, data
 
 
 def test_a_threshold_from_val_is_kept_when_predictions_are_scored_again(make, gate, dataset, tmp_path):
-    """Every track scores 0.6 or more or is a patch; above 0.95 none is left, which no choice here would take."""
+    """Every track scores 0.6 or more or is a patch; above 0.95 none is left, which no choice would take."""
     code, _, _ = make(make_run(tmp_path / "run", dataset, above=0.95))
     assert code == 0
     record = tmp_path / "baseline" / "stc@tiny-seed-0" / "record.json"
