@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
-from methods.inspro.config import InsProConfig
+from methods.inspro.config import InsProConfig, alike
 from methods.inspro_lite.config import InsProLiteConfig
 from vis_bench.method import ImageStage
 
 
 def as_inspro(config: InsProLiteConfig) -> InsProConfig:
     """The same network without its second head."""
-    return InsProConfig(**{entry.name: getattr(config, entry.name) for entry in fields(InsProConfig)})
+    return alike(config, InsProConfig)
 
 
 IMAGE_STAGE = ImageStage(same_as="inspro", as_that=as_inspro, new=(r"attention\.", r"non_key_stage\."))
