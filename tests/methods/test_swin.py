@@ -8,9 +8,9 @@ from torchvision.models import swin_b, swin_s, swin_t
 from methods.layers import swin
 from methods.layers.backbone import STRIDES, build_backbone
 from methods.layers.backbone_config import BackboneConfig
+from methods.layers.mask2former_names import swin_name as mask2former_name
 from methods.layers.pixel_decoder import PixelDecoder
 from methods.layers.pretraining import imagenet_weights
-from methods.mask2former_vis.checkpoint import own_name as mask2former_name
 from vis_bench.engine.training.optimizer import parameter_groups
 from vis_bench.errors import MethodError, UsageError
 from vis_bench.method import TrainConfig
