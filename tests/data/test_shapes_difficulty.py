@@ -139,8 +139,12 @@ def print_table() -> None:
             sum(bool(one["alike_pair"]) for one in facts) / videos,
             sum(late_objects(one.owners, len(one.whole_px)) > 0 for one in rendered) / videos,
         ]
+        seen = [visible_px(one.owners, len(one.whole_px)) > 0 for one in rendered]
+        first = [int(row.argmax()) for video in seen for row in video if row.any()]
+        entering = f"{sum(frame > 0 for frame in first)} of {len(first)}"
         linked = " | ".join(f"{value:.3f}" for value in linked_set(name))
-        print(f"| `{name}` | {linked} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |")
+        shown = " | ".join(f"{100 * share:.0f} %" for share in shares)
+        print(f"| `{name}` | {linked} | {shown} | {entering} |")
 
 
 if __name__ == "__main__":
