@@ -17,7 +17,7 @@ _SOURCES = {
     "cross-fit": "best IDF1 on one half, for the other",
     "same videos": "best IDF1 on these very videos: too high",
 }
-_PLACES = {"operating_point": "at the operating point", "0.05": "at score > 0.05"}
+_PLACES = {"operating_point": "at this point", "0.05": "above 0.05"}
 
 Rows = Sequence[tuple[str, Mapping[str, Any]]]
 """Names and numbers; names may repeat, as long ones are cut."""
