@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from m2f_reference import build_reference
 from torch import Tensor
 
-from methods.mask2former_vis.checkpoint import own_name
+from methods.mask2former_vis.checkpoint import from_reference
 from methods.mask2former_vis.config import PAPER
 from methods.mask2former_vis.model import Mask2FormerVis
 from vis_bench.masks.rle import area, encode
@@ -44,15 +44,10 @@ def peak_bytes() -> int:
     return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
-def own_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The reference's weights under our names; the backbone is torchvision's in both."""
-    named = ((name if name.startswith("backbone.") else own_name(name), x) for name, x in state.items())
-    return {name: x for name, x in named if name is not None}
-
-
 def run_ours(count: int, weights: Path, low_memory: bool) -> dict[str, Any]:
     model = Mask2FormerVis(replace(PAPER, low_memory=low_memory), CLASSES).eval()
-    model.load_state_dict(own_weights(torch.load(weights)))
+    # the backbone is torchvision's in both, its names stay
+    model.load_state_dict(from_reference(torch.load(weights)))
     names = tuple(str(i) for i in range(count))
     video = Video(id=1, name="v", width=WIDTH, height=HEIGHT, file_names=names)
     begin = time.process_time()

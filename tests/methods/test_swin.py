@@ -8,7 +8,7 @@ from torchvision.models import swin_b, swin_s, swin_t
 from methods.layers import swin
 from methods.layers.backbone import STRIDES, build_backbone
 from methods.layers.backbone_config import BackboneConfig
-from methods.layers.mask2former_names import swin_name as mask2former_name
+from methods.layers.mask2former_names import swin_name
 from methods.layers.pixel_decoder import PixelDecoder
 from methods.layers.pretraining import imagenet_weights
 from vis_bench.engine.training.optimizer import parameter_groups
@@ -247,5 +247,5 @@ def test_a_missing_or_unreadable_file_is_named(tmp_path):
 def test_names_of_a_published_mask2former(micro):
     """The same names under `backbone.` in a detectron2 checkpoint; buffers of windows have no counterpart."""
     for name, public in zip(micro.state_dict(), as_released(micro.state_dict()), strict=True):
-        assert mask2former_name(f"backbone.{public}") == f"backbone.{name}"
-    assert mask2former_name("backbone.layers.2.blocks.5.attn.relative_position_index") is None
+        assert swin_name(f"backbone.{public}") == f"backbone.{name}"
+    assert swin_name("backbone.layers.2.blocks.5.attn.relative_position_index") is None
