@@ -52,9 +52,9 @@ def evaluate(
 
     predictions: a results file (gzip or not) or its content as a list; RLE counts may be text or bytes.
     truth: an annotation file, its content as a dictionary, or what `open_dataset` returns; instead of it
-    dataset and split name a data set. metrics: of `ap`, `frame_ap`, `mot`, `hota`, `errors`,
-    `duplicates`, a list or separated by commas; None for all. iou_type: `segm` (masks) or `bbox`. ignore_unknown_categories: drop
-    predictions of categories that the truth does not have. jobs: processes that share the videos.
+    dataset and split name a data set. metrics: of `ap`, `frame_ap`, `mot`, `hota`, `errors`, `duplicates`, a
+    list or separated by commas; None for all. iou_type: `segm` (masks) or `bbox`. ignore_unknown_categories:
+    drop predictions of categories that the truth does not have. jobs: processes that share the videos.
 
     Returns nested dictionaries: fractions 0..1 at full precision (MOTA may be negative), counts as ints,
     None where a number is undefined. Raises UsageError (exit code 2) for unknown names, DataError (3) for
