@@ -93,6 +93,8 @@ def test_protocols_without_images_keep_their_hash():
     """Records made before images could be mixed in name it."""
     content = Protocol(name="p", about="", config="tiny").model_dump(mode="json")
     assert content["training"].pop("extra") is None
+    # it came later too
+    assert content.pop("operating_point") == {"split": None, "videos": None}
     from vis_bench.setup.config import config_hash
 
     for name in ("name", "about", "datasets", "not_from_a_paper"):
