@@ -40,7 +40,12 @@ def test_a_run_leaves_record_predictions_log_and_checkpoint(run, tmp_path):
     assert record["data"]["videos"] == 2
     assert record["train_data"]["split"] == "train"
     assert record["parameters"] == {"total": 28, "trainable": 28}
-    assert set(record["metrics"]) == {"video_ap", "per_category", "frame_ap", "mot", "hota", "errors"}
+    assert set(record["metrics"]) == {
+        *("video_ap", "per_category", "frame_ap", "mot", "hota", "errors"),
+        *("operating_point", "duplicates_per_100"),
+    }
+    # two videos are too few to halve
+    assert record["operating_point"]["source"] == "same videos"
     predictions = json.loads(gzip.decompress((folder / "predictions.json.gz").read_bytes()))
     assert [entry["video_id"] for entry in predictions] == [0, 1]
     assert {len(entry["segmentations"]) for entry in predictions} == {4}

@@ -21,3 +21,11 @@ def test_no_category_takes_the_line_of_another() -> None:
     numbers = [line.split()[-6] for line in evaluation_summary(result, dataset, 0).splitlines()[3:7]]
     assert shown[3:7] == ["all", "all", "a category with a l…", "a category with a l…"]
     assert numbers == ["20.0", "10.0", "20.0", "30.0"]
+
+
+def test_a_long_column_name_does_not_touch_its_neighbour() -> None:
+    lines = _grid("MOT", ("MOTA", "recall", "IDs"), [("all", {"MOTA": 0.5, "recall": 0.25, "IDs": 3})])
+    assert [line.split() for line in lines[:2]] == [
+        ["MOT", "MOTA", "recall", "IDs"],
+        ["all", "50.0", "25.0", "3"],
+    ]

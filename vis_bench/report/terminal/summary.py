@@ -34,11 +34,17 @@ def _cell(value: float | int | None, width: int) -> str:
 
 def _grid(title: str, columns: tuple[str, ...], rows: Rows) -> list[str]:
     first = max([len(title), *(len(name) for name, _ in rows)])
-    lines = [title.ljust(first) + "".join(name.rjust(6) for name in columns)]
+    lines = [title.ljust(first) + "".join(name.rjust(_width(name)) for name in columns)]
     lines += [
-        name.ljust(first) + "".join(_cell(row.get(column), 6) for column in columns) for name, row in rows
+        name.ljust(first) + "".join(_cell(row.get(column), _width(column)) for column in columns)
+        for name, row in rows
     ]
     return [*lines, ""]
+
+
+def _width(column: str) -> int:
+    """Cells of a column: six, or one more than its name."""
+    return max(6, len(column) + 1)
 
 
 def _shorten(name: str, width: int = 20) -> str:
@@ -64,9 +70,9 @@ def _operating_point(result: Mapping[str, Any]) -> list[str]:
         at = " and ".join(f"{value:g}" for value in point["thresholds"])
         lines += [f"operating point: score > {at} ({_SOURCES[point['source']]})"]
         if "mot" in point:
-            lines += _grid("class agnostic", _POINT_COLUMNS, [("MOT", point["mot"])])
+            lines += _grid("agnostic", _POINT_COLUMNS, [("MOT", point["mot"])])
         if "hota" in point:
-            lines += _grid("class agnostic", _HOTA_COLUMNS, [("HOTA", point["hota"])])
+            lines += _grid("agnostic", _HOTA_COLUMNS, [("HOTA", point["hota"])])
     if "duplicates_per_100" in result:
         found = ", ".join(
             f"{'-' if value is None else f'{value:.1f}'} {_PLACES[above]}"
