@@ -48,6 +48,7 @@ ARROWS = {
     "study",
     "report": "data records report.formats report.plots report.speed report.tables report.terminal "
     "report.videos setup",
+    "compat": "data metrics scoring",
     "gate": "data records report.tables scoring setup study",
     "integrations": "",
     "cli": "data engine engine.contract engine.process engine.speed gate masks records report report.papers "

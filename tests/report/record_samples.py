@@ -18,6 +18,7 @@ def _metrics(ap: float | None, id_switches: int) -> dict[str, Any]:
         "per_category": {"disc": video_ap, "a|b_c": dict.fromkeys(AP_NAMES)},
         "frame_ap": {"AP": 0.6, "AP50": 0.8},
         "mot": {"class_agnostic": thresholds, "class_aware": thresholds},
+        "hota": {"class_agnostic": {"0.3": {"HOTA": 0.6}}},
     }
 
 

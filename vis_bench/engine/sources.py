@@ -46,7 +46,10 @@ TRAINING_SOURCES = (
     *(f"engine/training/{name}.py" for name in _LOOP),
     *(f"engine/training/clips/{name}.py" for name in _CLIPS),
 )
-SCORING_SOURCES = ("scoring/evaluate.py", "scoring/measure.py", *_MASKS)
+SCORING_SOURCES = (
+    *(f"scoring/{name}.py" for name in ("evaluate", "measure", "metric_names", "statistics")),
+    *_MASKS,
+)
 
 
 def scoring_hash() -> str:

@@ -11,7 +11,8 @@ from vis_bench.gate.baseline import StoredRun, open_recorded
 from vis_bench.gate.verdict import Check, Status
 from vis_bench.records.columns import COLUMNS, COMPARED_METRICS
 from vis_bench.records.run import PREDICTIONS_NAME, DataIdentity, Record, find_records, read_record
-from vis_bench.scoring.evaluate import Statistics, measure
+from vis_bench.scoring.evaluate import measure
+from vis_bench.scoring.statistics import Statistics
 from vis_bench.setup.config import config_hash
 from vis_bench.study import comparison as study
 from vis_bench.study import intervals
@@ -19,7 +20,6 @@ from vis_bench.types import Dataset
 
 # a baseline run, and the folder and record of the new run of its seed
 _Pair = tuple[StoredRun, Path, Record]
-_FAMILIES = {"video_ap": "ap", "frame_ap": "frame_ap", "mot": "mot", "hota": "hota"}
 
 
 def check_margins(margins: Mapping[str, float]) -> None:
@@ -94,7 +94,7 @@ def _compare(
         return checks
     dataset = group[0].open(data_root)
     ids = {video.id for video in dataset.videos}
-    wanted = sorted({_FAMILIES[COLUMNS[metric].path[1]] for metric in margins})
+    wanted = sorted({COLUMNS[metric].path[1] for metric in margins})
     before, after = [], []
     for old, folder, record in pairs:
         whole = open_recorded(record.data, old.dataset, old.split, data_root)

@@ -13,7 +13,11 @@ Record = Mapping[str, Any]
 Unit = Literal["fraction", "count", "seconds"]
 
 MOT_THRESHOLD = "0.3"
-VIDEO_AP_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+VIDEO_AP_NAMES = (
+    *("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"),
+    *("APso", "APmo", "APho", "ARso", "ARmo", "ARho"),
+)
+HOTA_NAMES = ("HOTA", "DetA", "AssA", "LocA", "DetRe", "DetPr", "AssRe", "AssPr", "OWTA")
 MOT_NAMES = ("IDF1", "IDP", "IDR", "MOTA", "IDs", "FP", "FN", "MT", "ML", "Frag")
 _MOT_COUNTS = frozenset({"IDs", "FP", "FN", "MT", "ML", "Frag"})
 
@@ -30,6 +34,12 @@ class Column:
     path: tuple[str, ...]
     unit: Unit
     family: str
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest value that the number can have."""
+        least = -math.inf if self.name == "MOTA" else 0.0
+        return least, 1.0 if self.unit == "fraction" else math.inf
 
 
 def mot_column(name: str, threshold: str = MOT_THRESHOLD, classes: str = "class_agnostic") -> Column:
@@ -65,7 +75,7 @@ COLUMNS: Mapping[str, Column] = {
                 "fraction",
                 f"class-agnostic, tracks scored above {MOT_THRESHOLD}",
             )
-            for name in ("HOTA", "DetA", "AssA", "LocA")
+            for name in HOTA_NAMES
         ),
         _FRAME_TIME,
     )
@@ -77,7 +87,22 @@ COMPARED_METRICS = tuple(
     name for name, column in COLUMNS.items() if column.unit == "fraction" and name != "LocA"
 )
 
-DEFAULT_COLUMNS = ("AP", "AP50", "AP75", "AR10", "fAP50", "IDF1", "IDs", "s/frame")
+DEFAULT_COLUMNS = ("AP", "AP50", "AP75", "AR10", "HOTA", "IDF1", "MOTA", "IDs", "s/frame")
+
+
+def parse_columns(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Names of columns from text with commas or a list; None for the default ones.
+
+    Raises UsageError for an unknown or repeated name, and for none at all.
+    """
+    if given is None:
+        return DEFAULT_COLUMNS
+    listed = given.split(",") if isinstance(given, str) else given
+    names = tuple(name.strip() for name in listed if name.strip())
+    if not names:
+        raise UsageError(f"--columns {given!r}: names no column. Known: {', '.join(COLUMNS)}.")
+    choose_columns(names)
+    return names
 
 
 def choose_columns(names: Sequence[str]) -> tuple[Column, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vis_bench.data.predictions import read_results
 from vis_bench.method import Choice
+from vis_bench.records.columns import DEFAULT_COLUMNS
 from vis_bench.records.rows import Block, Protocols
 from vis_bench.records.run import PREDICTIONS_NAME, Record
 from vis_bench.records.speed import SpeedRecord
@@ -36,6 +37,7 @@ def write_run_report(
     protocols: Protocols | None = None,
     thorough: bool = False,
     timed: Sequence[SpeedRecord] = (),
+    columns: Sequence[str] = DEFAULT_COLUMNS,
 ) -> Path:
     """Write report.html, report.md, table.csv, table.tex, plots and pictures; returns the path of the first.
 
@@ -43,11 +45,12 @@ def write_run_report(
     among them gets no picture and no plots that need the truth. The picture of a method shows its first seed,
     the viewer the first dataset. protocols: by (name, content hash), None for the installed ones. thorough:
     plots from predictions use every seed, however long it takes; otherwise the first one, and none of large
-    data sets. timed: records of speed, for AP against frames per second.
+    data sets. timed: records of speed, for AP against frames per second. columns: of the main
+    tables.
     """
     dumped = [record.model_dump(mode="json") for record, _ in runs]
     folders = {id(record): directory for record, (_, directory) in zip(dumped, runs, strict=True)}
-    page = report_page(dumped, protocols=protocols, choices=_choices([record for record, _ in runs]))
+    page = report_page(dumped, columns, protocols, _choices([record for record, _ in runs]))
     plots = []
     for number, part in enumerate(page.blocks, start=1):
         dataset, why_not = _usable(part.block, datasets, thorough)

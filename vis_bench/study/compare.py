@@ -17,7 +17,8 @@ from vis_bench.records.choose import Chosen, choose, is_path, read_stored
 from vis_bench.records.columns import COLUMNS, COMPARED_METRICS, Column, Record, read_value
 from vis_bench.records.rows import installed_protocols
 from vis_bench.records.run import PREDICTIONS_NAME
-from vis_bench.scoring.evaluate import Statistics, measure
+from vis_bench.scoring.evaluate import measure
+from vis_bench.scoring.statistics import Statistics
 from vis_bench.study.comparison import (
     Scores,
     Study,
@@ -30,7 +31,7 @@ from vis_bench.study.comparison import (
 from vis_bench.types import Dataset
 
 # which part of `vis_bench.scoring.evaluate` a column needs, by the first key of its path
-_PARTS = {"video_ap": "ap", "frame_ap": "frame_ap", "mot": "mot", "hota": "hota"}
+_PARTS = {"video_ap": "video_ap", "frame_ap": "frame_ap", "mot": "mot", "hota": "hota"}
 # re-scoring is exact; a record that is further off was scored by other code
 _TOLERANCE = 1e-9
 
@@ -56,8 +57,9 @@ def compare(
     which ones, where there are several. margin: points within which methods count as equivalent. all_pairs:
     every pair instead of the first with each other one. jobs: processes that share the videos.
 
-    Numbers are in points, 100 times the fraction. Raises UsageError (exit code 2) for unknown names,
-    DataError (3) for missing or damaged files, NotComparableError (5) where data or protocol differ.
+    Numbers are in points, 100 times the fraction; the interval of a method is cut at the ends of its
+    range. Raises UsageError (exit code 2) for unknown names, DataError (3) for missing or damaged files,
+    NotComparableError (5) where data or protocol differ.
 
     >>> compare(["stc", "inspro"], margin=-1)
     Traceback (most recent call last):
@@ -128,7 +130,7 @@ def study(
         resamples_used=int(kept.sum()),
         class_set_fixed=resamples.class_set_fixed,
         methods=tuple(scores),
-        intervals=tuple(mean_interval(one, kept) for one in scores),
+        intervals=tuple(_within(column, *mean_interval(one, kept)) for one in scores),
         comparisons=compare_all(scores, margin, all_pairs),
         notes=tuple(notes),
     )
@@ -219,6 +221,12 @@ def _audit(one: Chosen, seeds: Sequence[int], scores: Scores, column: Column) ->
         for seed, found in zip(seeds, scores.values, strict=True)
         if (value := recorded[seed]) is not None and abs(value - found / 100) > _TOLERANCE
     ]
+
+
+def _within(column: Column, mean: float, low: float, high: float) -> tuple[float, float, float]:
+    """An interval in points, cut at the ends of the metric's range."""
+    least, largest = (100 * bound for bound in column.bounds)
+    return mean, max(least, low), min(largest, high)
 
 
 def as_json(study: Study) -> dict[str, Any]:

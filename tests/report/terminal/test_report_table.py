@@ -28,9 +28,20 @@ def _lines(table: str) -> list[list[str]]:
 def test_values_of_two_seeds_worked_out_by_hand() -> None:
     records = [make_record("stc", 0.32, seed=0, switches=4), make_record("stc", 0.36, seed=1, switches=7)]
     lines = _lines(comparison_table(records, protocols={}))
-    header = lines.index(["method", "AP", "AP50", "AP75", "AR10", "fAP50", "IDF1", "IDs", "s/frame"])
+    header = lines.index(["method", "AP", "AP50", "AP75", "AR10", "HOTA", "IDF1", "MOTA", "IDs", "s/frame"])
     # AP: mean 34.0, sd 100 * sqrt(0.0008) = 2.83; IDs: mean 5.5, sd sqrt(4.5) = 2.12; 12 s / 960 frames
-    assert lines[header + 2] == ["stc", "34.0", "34.0", "34.0", "34.0", "80.0", "50.0", "5.5", "0.0125"]
+    assert lines[header + 2] == [
+        "stc",
+        "34.0",
+        "34.0",
+        "34.0",
+        "34.0",
+        "60.0",
+        "50.0",
+        "50.0",
+        "5.5",
+        "0.0125",
+    ]
     assert lines[header + 3] == [
         "sd",
         "of",
@@ -42,18 +53,19 @@ def test_values_of_two_seeds_worked_out_by_hand() -> None:
         "2.8",
         "0.0",
         "0.0",
+        "0.0",
         "2.1",
         "0.000",
     ]
     # t of 1 degree of freedom is 12.706: 12.706 * 2.83 / sqrt(2) = 25.4 and 12.706 * 2.12 / sqrt(2) = 19.1
     label, numbers = lines[header + 4][:4], lines[header + 4][4:]
     assert label == ["95", "%", "interval", "±"]
-    assert numbers == ["25.4", "25.4", "25.4", "25.4", "0.0", "0.0", "19.1", "0.000"]
+    assert numbers == ["25.4", "25.4", "25.4", "25.4", "0.0", "0.0", "0.0", "19.1", "0.000"]
 
 
 def test_one_seed_has_no_line_of_standard_deviations() -> None:
     table = comparison_table([make_record("stc", 0.32)], protocols={})
-    assert ["stc", "32.0", "32.0", "32.0", "32.0", "80.0", "50.0", "4", "0.0125"] in _lines(table)
+    assert ["stc", "32.0", "32.0", "32.0", "32.0", "60.0", "50.0", "50.0", "4", "0.0125"] in _lines(table)
     assert "sd" not in table.replace("standard", "")
     assert "interval" not in table
 
@@ -71,7 +83,7 @@ def test_caption_explains_columns_marks_and_pretraining() -> None:
     shapes = next(value for (name, _), value in installed_protocols().items() if name == "shapes")
     record = make_record(ap=None, protocol="shapes", protocol_hash=shapes.content_hash())
     caption = " ".join(comparison_table([record]).split())
-    assert "IDF1, IDs: class-agnostic, tracks scored above 0.3." in caption
+    assert "HOTA, IDF1, MOTA, IDs: class-agnostic, tracks scored above 0.3." in caption
     assert "-: undefined" in caption
     assert "given this pretraining" in caption
     assert "-: undefined" not in comparison_table([make_record()], protocols={})
@@ -138,7 +150,7 @@ def test_columns_that_do_not_fit_are_named() -> None:
     table = comparison_table([make_record()], metrics=list(COLUMNS), protocols={})
     assert all(display_width(line) <= 80 for line in table.splitlines())
     missing = " ".join(table.split()).split("Not shown for lack of width: ")[1]
-    assert "LocA, s/frame." in missing
+    assert "OWTA, s/frame." in missing
 
 
 def test_times_of_different_devices_share_no_column() -> None:
