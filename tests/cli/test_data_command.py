@@ -53,7 +53,7 @@ def test_ls_names_every_dataset(vis_bench, monkeypatch):
     monkeypatch.delenv("VIS_BENCH_DATA", raising=False)
     code, out, _ = vis_bench("data", "ls")
     assert code == 0
-    assert [line.split()[0] for line in out.splitlines()][:4] == ["ytvis19", "ytvis21", "ovis", "shapes"]
+    assert [line.split()[0] for line in out.splitlines()][:4] == ["ytvis19", "ytvis21", "ytvis22", "ovis"]
 
 
 def test_methods_show_prints_nothing_but_json(vis_bench):

@@ -141,7 +141,7 @@ def test_retrained_runs_that_are_equal_pass_and_worse_ones_fail(make, gate, data
 
 
 def test_a_threshold_from_val_is_kept_when_predictions_are_scored_again(make, gate, dataset, tmp_path):
-    """Every track scores 0.6 or more or is a patch; above 0.95 none is left, which no choice would take."""
+    """Every track scores 0.6 or 0.9; above 0.95 none is left, which no choice here would take."""
     code, _, _ = make(make_run(tmp_path / "run", dataset, above=0.95))
     assert code == 0
     record = tmp_path / "baseline" / "stc@tiny-seed-0" / "record.json"
@@ -154,12 +154,15 @@ def test_a_threshold_from_val_is_kept_when_predictions_are_scored_again(make, ga
 
 
 def test_tier_3_reads_operating_points_unless_a_score_is_named(make, gate, dataset, tmp_path):
-    """The same tracks, but the new runs were tuned to keep nothing: worse there, equal above 0.3."""
+    """The same tracks, but the new runs were tuned to keep nothing: worse there, equal above 0.3.
+
+    Beside every object stands a patch that scores 0.6: IDF1 2 * 16 / (16 + 32).
+    """
     make(*seeds(tmp_path, dataset, "old", (0, 0, 0), above=0.3))
     seeds(tmp_path, dataset, "new", (0, 0, 0), above=0.95)
     code, out, _ = gate("--runs", tmp_path / "new", "--margin", "IDF1=1")
     assert code == 1
-    assert "IDF1 100.00 -> 0.00" in " ".join(out.split())
+    assert "IDF1 66.67 -> 0.00" in " ".join(out.split())
     assert gate("--runs", tmp_path / "new", "--margin", "IDF1=1", "--threshold", "0.3")[0] == 0
     code, _, err = gate("--runs", tmp_path / "new", "--margin", "IDF1=1", "--threshold", "0.2")
     assert (code, "records are scored above" in err) == (2, True)
