@@ -51,6 +51,7 @@ ARROWS = {
     "study",
     "report": "data records report.formats report.plots report.speed report.tables report.terminal "
     "report.videos setup",
+    "compat": "data metrics scoring",
     "gate": "data records report.tables scoring setup study",
     "integrations": "data engine.process integrations.formats records scoring",
     "cli": "data engine engine.contract engine.process engine.speed engine.videos gate integrations "

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from vis_bench.masks import rle
-from vis_bench.scoring.evaluate import METRICS, measure, reduce
+from vis_bench.scoring.evaluate import measure, reduce
+from vis_bench.scoring.metric_names import DEFAULT_METRICS
 from vis_bench.types import Category, Dataset, Track, TruthTrack, Video
 
 VIDEOS, FRAMES, TRACKS, SIZE = 60, 20, 10, (180, 320)
@@ -46,13 +47,13 @@ def corpus() -> tuple[Dataset, list[Track]]:
     return Dataset("bench", "val", tuple(videos), categories, tuple(truth), None, "0", "0"), tracks
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", DEFAULT_METRICS)
 def test_measure(benchmark, corpus: tuple[Dataset, list[Track]], metric: str) -> None:
     statistics = benchmark.pedantic(measure, args=(*corpus, [metric]), rounds=3)
     assert len(statistics.video_ids) == VIDEOS
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", DEFAULT_METRICS)
 def test_bootstrap(benchmark, corpus: tuple[Dataset, list[Track]], metric: str) -> None:
     """1,000 replicates; the mean replicate stays near the score."""
     statistics = measure(*corpus, [metric])

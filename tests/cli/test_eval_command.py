@@ -8,6 +8,7 @@ import pytest
 from ytvis_files import HEIGHT, WIDTH, annotation, payload, rle, square, video_record, write_json
 
 VIDEO_AP = {"AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"}
+OCCLUSION = {"APso", "APmo", "APho", "ARso", "ARmo", "ARho"}
 MOT = {"IDF1", "IDP", "IDR", "MOTA", "recall", "IDs", "FP", "FN", "MT", "ML", "Frag"}
 
 
@@ -36,7 +37,7 @@ def test_contract(score):
     code, out, _ = score([prediction()])
     assert code == 0
     result = json.loads(out)
-    assert set(result["video_ap"]) == VIDEO_AP
+    assert set(result["video_ap"]) == VIDEO_AP | OCCLUSION
     assert result["video_ap"]["AP"] == pytest.approx(1, abs=1e-12)
     assert result["video_ap"]["APl"] is None
     assert set(result["per_category"]) == {"disc", "star"}

@@ -199,7 +199,6 @@ BAD_FILES = {
         payload(annotations=[annotation(segmentations=[[[1, 1, 5, 5, 9e9, 1]], None])]),
         "not a number near the image",
     ),
-    "no polygons": (payload(annotations=[annotation(segmentations=[[], None])]), "empty list of polygons"),
     "nan box": (
         payload(annotations=[annotation(bboxes=[[0, 0, float("nan"), 1], None])]),
         "four finite numbers",

@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from vis_bench.masks import rle
+from vis_bench.metrics.track_order import content_order
 from vis_bench.types import Category, Dataset, Rle, Track, TruthTrack, Video
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "metrics"
@@ -168,6 +169,55 @@ def random_corpus(rng: np.random.Generator, *, large: bool = False) -> tuple[Dat
             tracks.append(track(masks(length), 0.5, video=video, category=int(rng.integers(1, 4))))
     order = rng.permutation(len(tracks))
     return dataset(truth, lengths, size, categories=3), [tracks[i] for i in order]
+
+
+def untied_corpus(rng: np.random.Generator) -> tuple[Dataset, list[Track]]:
+    """Videos in which no two masks and no two scores are equal: predictions near the truth, some
+    elsewhere."""
+    size = (60, 80)
+
+    def mask(x: float, y: float, width: float, height: float) -> np.ndarray | None:
+        drawn = rectangle(size, max(0, int(x)), max(0, int(y)), max(1, int(width)), max(1, int(height)))
+        drawn &= rng.random(size) < 0.97
+        return drawn if rng.random() < 0.85 else None
+
+    truth, tracks = [], []
+    lengths = {int(i): int(rng.integers(1, 9)) for i in rng.permutation(20)[: rng.integers(1, 4)] + 1}
+    for video, length in lengths.items():
+        paths = []
+        for _ in range(rng.integers(0, 5)):
+            start, step = rng.uniform(0, [50, 35]), rng.uniform(-3, 3, 2)
+            path = [(*(start + t * step), *rng.uniform(10, 22, 2)) for t in range(length)]
+            paths.append(path)
+            category, crowd = int(rng.integers(1, 4)), bool(rng.random() < 0.1)
+            masks = [mask(*box) for box in path]
+            truth.append(truth_track(len(truth) + 1, masks, video=video, category=category, crowd=crowd))
+        for _ in range(rng.integers(0, 9)):
+            source = paths[rng.integers(len(paths))] if paths and rng.random() < 0.8 else None
+            other = paths[rng.integers(len(paths))] if paths and rng.random() < 0.3 else source
+            masks = []
+            for t in range(length):
+                followed = source if t < length // 2 else other
+                box = followed[t] if followed else (*rng.uniform(0, 50, 2), *rng.uniform(5, 20, 2))
+                masks.append(mask(*(np.array(box) + rng.normal(0, 2, 4))))
+            category, score = int(rng.integers(1, 4)), float(rng.random())
+            tracks.append(track(masks, score, video=video, category=category))
+    return dataset(truth, lengths, size, categories=4), tracks
+
+
+def in_content_order(made: Dataset, tracks: Sequence[Track]) -> tuple[Dataset, list[Track]]:
+    """The same with the tracks in the order that decides ties in HOTA, MOT and TETA."""
+    truth = made.tracks or ()
+    return (
+        replace(made, tracks=tuple(truth[i] for i in content_order(truth))),
+        [tracks[i] for i in content_order(tracks)],
+    )
+
+
+def without_empty(track: TruthTrack | Track) -> TruthTrack | Track:
+    """The same track with null for a mask without a pixel."""
+    kept = tuple(s if s is not None and rle.area(s) else None for s in track.segmentations)
+    return replace(track, segmentations=kept)
 
 
 def _compressed(segmentation: dict[str, Any] | None, height: int, width: int) -> Rle | None:

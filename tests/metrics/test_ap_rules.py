@@ -42,7 +42,7 @@ def one_group(
         scores=np.linspace(1, 0.5, count),
         iou=values,
         crowd=np.array(crowd or [False] * truths),
-        truth_outside=np.array([outside or [False] * truths]),
+        truth_ignored=np.array([outside or [False] * truths]) | np.array(crowd or [False] * truths),
         outside=np.zeros((1, count), dtype=bool),
     )
 

@@ -128,11 +128,13 @@ def test_crowds_of_boxes() -> None:
     assert score([crowd, single], [quarter, right], 1)["frame_ap"]["AP50"] == pytest.approx(1)
 
 
-def test_a_box_without_area_is_a_false_detection_and_no_object_of_mot() -> None:
+def test_a_box_without_area_is_absence_but_its_track_a_false_positive_of_video_ap() -> None:
     empty = box_track([(5.0, 5.0, 0.0, 7.0)], 0.95)
     result = score([box_truth(1, [(0, 0, 10, 10)])], [empty, box_track([(0, 0, 10, 10)], 0.9)], 1)
     assert result["video_ap"]["AP50"] == pytest.approx(0.5)
     assert result["mot"]["class_agnostic"]["0.3"]["FP"] == 0
+    assert result["frame_ap"]["AP"] == pytest.approx(1.0)
+    assert result["hota"]["class_aware"]["all"]["HOTA"] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -164,12 +166,14 @@ def test_frame_iou_matches_pycocotools_on_fractional_boxes(seed: int) -> None:
 def test_whole_boxes_score_as_the_same_boxes_drawn_as_masks(seed: int) -> None:
     """The official evaluator knows masks only; on boxes of whole pixels both ways have to agree."""
     masks, mask_tracks = metric_corpus.random_corpus(np.random.default_rng(seed))
+    names = ["video_ap", "frame_ap", "errors"]  # ties of the others are decided by what differs here
     truth = [_without_empty(track) for track in masks.tracks or ()]
     drawn = replace(masks, tracks=tuple(truth))
     boxes = replace(masks, tracks=tuple(_boxes_only(track) for track in truth))
     drawn_tracks = [_without_empty(track) for track in mask_tracks]
     box_tracks = [_boxes_only(track) for track in drawn_tracks]
-    assert scoring.evaluate(boxes, box_tracks, iou_type="bbox") == scoring.evaluate(drawn, drawn_tracks)
+    expected = scoring.evaluate(drawn, drawn_tracks, names)
+    assert scoring.evaluate(boxes, box_tracks, names, iou_type="bbox") == expected
 
 
 def _without_empty(track: TruthTrack | Track) -> TruthTrack | Track:

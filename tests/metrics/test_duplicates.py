@@ -8,6 +8,7 @@ import pytest
 from metric_corpus import rectangle, track, truth_track
 
 from vis_bench.metrics import duplicates
+from vis_bench.metrics.hota import present_tracks
 from vis_bench.metrics.overlap import video_overlap
 from vis_bench.scoring.evaluate import evaluate
 from vis_bench.scoring.operating_point import placed
@@ -24,7 +25,7 @@ def counted(
     truth: list[TruthTrack], tracks: list[Track], above: float = 0.0, iou_type: IouType = "segm"
 ) -> tuple[int, int]:
     length = len(truth[0].segmentations) if truth else len(tracks[0].segmentations)
-    found = duplicates.per_video(video_overlap(1, length, truth, tracks, iou_type), above)
+    found = duplicates.per_video(present_tracks(video_overlap(1, length, truth, tracks, iou_type)), above)
     return found.object_frames, found.duplicates
 
 

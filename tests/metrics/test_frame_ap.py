@@ -1,4 +1,5 @@
-"""Frame AP equals pycocotools' COCOeval on the masks of single frames."""
+"""Frame AP equals pycocotools' COCOeval on the masks of single frames, once empty ones are counted as
+there."""
 
 from __future__ import annotations
 
@@ -48,10 +49,10 @@ def test_identities_do_not_matter() -> None:
 
 def _compare(made: Dataset, tracks: tuple[Track, ...] | list[Track]) -> None:
     expected = _cocoeval(made, tracks)
-    statistics = scoring.measure(made, tracks, ["frame_ap"]).frame_ap
+    statistics = scoring.measure(made, tracks, ["frame_ap_official"]).frame_ap_official
     precision, _ = ap.precision_recall(statistics, [100])
     np.testing.assert_array_equal(precision, expected)
-    score = scoring.evaluate(made, tracks, ["frame_ap"])["frame_ap"]
+    score = scoring.evaluate(made, tracks, ["frame_ap_official"])["frame_ap_official"]
     for name, part in (("AP", expected), ("AP50", expected[:1])):
         defined = part[part > -1]
         if defined.size:

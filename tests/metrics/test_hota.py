@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import metric_corpus
 import numpy as np
 import pytest
+import trackeval_judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_corpus import rectangle, track, truth_track
 
-from vis_bench.masks import rle
 from vis_bench.metrics import hota
 from vis_bench.scoring import evaluate as scoring
 from vis_bench.types import Dataset, Track
@@ -21,9 +22,8 @@ LEFT = rectangle(SIZE, 0, 0, 10, 10)
 RIGHT = rectangle(SIZE, 20, 0, 10, 10)
 
 
-@pytest.mark.parametrize("name", ["small", "medium"])
-def test_equals_the_reference_numbers(name: str) -> None:
-    corpus = metric_corpus.load(name)
+def test_equals_the_reference_numbers() -> None:
+    corpus = metric_corpus.load("medium")
     result = scoring.evaluate(corpus.dataset, corpus.tracks, ["hota"])["hota"]
     keys = {
         "class_aware_all": ("class_aware", "all"),
@@ -37,11 +37,59 @@ def test_equals_the_reference_numbers(name: str) -> None:
             assert ours == pytest.approx(value, rel=0, abs=1e-12), (key, metric)
 
 
+def test_equals_trackeval_on_the_small_corpus() -> None:
+    corpus = metric_corpus.load("small")
+    _compare(*metric_corpus.in_content_order(corpus.dataset, corpus.tracks))
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_equals_trackeval_on_random_corpora(seed: int) -> None:
-    made, tracks = metric_corpus.random_corpus(np.random.default_rng(seed))
-    result = scoring.evaluate(made, tracks, ["hota"])["hota"]
+def test_equals_trackeval_on_random_corpora_full_of_ties(seed: int) -> None:
+    _compare(*metric_corpus.in_content_order(*metric_corpus.random_corpus(np.random.default_rng(seed))))
+
+
+@pytest.mark.slow
+def test_equals_trackeval_on_200_random_corpora_without_ties() -> None:
+    for seed in range(200):
+        _compare(*metric_corpus.untied_corpus(np.random.default_rng([17, seed])))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_order_of_the_files_does_not_matter(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    made, tracks = metric_corpus.random_corpus(rng)
+    names = ["hota", "hota_classes", "mot", "mot_masks", "mots", "teta", "duplicates"]
+    shuffled = replace(made, tracks=tuple(made.tracks[i] for i in rng.permutation(len(made.tracks))))
+    other = scoring.evaluate(shuffled, [tracks[i] for i in rng.permutation(len(tracks))], names)
+    assert other == scoring.evaluate(made, tracks, names)
+
+
+def _compare(made: Dataset, tracks: Sequence[Track]) -> None:
+    numbers = scoring.evaluate(made, tracks, ["hota", "hota_classes", "hota_curves"])
+    result = numbers["hota"]
+    judge, classes = trackeval_judge.per_class("HOTA", made, tracks, True, -1.0)
+    filled = {
+        name: one
+        for name, one in classes.items()
+        if one["HOTA_TP"][0] + one["HOTA_FN"][0] + one["HOTA_FP"][0]
+    }
+    for category in made.categories:
+        ours = numbers["hota_classes"]["all"]["per_category"][category.name]
+        for metric in hota.METRICS:
+            if str(category.id) in filled:
+                value = np.mean(filled[str(category.id)][metric])
+                assert ours[metric] == pytest.approx(value, rel=0, abs=1e-12), (category.name, metric)
+            else:
+                assert ours[metric] is None
+    if filled:
+        averaged = judge.combine_classes_class_averaged(classes, ignore_empty_classes=True)
+        total = judge.combine_classes_det_averaged(classes)
+        for metric in hota.METRICS:
+            value = np.mean(averaged[metric])
+            assert numbers["hota_classes"]["all"]["mean"][metric] == pytest.approx(value, rel=0, abs=1e-12)
+            curve = numbers["hota_curves"]["class_aware"]["all"][metric]
+            np.testing.assert_allclose(curve, total[metric], rtol=0, atol=1e-12)
     for mode, above in (("class_aware", "all"), ("class_aware", "0.3"), ("class_agnostic", "all")):
         expected = _trackeval(made, tracks, mode == "class_aware", -1.0 if above == "all" else 0.3)
         for metric in hota.METRICS:
@@ -87,45 +135,8 @@ def test_nothing_at_all_is_undefined_and_false_alarms_are_zero() -> None:
 
 def _trackeval(made: Dataset, tracks: Sequence[Track], aware: bool, above: float) -> dict[str, float] | None:
     """TrackEval's detection-averaged combination of the classes, None where it has nothing to count."""
-    trackeval = pytest.importorskip("trackeval", reason="TrackEval is not installed")
-    judge = trackeval.metrics.HOTA()
-    classes = [category.id for category in made.categories] if aware else [None]
-    per_class = {}
-    for category in classes:
-        sequences = {
-            str(video.id): judge.eval_sequence(_sequence(made, tracks, video.id, category, above))
-            for video in made.videos
-        }
-        per_class[str(category)] = judge.combine_sequences(sequences)
-    total = judge.combine_classes_det_averaged(per_class)
+    judge, classes = trackeval_judge.per_class("HOTA", made, tracks, aware, above)
+    total = judge.combine_classes_det_averaged(classes)
     if total["HOTA_TP"][0] + total["HOTA_FN"][0] + total["HOTA_FP"][0] == 0:
         return None
     return {metric: float(np.mean(total[metric])) for metric in hota.METRICS}
-
-
-def _sequence(made: Dataset, tracks: Sequence[Track], video: int, category: int | None, above: float) -> dict:
-    def wanted(one) -> bool:
-        return category is None or one.category_id == category
-
-    truth = [one for one in made.tracks_by_video[video] if wanted(one)]
-    found = [one for one in tracks if one.video_id == video and wanted(one) and one.score > above]
-    truth = [one for one in truth if any(one.segmentations)]
-    found = [one for one in found if any(one.segmentations)]
-    data: dict = {"gt_ids": [], "tracker_ids": [], "similarity_scores": []}
-    for t in range(made.video_by_id[video].length):
-        g = [i for i, one in enumerate(truth) if one.segmentations[t]]
-        d = [i for i, one in enumerate(found) if one.segmentations[t]]
-        data["gt_ids"].append(np.array(g, dtype=int))
-        data["tracker_ids"].append(np.array(d, dtype=int))
-        iou = [[_iou(truth[i].segmentations[t], found[j].segmentations[t]) for j in d] for i in g]
-        data["similarity_scores"].append(np.array(iou, dtype=float).reshape(len(g), len(d)))
-    data["num_gt_ids"], data["num_tracker_ids"] = len(truth), len(found)
-    data["num_gt_dets"] = sum(len(ids) for ids in data["gt_ids"])
-    data["num_tracker_dets"] = sum(len(ids) for ids in data["tracker_ids"])
-    return data
-
-
-def _iou(first: dict, second: dict) -> float:
-    a, b = rle.decode(first), rle.decode(second)
-    union = int((a | b).sum())
-    return int((a & b).sum()) / union if union else 0.0

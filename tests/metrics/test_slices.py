@@ -69,9 +69,19 @@ def test_the_numbers_of_a_video_by_hand() -> None:
     assert values["size"] == 100.0  # median of 100, 50, 300
     assert values["length"] == 3.0  # median of 3, 4, 1
     assert values["crowding"] == 2.0
-    assert values["occlusion"] == pytest.approx((50 / 100 + 0 + 0 + 0) / 4)
+    assert values["box overlap"] == pytest.approx((50 / 100 + 0 + 0 + 0) / 4)
     assert values["speed"] == pytest.approx((1 - (1 / 3 + 1) / 2) / 2)  # median of 1/3 and 0
     assert values["frequency"] == 1.0
+
+
+def test_labels_of_occlusion_make_a_property_of_their_own() -> None:
+    heavy, none = ["severe_occlusion"] * 2, ["no_occlusion"] * 2
+    truth = [replace(truth_track(i, [at(0)] * 2), extra={"occlusion": x}) for i, x in ((1, heavy), (2, none))]
+    assert values_of(truth, 2)["labelled occlusion"] == (0.75 + 0) / 2
+    names = [one.property for one in video_slices(metric_corpus.dataset(truth, {1: 2}, SIZE)).slices]
+    assert names.count("labelled occlusion") == names.count("box overlap") == 3
+    plain = metric_corpus.dataset([truth_track(1, [at(0)] * 2)], {1: 2}, SIZE)
+    assert "labelled occlusion" not in [one.property for one in video_slices(plain).slices]
 
 
 def test_size_takes_the_annotated_areas() -> None:
@@ -83,7 +93,7 @@ def test_crowds_and_objects_without_a_mask_are_left_out() -> None:
     truth = [truth_track(1, [at(0)] * 2)]
     crowd = truth_track(2, [at(0, 0, 60, 40)] * 2, category=3, crowd=True)
     never = truth_track(3, [N, np.zeros(SIZE, dtype=bool)])
-    assert values_of([*truth, crowd, never], 2) == values_of(truth, 2)
+    np.testing.assert_equal(values_of([*truth, crowd, never], 2), values_of(truth, 2))
     assert all(np.isnan(value) for value in values_of([crowd, never], 2).values())
 
 
@@ -161,7 +171,8 @@ def test_order_does_not_matter_and_slices_part_the_videos(seed: int) -> None:
     assert again.slices == slices.slices
     np.testing.assert_array_equal(again.weights, slices.weights)
     values = video_values(made)
-    for k, one in enumerate(PROPERTIES):
+    unlabelled = [one for one in PROPERTIES if one.name != "labelled occlusion"]
+    for k, one in enumerate(unlabelled):
         together = slices.weights[3 * k : 3 * k + 3].sum(axis=0)
         np.testing.assert_array_equal(together, (~np.isnan(values[one.name])).astype(float))
 

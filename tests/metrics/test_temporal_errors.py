@@ -17,6 +17,7 @@ from vis_bench.errors import DataError
 from vis_bench.metrics import mot, temporal_errors
 from vis_bench.metrics.frame_links import TIE_WEIGHT, follow, last_partner, present_frames
 from vis_bench.metrics.overlap import sequence_iou, video_overlap
+from vis_bench.metrics.prediction_facts import prediction_facts
 from vis_bench.metrics.temporal_errors import KINDS, TemporalError
 from vis_bench.report.terminal.summary import evaluation_summary
 from vis_bench.scoring import evaluate as scoring
@@ -370,7 +371,8 @@ def test_weights_count_videos_and_events_agree_with_counts(seed: int) -> None:
 def test_summary_shows_counts_and_rates_in_80_columns() -> None:
     made = metric_corpus.dataset(TWO, {1: 6}, SIZE)
     result = evaluate(made, [track([A, A, N, N, N, A], 0.9)], ["errors"])
-    text = evaluation_summary(result, made, 1)
+    found = prediction_facts(made, [track([A], 0.9)])
+    text = evaluation_summary(result, made, found)
     assert "errors class agnostic, score > 0.3: count, per 100 of 12 truth frames" in text
     words = " ".join(text.split())
     assert "lost 3 25.00" in words
@@ -378,4 +380,5 @@ def test_summary_shows_counts_and_rates_in_80_columns() -> None:
     assert all(kind.replace("_", " ") in words for kind in KINDS)
     assert all(len(line) <= 80 for line in text.splitlines())
     none = metric_corpus.dataset([], {1: 6}, SIZE)
-    assert "lost 0 -" in " ".join(evaluation_summary(evaluate(none, [], ["errors"]), none, 0).split())
+    text = evaluation_summary(evaluate(none, [], ["errors"]), none, prediction_facts(none, []))
+    assert "lost 0 -" in " ".join(text.split())

@@ -17,14 +17,16 @@ from metric_corpus import rectangle, track, truth_track
 
 from vis_bench.errors import DataError, UsageError
 from vis_bench.metrics.temporal_errors import KINDS
-from vis_bench.scoring.evaluate import METRICS, evaluate
+from vis_bench.scoring.evaluate import evaluate
+from vis_bench.scoring.metric_names import METRICS
 from vis_bench.types import Dataset, Track
 
 SIZE = (20, 40)
 LEFT = rectangle(SIZE, 0, 0, 10, 10)
 TWELVE = {"AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"}
 ELEVEN = {"recall", "IDF1", "IDP", "IDR", "MOTA", "IDs", "FP", "FN", "MT", "ML", "Frag"}
-FOUR = {"HOTA", "DetA", "AssA", "LocA"}
+NINE = {"HOTA", "DetA", "AssA", "LocA", "DetRe", "DetPr", "AssRe", "AssPr", "OWTA"}
+OCCLUSION = {"APso", "APmo", "APho", "ARso", "ARmo", "ARho"}
 
 
 @pytest.fixture
@@ -39,7 +41,8 @@ def test_keys_and_types() -> None:
         *("video_ap", "per_category", "frame_ap", "mot", "hota", "errors"),
         *("operating_point", "duplicates_per_100"),
     }
-    assert result["video_ap"].keys() == TWELVE
+    assert result["video_ap"].keys() == TWELVE | OCCLUSION
+    assert all(result["video_ap"][name] is None for name in OCCLUSION)
     assert list(result["per_category"]) == [category.name for category in corpus.dataset.categories]
     assert all(numbers.keys() == TWELVE for numbers in result["per_category"].values())
     assert result["frame_ap"].keys() == {"AP", "AP50"}
@@ -50,7 +53,7 @@ def test_keys_and_types() -> None:
             assert numbers.keys() == ELEVEN
             assert all(type(numbers[name]) is int for name in ("IDs", "FP", "FN", "MT", "ML", "Frag"))
             assert all(type(numbers[name]) is float for name in ("IDF1", "IDP", "IDR", "MOTA"))
-        assert all(numbers.keys() == FOUR for numbers in result["hota"][mode].values())
+        assert all(numbers.keys() == NINE for numbers in result["hota"][mode].values())
     assert list(result["errors"]) == ["class_agnostic"]
     assert list(result["errors"]["class_agnostic"]) == ["0.3"]
     errors = result["errors"]["class_agnostic"]["0.3"]
@@ -60,7 +63,7 @@ def test_keys_and_types() -> None:
     assert all(type(errors[name]) is float for name in rates)
     point = result["operating_point"]
     assert list(point) == ["thresholds", "metric", "source", "mot", "hota"]
-    assert (point["mot"].keys(), point["hota"].keys()) == (ELEVEN, FOUR)
+    assert (point["mot"].keys(), point["hota"].keys()) == (ELEVEN, NINE)
     assert type(point["mot"]["IDs"]) is int
     assert list(result["duplicates_per_100"]) == ["operating_point", "0.05"]
     assert type(result["video_ap"]["AP"]) is float
@@ -70,9 +73,9 @@ def test_keys_and_types() -> None:
 
 def test_only_what_was_asked_for(made: Dataset) -> None:
     tracks = [track([LEFT, LEFT], 0.9)]
-    everything = evaluate(made, tracks)
+    everything = evaluate(made, tracks, METRICS)
     keys = {metric: {metric} for metric in METRICS}
-    keys |= {"ap": {"video_ap", "per_category"}, "duplicates": {"duplicates_per_100"}}
+    keys |= {"video_ap": {"video_ap", "per_category"}, "duplicates": {"duplicates_per_100"}}
     for metric, expected in keys.items():
         part = evaluate(made, tracks, [metric])
         point = part.pop("operating_point", {})
@@ -158,7 +161,7 @@ def test_hidden_truth_is_refused(made: Dataset) -> None:
     with pytest.raises(DataError, match="no public truth") as caught:
         evaluate(replace(made, tracks=None), [])
     assert caught.value.exit_code == 3
-    assert "official server" in str(caught.value)
+    assert "--truth FILE" in str(caught.value)
 
 
 def test_unknown_names_are_refused(made: Dataset) -> None:

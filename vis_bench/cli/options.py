@@ -12,6 +12,10 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a configuration value, where a method has it."),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(metavar="NAMES", help="Columns of the tables: AP,AP50,HOTA,...  [default: the usual ones]"),
+]
 DataRoot = Annotated[
     str | None,
     typer.Option("--data-root", help="Folder that holds the datasets.  [default: $VIS_BENCH_DATA]"),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vis_bench.cli.options import DataRoot, PlaceOfVideos, Threshold, say
+from vis_bench.cli.options import Columns, DataRoot, PlaceOfVideos, Threshold, say
 
 
 def report(
@@ -15,6 +15,7 @@ def report(
     pictures: Annotated[
         bool, typer.Option("--pictures/--no-pictures", help="Draw frames (needs the dataset).")
     ] = True,
+    columns: Columns = None,
     dataset: PlaceOfVideos = None,
     threshold: Threshold = None,
     data_root: DataRoot = None,
@@ -24,12 +25,14 @@ def report(
     \b
     Example:
       vis-bench report runs/shapes-test --out reports/shapes
+      vis-bench report runs/shapes-test --columns AP,APs,HOTA,AssA
     """
     from vis_bench.report.write import write_report
 
     write_report(
         places,
         out,
+        columns=columns,
         pictures=pictures,
         dataset=dataset,
         data_root=data_root,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vis_bench.cli.options import Changes, DataRoot, Device, Threshold, put_json, say
+from vis_bench.cli.options import Changes, Columns, DataRoot, Device, Threshold, put_json, say
 
 if TYPE_CHECKING:
     from vis_bench.engine.plan import OpenedData
@@ -82,6 +82,7 @@ def run(
         str | None, typer.Option(help="Folder of the report.  [default: OUT/report/DATASET-SPLIT-PROTOCOL]")
     ] = None,
     threshold: Threshold = None,
+    columns: Columns = None,
     data_root: DataRoot = None,
     extra_data: Annotated[
         str | None,
@@ -115,13 +116,13 @@ def run(
     from vis_bench.engine import run as engine
     from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED
     from vis_bench.files import require_target, require_writable
-    from vis_bench.records.columns import parse_threshold
+    from vis_bench.records.columns import parse_columns, parse_threshold
     from vis_bench.records.rows import installed_protocols
     from vis_bench.report.folder import write_run_report
     from vis_bench.report.terminal.comparison_table import comparison_table
     from vis_bench.report.terminal.start import start_text
 
-    above = parse_threshold(threshold)
+    above, shown_columns = parse_threshold(threshold), parse_columns(columns)
 
     class Shown(engine.Watcher):
         """Prints the plan; at the end the table, and writes the report."""
@@ -151,10 +152,16 @@ def run(
             used = sweep.settings.protocol
             protocols = {**installed_protocols(), (used.name, used.content_hash()): used}
             records = [outcome.record.model_dump(mode="json") for outcome in outcomes]
-            typer.echo(comparison_table(records, protocols=protocols, threshold=above), err=json_ == "-")
+            table = comparison_table(records, shown_columns, protocols, above)
+            typer.echo(table, err=json_ == "-")
             runs = [(outcome.record, outcome.run.run_dir) for outcome in outcomes]
             path = write_run_report(
-                self.folder(sweep), runs, [sweep.data.evaluated], protocols, threshold=above
+                self.folder(sweep),
+                runs,
+                [sweep.data.evaluated],
+                protocols,
+                columns=shown_columns,
+                threshold=above,
             )
             say(f"report     {path}")
             put_json(json_, records)

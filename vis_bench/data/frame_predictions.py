@@ -17,7 +17,7 @@ from typing import Any, get_args
 import numpy as np
 
 from vis_bench.data.records import require, require_int, require_length, require_list, require_object
-from vis_bench.data.segmentations import SegmentationBatch
+from vis_bench.data.segmentations import SegmentationBatch, is_absent
 from vis_bench.data.ytvis import rle_record
 from vis_bench.errors import DataError, MethodError
 from vis_bench.files import read_bytes
@@ -165,7 +165,7 @@ def _add_masks(
 ) -> Iterator[int | None]:
     place = f"{where}, frame {index}"
     for position, mask in enumerate(require_list(require_object(frame, place), "segmentations", place)):
-        yield None if mask is None else batch.add(mask, video, index, position)
+        yield None if is_absent(mask) else batch.add(mask, video, index, position)
 
 
 def _detections(frame: dict[str, Any], masks: Sequence[Any], num_classes: int, where: str) -> RawDetections:

@@ -86,7 +86,11 @@ def require_length(values: list[Any], length: int, key: str, where: str) -> None
 
 
 def read_boxes(values: list[Any], where: str) -> tuple[Box | None, ...]:
-    """Per-frame boxes (x, y, width, height) or None. Raises DataError unless four finite numbers each."""
+    """Per-frame boxes (x, y, width, height) or None; [] and {} are None too.
+
+    Raises DataError unless four finite numbers each.
+    """
+    values = [value or None if isinstance(value, list | dict) else value for value in values]
     if not _are_boxes(values):
         for frame, box in enumerate(values):
             if not _are_boxes([box]):

@@ -74,12 +74,14 @@ class SegmentationBatch:
         return slot
 
     def add_track(self, values: list[Any], video: Video, record: int) -> list[int | None]:
-        """Take the segmentations of one track, one per frame of `video`; their numbers, None for null.
+        """Take the segmentations of one track, one per frame of `video`; their numbers, None for null, [] and
+        {}.
 
         The same as `add` for every frame, several times faster for a track of ordinary compressed masks.
         Raises DataError as `add`.
         """
         size = [video.height, video.width]
+        values = [None if value is None or is_absent(value) else value for value in values]
         try:
             present = [value for value in values if value is not None]
             texts = [value["counts"].encode() for value in present if value["size"] == size]
@@ -176,6 +178,12 @@ class SegmentationBatch:
 
     def _error(self, record: int, frame: int, text: str) -> DataError:
         return DataError(f"{self._describe(record, frame)}: {text}.")
+
+
+def is_absent(value: object) -> bool:
+    """Whether an entry says that the object is not in this frame: null, [] and {} do; an empty mask is a
+    mask."""
+    return value is None or (not value and isinstance(value, (list, dict)))
 
 
 def is_finite_number(value: object) -> bool:

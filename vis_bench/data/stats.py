@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vis_bench.masks.rle import has_pixels
 from vis_bench.types import Dataset, TruthTrack
 
 _SMALL_PIXELS = 128**2
@@ -34,7 +35,7 @@ def dataset_stats(dataset: Dataset) -> dict[str, Any]:
     }
     if dataset.tracks is None:
         return stats
-    masks_per_track = [sum(rle is not None for rle in track.segmentations) for track in dataset.tracks]
+    masks_per_track = [sum(map(has_pixels, track.segmentations)) for track in dataset.tracks]
     by_category = Counter(track.category_id for track in dataset.tracks)
     by_area = Counter(_area_class(track) for track in dataset.tracks)
     stats |= {

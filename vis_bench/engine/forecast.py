@@ -140,7 +140,10 @@ def _detectable(
 ) -> float:
     dataset = data.evaluated
     runs = [
-        [measure(dataset, read_results(place[seed] / PREDICTIONS_NAME, dataset), ["ap"]) for seed in used]
+        [
+            measure(dataset, read_results(place[seed] / PREDICTIONS_NAME, dataset), ["video_ap"])
+            for seed in used
+        ]
         for place in (a, b)
     ]
     resamples = resample_videos(runs[0][0], _AP)

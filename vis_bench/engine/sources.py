@@ -49,8 +49,12 @@ TRAINING_SOURCES = (
     *(f"weights/{name}.py" for name in _WEIGHTS),
     *(f"engine/training/clips/{name}.py" for name in _CLIPS),
 )
+_SCORING = ("evaluate", "measure", "metric_names", "operating_point", "statistics")
 SCORING_SOURCES = (
-    *(f"scoring/{name}.py" for name in ("evaluate", "measure", "operating_point")),
+    *(
+        f"scoring/{name}.py"
+        for name in ("evaluate", "measure", "metric_names", "operating_point", "statistics")
+    ),
     "engine/operating_point.py",
     *_MASKS,
 )

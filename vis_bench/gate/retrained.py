@@ -19,8 +19,9 @@ from vis_bench.records.columns import (
 )
 from vis_bench.records.operating_point import NO_VERDICT, SAME_VIDEOS, point_notes, shared_columns, source_of
 from vis_bench.records.run import PREDICTIONS_NAME, DataIdentity, Record, find_records, read_record
-from vis_bench.scoring.evaluate import Statistics, measure
+from vis_bench.scoring.evaluate import measure
 from vis_bench.scoring.operating_point import recorded
+from vis_bench.scoring.statistics import Statistics
 from vis_bench.setup.config import config_hash
 from vis_bench.study import comparison as study
 from vis_bench.study import intervals

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import numpy as np
 from pycocotools import mask as coco_mask
 
@@ -26,6 +28,11 @@ def decode(rle: Rle) -> np.ndarray:
 def area(rle: Rle) -> int:
     """Number of pixels."""
     return int(coco_mask.area(rle))
+
+
+def has_pixels(rle: Rle | None) -> TypeGuard[Rle]:
+    """Whether the object is there: null and a mask without a pixel are absence."""
+    return rle is not None and (rle["area"] if "area" in rle else area(rle)) > 0
 
 
 def tight_box(rle: Rle) -> Box:

@@ -138,15 +138,15 @@ def reduce_categories(
 
 
 def precision_recall(
-    statistics: ApStatistics, max_detections: Sequence[int]
+    statistics: ApStatistics, max_detections: Sequence[int], recall_levels: np.ndarray = RECALL_LEVELS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The evaluator's arrays: precision [T, 101, K, A, M] and recall [T, K, A, M], -1 where undefined.
+    """The evaluator's arrays: precision [T, levels, K, A, M] and recall [T, K, A, M], -1 where undefined.
 
     Source: pycocotools `COCOeval.accumulate` (`eval["precision"]`, `eval["recall"]`), equal bit for bit.
     """
     ranges, levels = statistics.matched.shape[:2]
     tail = (len(statistics.category_ids), ranges, len(max_detections))
-    precision = np.full((levels, len(RECALL_LEVELS), *tail), -1.0)
+    precision = np.full((levels, len(recall_levels), *tail), -1.0)
     recall = np.full((levels, *tail), -1.0)
     ones = np.ones((1, len(statistics.video_ids)))
     for k, a, m in np.ndindex(*tail):
@@ -158,7 +158,7 @@ def precision_recall(
             reached = hits[0] / truth[0]
             envelope = _envelope(hits, counted)[0]
             recall[t, k, a, m] = reached[-1] if reached.size else 0.0
-            index = np.searchsorted(reached, RECALL_LEVELS, side="left")
+            index = np.searchsorted(reached, recall_levels, side="left")
             precision[t, :, k, a, m] = np.append(envelope, 0.0)[index]
     return precision, recall
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.metrics.overlap import VideoOverlap, divide_or_zero
+from vis_bench.metrics.hota import PresentTracks
 
 MIN_IOU = 0.5
 """A mask covers an object if their IoU in the frame is strictly greater."""
@@ -26,21 +26,19 @@ class DuplicateCounts:
     duplicates: np.ndarray | int
 
 
-def per_video(overlap: VideoOverlap, above: float) -> DuplicateCounts:
+def per_video(video: PresentTracks, above: float) -> DuplicateCounts:
     """Count one video for the predictions with score > `above`, categories ignored.
 
     A prediction is one too many in a frame if it covers an object there that a prediction with a higher score
     covers too; of equal scores the first one given counts as the better one. A prediction counts once a
     frame, however many objects it covers. Crowd truth is an object like any other.
     """
-    order = np.argsort(-overlap.scores, kind="stable")
-    order = order[overlap.scores[order] > above]
-    shared = overlap.shared[:, :, order]
-    together = overlap.truth_area.T[:, :, None] + overlap.area[order].T[:, None, :]
-    covers = divide_or_zero(shared, together - shared) > MIN_IOU
+    order = np.argsort(-video.scores, kind="stable")
+    order = order[video.scores[order] > above]
+    covers = video.iou[:, :, order] > MIN_IOU
     # the first one of every object and frame is its detection, all others come after a better one
     too_many = covers & (np.cumsum(covers, axis=2) > 1)
-    return DuplicateCounts(int((overlap.truth_area > 0).sum()), int(too_many.any(axis=1).sum()))
+    return DuplicateCounts(int(video.present_truth.sum()), int(too_many.any(axis=1).sum()))
 
 
 def gather(videos: Sequence[DuplicateCounts]) -> DuplicateCounts:

@@ -8,7 +8,7 @@ import numpy as np
 
 from vis_bench.metrics import average_precision as ap
 from vis_bench.metrics.matching import IOU_THRESHOLDS, Group, VideoMatches, match_groups
-from vis_bench.metrics.overlap import VideoOverlap, divide_or_zero, frame_iou
+from vis_bench.metrics.overlap import VideoOverlap, divide_or_zero, frames_of, iou_of
 
 MAX_DETECTIONS = 100
 SUMMARIES = (
@@ -17,14 +17,17 @@ SUMMARIES = (
 )
 
 
-def groups(overlap: VideoOverlap) -> Iterator[Group]:
+def groups(overlap: VideoOverlap, count_empty: bool = False) -> Iterator[Group]:
     """The masks of each frame and category, by the score of their track (stable), at most 100.
+
+    count_empty: a mask without a pixel is a detection, or an object to be found, as the official code has it.
 
     The IoU with crowd truth is intersection over the predicted area, as in COCO; video AP uses plain IoU.
     Source: pycocotools `COCOeval.computeIoU`.
     """
-    for t, frame in enumerate(overlap.frames):
-        iou = frame_iou(overlap, t)
+    frames = frames_of(overlap, overlap.written_truth, overlap.written) if count_empty else overlap.frames
+    for t, frame in enumerate(frames):
+        iou = iou_of(overlap, t, frame)
         crowd = overlap.crowd[frame.truths]
         iou[crowd] = divide_or_zero(frame.intersection, overlap.area[frame.predictions, t][None, :])[crowd]
         truth_categories = overlap.truth_categories[frame.truths]
@@ -39,14 +42,14 @@ def groups(overlap: VideoOverlap) -> Iterator[Group]:
                 scores=scores[rows],
                 iou=iou[truth[:, None], rows].T,
                 crowd=crowd[truth],
-                truth_outside=np.zeros((1, len(truth)), dtype=bool),
+                truth_ignored=crowd[None, truth],
                 outside=np.zeros((1, len(rows)), dtype=bool),
             )
 
 
-def per_video(overlap: VideoOverlap) -> VideoMatches:
+def per_video(overlap: VideoOverlap, count_empty: bool = False) -> VideoMatches:
     """Match the masks of one video frame by frame; every mask counts with the score of its track."""
-    return match_groups(overlap.video_id, groups(overlap), 1)
+    return match_groups(overlap.video_id, groups(overlap, count_empty), 1)
 
 
 def gather(videos: Sequence[VideoMatches], category_ids: Sequence[int]) -> ap.ApStatistics:

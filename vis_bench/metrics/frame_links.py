@@ -32,11 +32,10 @@ def present_frames(overlap: VideoOverlap, above: float) -> tuple[PresentFrame, .
     kept = overlap.scores > above
     result = []
     for t, frame in enumerate(overlap.frames):
-        rows = np.flatnonzero(overlap.truth_area[frame.truths, t] > 0)
         columns = np.flatnonzero(kept[frame.predictions])
-        g, d = frame.truths[rows], frame.predictions[columns]
-        shared = frame.intersection[rows[:, None], columns]
-        iou = frame_iou(overlap, t)[rows[:, None], columns]
+        g, d = frame.truths, frame.predictions[columns]
+        shared = frame.intersection[:, columns]
+        iou = frame_iou(overlap, t)[:, columns]
         result.append(PresentFrame(g, d, iou, shared / overlap.truth_area[g, t][:, None]))
     return tuple(result)
 
@@ -74,10 +73,27 @@ def follow(overlap: VideoOverlap, frames: tuple[PresentFrame, ...]) -> np.ndarra
 
 def last_partner(assigned: np.ndarray) -> np.ndarray:
     """The last match of each object before every frame and after the last: [L + 1, G] int64, -1 for none."""
-    result = np.full((len(assigned) + 1, assigned.shape[1]), -1, dtype=np.int64)
-    for t, row in enumerate(assigned):
-        result[t + 1] = np.where(row >= 0, row, result[t])
-    return result
+    frames = np.arange(1, len(assigned) + 1)[:, None]
+    last = np.maximum.accumulate(np.where(assigned >= 0, frames, 0), axis=0)
+    padded = np.concatenate([np.full((1, assigned.shape[1]), -1, dtype=np.int64), assigned])
+    none = np.full((1, assigned.shape[1]), -1, dtype=np.int64)
+    return np.concatenate([none, np.take_along_axis(padded, last, axis=0)])
+
+
+def contested_frames(possible: np.ndarray) -> np.ndarray:
+    """Frames in which an object or a track has several possible partners: [L] bool. possible: [L, G, D] bool.
+
+    In all others every possible pair is a match, whatever the rule.
+    """
+    return (possible.sum(axis=2) > 1).any(axis=1) | (possible.sum(axis=1) > 1).any(axis=1)
+
+
+def only_partners(possible: np.ndarray, contested: np.ndarray) -> np.ndarray:
+    """The match of every object in the frames that are not contested: [L, G] int64 columns, -1 for none."""
+    matched = possible.any(axis=2) & ~contested[:, None]
+    if not possible.shape[2]:
+        return np.full(matched.shape, -1, dtype=np.int64)
+    return np.where(matched, possible.argmax(axis=2), -1)
 
 
 def _assign(costs: np.ndarray, possible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

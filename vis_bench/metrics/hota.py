@@ -2,98 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vis_bench.metrics.assignment import assign
-from vis_bench.metrics.overlap import VideoOverlap, divide_or_zero, frame_iou
+from vis_bench.metrics.frame_links import contested_frames
+from vis_bench.metrics.overlap import VideoOverlap, divide_or_zero, every_frame_iou
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)  # arange as in TrackEval: some values lie one ulp beside k/20
 EPSILON = np.finfo(float).eps
-METRICS = ("HOTA", "DetA", "AssA", "LocA")
+METRICS = ("HOTA", "DetA", "AssA", "LocA", "DetRe", "DetPr", "AssRe", "AssPr", "OWTA")
 
 
 @dataclass(frozen=True, slots=True)
 class HotaStatistics:
     """Sums of one video ([19] float64, one per localisation threshold) or of V videos ([V, 19]).
 
-    hits, misses, false_positives: masks. association: sum over hits of the association score of their pair of
-    tracks. location: sum over hits of their IoU.
+    hits, misses, false_positives: masks. association, association_recall, association_precision: sum over
+    hits of the score of their pair of tracks: frames matched / frames of either, of the object, of the
+    prediction. location: sum over hits of their IoU.
     """
 
     hits: np.ndarray
     misses: np.ndarray
     false_positives: np.ndarray
     association: np.ndarray
+    association_recall: np.ndarray
+    association_precision: np.ndarray
     location: np.ndarray
 
 
-def per_video(overlap: VideoOverlap, *, class_aware: bool, above: float | None) -> HotaStatistics:
+@dataclass(frozen=True, slots=True)
+class PresentTracks:
+    """One video with G objects and D predictions, for any choice among them.
+
+    truth_categories [G], categories [D]: int64 ids. scores: [D] float64. present_truth [L, G], present [L,
+    D]: bool. iou: [L, G, D] float64, 0 where one is absent.
+    """
+
+    truth_categories: np.ndarray
+    categories: np.ndarray
+    scores: np.ndarray
+    present_truth: np.ndarray
+    present: np.ndarray
+    iou: np.ndarray
+
+
+def present_tracks(overlap: VideoOverlap) -> PresentTracks:
+    """What HOTA needs of a video, computed once for all settings."""
+    return PresentTracks(
+        truth_categories=overlap.truth_categories,
+        categories=overlap.categories,
+        scores=overlap.scores,
+        present_truth=overlap.present_truth.T,
+        present=overlap.present.T,
+        iou=every_frame_iou(overlap),
+    )
+
+
+def per_video(video: PresentTracks, *, class_aware: bool, above: float | None) -> HotaStatistics:
     """Sums of one video for the predictions with score > `above` (None: all of them).
 
     class_aware: every category is evaluated by itself and the sums are added, which is TrackEval's
     detection-averaged combination.
     Source: TrackEval `HOTA.combine_classes_det_averaged`, `HOTA.combine_sequences`.
     """
-    kept = np.full(len(overlap.scores), True) if above is None else overlap.scores > above
-    frames = [
-        (frame.truths, frame.predictions, frame_iou(overlap, t)) for t, frame in enumerate(overlap.frames)
-    ]
-    truth_count = _appearances([g for g, _, _ in frames], len(overlap.truth_categories))
-    count = _appearances([d for _, d, _ in frames], len(overlap.scores)) * kept
-    if not class_aware:
-        everything = np.full(len(truth_count), True)
-        return tracks_sums(_restricted(frames, everything, kept), truth_count, count)
-
-    # most categories of a video have no truth or no prediction: count those at once
-    total = HotaStatistics(*(np.zeros(len(ALPHAS)) for _ in range(5)))
-    both = np.intersect1d(overlap.truth_categories, overlap.categories[kept])
-    total.misses[:] = truth_count[~np.isin(overlap.truth_categories, both)].sum()
-    total.false_positives[:] = count[~np.isin(overlap.categories, both)].sum()
-    for category in both:
-        truth, predictions = overlap.truth_categories == category, kept & (overlap.categories == category)
-        part = tracks_sums(_restricted(frames, truth, predictions), truth_count * truth, count * predictions)
-        total = HotaStatistics(*(getattr(total, n) + getattr(part, n) for n in HotaStatistics.__slots__))
-    return total
+    if class_aware:
+        return total(sums for _, sums in per_class(video, above))
+    d = _kept(video, above)
+    return tracks_sums(video.iou[:, :, d], video.present_truth, video.present[:, d])
 
 
-Frames = Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
+def per_class(video: PresentTracks, above: float | None) -> Iterator[tuple[int, HotaStatistics]]:
+    """Sums of every category that has a mask in this video, by category id."""
+    kept = _kept(video, above)
+    for category in np.union1d(video.truth_categories, video.categories[kept]).tolist():
+        g = np.flatnonzero(video.truth_categories == category)
+        d = kept[video.categories[kept] == category]
+        sums = tracks_sums(video.iou[:, g[:, None], d], video.present_truth[:, g], video.present[:, d])
+        if sums.hits[0] + sums.misses[0] + sums.false_positives[0]:
+            yield category, sums
 
 
-def tracks_sums(frames: Frames, truth_count: np.ndarray, count: np.ndarray) -> HotaStatistics:
-    """Sums of one set of tracks.
+def total(parts: Iterator[HotaStatistics]) -> HotaStatistics:
+    """The sum of several statistics; zeros for none."""
+    sums = np.zeros((len(HotaStatistics.__slots__), len(ALPHAS)))
+    for part in parts:
+        for row, name in zip(sums, HotaStatistics.__slots__, strict=True):
+            row += getattr(part, name)
+    return HotaStatistics(*sums)
 
-    frames: truth rows [g], prediction rows [d] and IoU [g, d] of every frame that has both. truth_count [G]
-    and count [D]: frames in which each track is present. Pairs of one frame are assigned by largest sum of
-    IoU times the pair's alignment over the whole video.
 
+def tracks_sums(iou: np.ndarray, present_truth: np.ndarray, present: np.ndarray) -> HotaStatistics:
+    """Sums of one set of tracks. iou: [L, G, D], 0 where one is absent. present_truth [L, G], present [L, D].
+
+    Pairs of one frame are assigned by largest sum of IoU times the pair's alignment over the whole video.
     Source: Luiten et al., HOTA, IJCV 2021, sections 4 and 5; TrackEval `HOTA.eval_sequence`.
     """
-    truths, predictions = len(truth_count), len(count)
-    aligned = np.zeros((truths, predictions))
-    for g, d, iou in frames:
-        spread = iou.sum(axis=0)[None, :] + iou.sum(axis=1)[:, None] - iou
-        aligned[g[:, None], d] += np.divide(iou, spread, out=np.zeros_like(iou), where=spread > EPSILON)
-    both = truth_count[:, None] + count[None, :]
-    alignment = divide_or_zero(aligned, both - aligned)
+    truth_count, count = present_truth.sum(axis=0).astype(float), present.sum(axis=0).astype(float)
+    if not (truth_count.any() and count.any()):  # so it is for most categories of a video
+        return _nothing_found(truth_count.sum(), count.sum())
+    touching = iou > 0
+    contested = contested_frames(touching)
+    aligned = alignment(iou, present_truth, present)
+    frames, g, d = np.nonzero(touching & ~contested[:, None, None])
+    rows, columns, similarity = [g], [d], [iou[frames, g, d]]
+    for t in np.flatnonzero(contested):
+        g, d = np.flatnonzero(present_truth[t]), np.flatnonzero(present[t])
+        i, j = assign(-(aligned[g[:, None], d] * iou[t][g[:, None], d]))
+        rows.append(g[i])
+        columns.append(d[j])
+        similarity.append(iou[t, g[i], d[j]])
+    reached = np.concatenate(similarity)
 
-    pairs, similarity = [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
-    for g, d, iou in frames:
-        i, j = assign(-(alignment[g[:, None], d] * iou))
-        pairs.append(g[i] * predictions + d[j])
-        similarity.append(iou[i, j])
-    pair, reached = np.concatenate(pairs), np.concatenate(similarity)
+    # a pair of masks is a hit at the first `passed` thresholds, so that counting them once counts for all
+    passed = np.searchsorted(ALPHAS - EPSILON, reached, side="right")
+    pairs = np.concatenate(rows) * len(count) + np.concatenate(columns)
+    unique, row = np.unique(pairs, return_inverse=True)
+    steps = len(ALPHAS) + 1
+    histogram = np.bincount(row * steps + passed, minlength=len(unique) * steps).reshape(-1, steps)
+    matches = np.cumsum(histogram[:, :0:-1], axis=1)[:, ::-1].astype(float)  # [pairs, 19]
+    g, d = np.divmod(unique, len(count))
+    first, second = truth_count[g][:, None], count[d][:, None]
+    hits = matches.sum(axis=0)
+    return HotaStatistics(
+        hits=hits,
+        misses=truth_count.sum() - hits,
+        false_positives=count.sum() - hits,
+        association=(matches * matches / np.maximum(1, first + second - matches)).sum(axis=0),
+        association_recall=(matches * matches / np.maximum(1, first)).sum(axis=0),
+        association_precision=(matches * matches / np.maximum(1, second)).sum(axis=0),
+        location=np.cumsum(np.bincount(passed, reached, steps)[:0:-1])[::-1],
+    )
 
-    hits, association, location = (np.zeros(len(ALPHAS)) for _ in range(3))
-    for a, alpha in enumerate(ALPHAS):
-        hit = reached >= alpha - EPSILON
-        matches = np.bincount(pair[hit], minlength=truths * predictions).reshape(truths, predictions)
-        hits[a] = hit.sum()
-        association[a] = (matches * matches / np.maximum(1, both - matches)).sum()
-        location[a] = reached[hit].sum()
-    return HotaStatistics(hits, truth_count.sum() - hits, count.sum() - hits, association, location)
+
+def alignment(iou: np.ndarray, present_truth: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """How well each pair of tracks agrees over the whole video: [G, D] float64 in 0..1. Arguments as
+    `tracks_sums`.
+
+    Source: TrackEval `HOTA.eval_sequence`, global alignment score.
+    """
+    touching = iou > 0
+    contested = contested_frames(touching)
+    shares = touching.astype(float)  # a pair that nobody competes with has all of its IoU
+    for t in np.flatnonzero(contested):
+        g, d = np.flatnonzero(present_truth[t]), np.flatnonzero(present[t])
+        part = iou[t][g[:, None], d]
+        spread = part.sum(axis=0)[None, :] + part.sum(axis=1)[:, None] - part
+        shares[t, g[:, None], d] = np.divide(part, spread, out=np.zeros_like(part), where=spread > EPSILON)
+    aligned = shares.sum(axis=0)
+    both = present_truth.sum(axis=0)[:, None] + present.sum(axis=0)[None, :]
+    return divide_or_zero(aligned, both - aligned)
 
 
 def gather(videos: Sequence[HotaStatistics]) -> HotaStatistics:
@@ -107,41 +168,47 @@ def gather(videos: Sequence[HotaStatistics]) -> HotaStatistics:
 
 
 def reduce(statistics: HotaStatistics, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """HOTA, DetA, AssA, LocA under video weights [R, V]: arrays [R] in 0..1, mean over 19 thresholds.
+    """The numbers of METRICS under video weights [R, V]: arrays [R] in 0..1, mean over 19 thresholds.
+
+    NaN where there is neither truth nor prediction.
+    """
+    return {name: value.mean(axis=1) for name, value in curves(statistics, weights).items()}
+
+
+def curves(statistics: HotaStatistics, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """The numbers of METRICS at every threshold of ALPHAS under video weights [R, V]: arrays [R, 19].
 
     NaN where there is neither truth nor prediction. A threshold without a hit counts 1 in LocA and 0 in the
     others, as in TrackEval.
-    Source: TrackEval `HOTA.combine_sequences` and `_compute_final_fields`; HOTA paper, equations 8 to 13.
+    Source: TrackEval `HOTA.combine_sequences` and `_compute_final_fields`; HOTA paper, equations 8 to 13;
+    OWTA: Liu et al., Opening up Open World Tracking, CVPR 2022, equation 1.
     """
     weights = np.asarray(weights, dtype=float)
-    hits, misses, false_positives, association, location = (
+    hits, misses, false_positives, association, recall, precision, location = (
         weights @ getattr(statistics, name) for name in HotaStatistics.__slots__
     )
     everything = hits + misses + false_positives
-    none = everything[:, 0] == 0
-    detection = divide_or_zero(hits, everything)
+    none = everything[:, :1] == 0
+    detection, found = divide_or_zero(hits, everything), divide_or_zero(hits, hits + misses)
     associated = divide_or_zero(association, hits)
-    located = np.divide(location, hits, out=np.ones_like(hits), where=hits > 0)
     values = {
         "HOTA": np.sqrt(detection * associated),
         "DetA": detection,
         "AssA": associated,
-        "LocA": located,
+        "LocA": np.divide(location, hits, out=np.ones_like(hits), where=hits > 0),
+        "DetRe": found,
+        "DetPr": divide_or_zero(hits, hits + false_positives),
+        "AssRe": divide_or_zero(recall, hits),
+        "AssPr": divide_or_zero(precision, hits),
+        "OWTA": np.sqrt(found * associated),
     }
-    return {name: np.where(none, np.nan, value.mean(axis=1)) for name, value in values.items()}
+    return {name: np.where(none, np.nan, value) for name, value in values.items()}
 
 
-def _restricted(frames: Frames, truth: np.ndarray, predictions: np.ndarray) -> Frames:
-    """The frames that have both, with only the chosen tracks ([G] and [D] bool)."""
-    result = []
-    for g, d, iou in frames:
-        rows, columns = np.flatnonzero(truth[g]), np.flatnonzero(predictions[d])
-        if rows.size and columns.size:
-            result.append((g[rows], d[columns], iou[rows[:, None], columns]))
-    return result
+def _kept(video: PresentTracks, above: float | None) -> np.ndarray:
+    return np.arange(len(video.scores)) if above is None else np.flatnonzero(video.scores > above)
 
 
-def _appearances(rows: Sequence[np.ndarray], tracks: int) -> np.ndarray:
-    """How often each track appears in the lists of rows: [tracks] float64."""
-    none = np.zeros(0, dtype=np.int64)
-    return np.bincount(np.concatenate([none, *rows]), minlength=tracks).astype(float)
+def _nothing_found(truths: float, found: float) -> HotaStatistics:
+    zero = np.zeros(len(ALPHAS))
+    return HotaStatistics(zero, zero + truths, zero + found, zero, zero, zero, zero)

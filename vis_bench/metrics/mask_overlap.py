@@ -14,8 +14,8 @@ _FEW_PAIRS = 3
 MaskRows = Sequence[Sequence[Rle | None]]
 
 
-def present_masks(rows: Sequence[Sequence[object]], length: int) -> np.ndarray:
-    """Where there is something: [rows, length] bool."""
+def written_masks(rows: Sequence[Sequence[object]], length: int) -> np.ndarray:
+    """Where there is an entry, be it without a pixel: [rows, length] bool."""
     return np.array([[entry is not None for entry in row] for row in rows], dtype=bool).reshape(-1, length)
 
 
@@ -102,7 +102,7 @@ def _share_compiled(
     """Fill `shared` with every mask decoded once; False for masks that the kernels leave to pycocotools."""
     g, d = np.flatnonzero(compared.any(axis=1)), np.flatnonzero(compared.any(axis=0))
     rows = [*[first[i] for i in g.tolist()], *[second[j] for j in d.tolist()]]
-    present = present_masks(rows, len(shared))
+    present = written_masks(rows, len(shared))
     masks = [rle for row in rows for rle in row if rle is not None]
     number = np.cumsum(present.ravel()).reshape(present.shape) - 1  # of each mask that is there
     pixels = np.array([mask["size"][0] * mask["size"][1] for mask in masks], dtype=np.int64)

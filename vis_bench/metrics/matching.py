@@ -18,15 +18,16 @@ IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)  # linspace, not arange: 0.899999999
 class Group:
     """One group with d predictions (by descending score), g truths and A area ranges.
 
-    category: category id. scores: [d] float64. iou: [d, g] float64. crowd: [g] bool. truth_outside: [A, g]
-    and outside: [A, d] bool, truth and predictions whose area lies outside each range.
+    category: category id. scores: [d] float64. iou: [d, g] float64. crowd: [g] bool, truth that may be
+    matched many times. truth_ignored: [A, g] bool, truth that need not be found. outside: [A, d] bool,
+    predictions that are ignored unless they match.
     """
 
     category: int
     scores: np.ndarray
     iou: np.ndarray
     crowd: np.ndarray
-    truth_outside: np.ndarray
+    truth_ignored: np.ndarray
     outside: np.ndarray
 
 
@@ -69,7 +70,7 @@ def match_groups(
         matched.append(hit)
         ignored.append(to_ignored | (~hit & group.outside[:, None, :]))
         truth_category.append(np.full(len(group.crowd), group.category, dtype=np.int64))
-        truth_counted.append(~(group.truth_outside | group.crowd))
+        truth_counted.append(~group.truth_ignored)
     return VideoMatches(
         video_id=video_id,
         category=np.concatenate(category),
@@ -92,12 +93,12 @@ def match(group: Group, thresholds: np.ndarray = IOU_THRESHOLDS) -> tuple[np.nda
     Source: pycocotools `COCOeval.evaluateImg`, unchanged in youtubevos/cocoapi `YTVOSeval.evaluateVid`.
     """
     count, truths = group.iou.shape
-    ranges, levels = len(group.truth_outside), len(thresholds)
+    ranges, levels = len(group.truth_ignored), len(thresholds)
     matched = np.zeros((ranges, levels, count), dtype=bool)
     to_ignored = np.zeros((ranges, levels, count), dtype=bool)
     if group.iou.size == 0 or group.iou.max() < thresholds.min():
         return matched, to_ignored
-    ignored = (group.truth_outside | group.crowd)[:, None, :]
+    ignored = group.truth_ignored[:, None, :]
     free = np.ones((ranges, levels, truths), dtype=bool)
     # a row below the lowest threshold can neither match nor take a truth away
     for d in np.flatnonzero(group.iou.max(axis=1) >= thresholds.min()):

@@ -1,4 +1,4 @@
-"""Multiple object tracking scores (CLEAR MOT and identity measures) on boxes."""
+"""Multiple object tracking scores (CLEAR MOT and identity measures) on boxes, or on masks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from vis_bench.metrics.assignment import assign
-from vis_bench.metrics.overlap import box_intersections, divide_or_zero, track_boxes
+from vis_bench.metrics.frame_links import contested_frames, last_partner, only_partners
+from vis_bench.metrics.overlap import (
+    VideoOverlap,
+    divide_or_zero,
+    every_frame_iou,
+    object_boxes,
+)
 from vis_bench.types import Box, IouType, Track, TruthTrack
 
 SCORE_THRESHOLDS = (0.0, 0.1, 0.3, 0.5)
@@ -41,11 +47,11 @@ class MotCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class BoxDistances:
+class TrackDistances:
     """Distances of one video with G truth and D predicted tracks, for any choice among the predictions.
 
     truth_categories [G], categories [D] int64. scores [D] float64. present_truth [L, G], present [L, D] bool.
-    distance: [L, G, D] float64, 1 - IoU of the boxes, NaN where a match is impossible.
+    distance: [L, G, D] float64, 1 - IoU of the boxes (or masks), NaN where a match is impossible.
     """
 
     truth_categories: np.ndarray
@@ -58,37 +64,45 @@ class BoxDistances:
 
 def box_distances(
     length: int, truth: Sequence[TruthTrack], predictions: Sequence[Track], iou_type: IouType = "segm"
-) -> BoxDistances:
+) -> TrackDistances:
     """Box distances of one video, categories left aside.
 
     segm: boxes are the tight boxes of the masks, tracks without any mask bring their own. bbox: the boxes
     that were given, as for box AP, and the tight box of the mask where there is none. A frame without a mask
     (or box), or with an empty one, is absence. Crowd truth is an object like any other.
     """
-    truth_boxes = [_boxes(track, iou_type) for track in truth]
-    boxes = [_boxes(track, iou_type) for track in predictions]
-    present_truth = _presence(truth_boxes, length)
-    present = _presence(boxes, length)
-    distance = np.full((length, len(truth), len(predictions)), np.nan)
-    for t in range(length):
-        g, d = np.flatnonzero(present_truth[t]), np.flatnonzero(present[t])
-        first = np.array([truth_boxes[i][t] for i in g], dtype=float).reshape(-1, 4)
-        second = np.array([boxes[i][t] for i in d], dtype=float).reshape(-1, 4)
-        shared = box_intersections(first, second)
-        union = (first[:, 2] * first[:, 3])[:, None] + (second[:, 2] * second[:, 3])[None, :] - shared
-        iou = divide_or_zero(shared, union)
-        distance[t][np.ix_(g, d)] = np.where(iou >= MIN_IOU, 1.0 - iou, np.nan)
-    return BoxDistances(
+    first = _box_array([object_boxes(track, iou_type) for track in truth], length)[:, :, None]
+    second = _box_array([object_boxes(track, iou_type) for track in predictions], length)[:, None]
+    low = np.maximum(first[..., :2], second[..., :2])
+    high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=-1)
+    iou = divide_or_zero(
+        shared, np.prod(first[..., 2:], axis=-1) + np.prod(second[..., 2:], axis=-1) - shared
+    )
+    return TrackDistances(
         truth_categories=np.array([track.category_id for track in truth], dtype=np.int64),
         categories=np.array([track.category_id for track in predictions], dtype=np.int64),
         scores=np.array([track.score for track in predictions], dtype=float),
-        present_truth=present_truth,
-        present=present,
-        distance=distance,
+        present_truth=~np.isnan(first[:, :, 0, 0]),
+        present=~np.isnan(second[:, 0, :, 0]),
+        distance=np.where(iou >= MIN_IOU, 1.0 - iou, np.nan),
     )
 
 
-def per_video(video: BoxDistances, *, class_aware: bool, above: float) -> MotCounts:
+def mask_distances(overlap: VideoOverlap) -> TrackDistances:
+    """The same by the IoU of the masks (of the boxes for iou_type `bbox`), categories left aside."""
+    iou = every_frame_iou(overlap)
+    return TrackDistances(
+        truth_categories=overlap.truth_categories,
+        categories=overlap.categories,
+        scores=overlap.scores,
+        present_truth=overlap.present_truth.T,
+        present=overlap.present.T,
+        distance=np.where(iou >= MIN_IOU, 1.0 - iou, np.nan),
+    )
+
+
+def per_video(video: TrackDistances, *, class_aware: bool, above: float) -> MotCounts:
     """Counts of one video for the predictions with score > `above`.
 
     class_aware: tracks of different categories cannot match.
@@ -112,22 +126,9 @@ def count_events(present_truth: np.ndarray, present: np.ndarray, distance: np.nd
     Source: Bernardin and Stiefelhagen 2008 (CLEAR MOT); Ristani et al. 2016 (identity measures).
     """
     possible = np.isfinite(distance)
-    partner = np.full(present_truth.shape[1], -1)
-    tracked = np.zeros_like(present_truth)
-    switches = 0
-    for t in np.flatnonzero(possible.any(axis=(1, 2))):
-        costs = distance[t].copy()
-        for g in np.flatnonzero(present_truth[t] & (partner >= 0)).tolist():
-            d = int(partner[g])
-            if np.isfinite(costs[g, d]):
-                tracked[t, g] = True
-                costs[g, :] = np.nan
-                costs[:, d] = np.nan
-        for g, d in _assign(costs[np.ix_(present_truth[t], present[t])], present_truth[t], present[t]):
-            switches += int(partner[g] not in (-1, d))
-            partner[g] = d
-            tracked[t, g] = True
-
+    assigned = _follow(present_truth, present, possible, distance)
+    before = last_partner(assigned)[:-1]
+    tracked = assigned >= 0
     objects, predictions, hits = int(present_truth.sum()), int(present.sum()), int(tracked.sum())
     frames = present_truth.sum(axis=0)
     share = tracked.sum(axis=0)[frames > 0] / frames[frames > 0]
@@ -137,8 +138,8 @@ def count_events(present_truth: np.ndarray, present: np.ndarray, distance: np.nd
         predictions=predictions,
         misses=objects - hits,
         false_positives=predictions - hits,
-        switches=switches,
-        fragmentations=sum(_gaps(tracked[present_truth[:, g], g]) for g in range(present_truth.shape[1])),
+        switches=int((tracked & (before >= 0) & (assigned != before)).sum()),
+        fragmentations=_fragmentations(present_truth, tracked),
         identity_hits=int(together[assign(together, maximize=True)].sum()),
         mostly_tracked=int((share >= MOSTLY_TRACKED).sum()),
         mostly_lost=int((share < MOSTLY_LOST).sum()),
@@ -178,7 +179,34 @@ def reduce(counts: MotCounts, weights: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _assign(costs: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> list[tuple[int, int]]:
+def _follow(
+    present_truth: np.ndarray, present: np.ndarray, possible: np.ndarray, distance: np.ndarray
+) -> np.ndarray:
+    """The track matched to every object in every frame: [L, G] int64 columns, -1 for none.
+
+    possible: [L, G, D] bool, where distance [L, G, D] is finite. Only contested frames need the past.
+    """
+    contested = contested_frames(possible)
+    assigned = only_partners(possible, contested)
+    partner, seen = np.full(possible.shape[1], -1), 0
+    for t in np.flatnonzero(contested).tolist():
+        recent = last_partner(assigned[seen:t])[-1]
+        partner = np.where(recent >= 0, recent, partner)
+        costs = distance[t].copy()
+        for g in np.flatnonzero(partner >= 0).tolist():
+            d = int(partner[g])
+            if np.isfinite(costs[g, d]):
+                assigned[t, g] = d
+                costs[g, :] = np.nan
+                costs[:, d] = np.nan
+        rows, columns = np.flatnonzero(present_truth[t]), np.flatnonzero(present[t])
+        i, j = _assign(costs[rows[:, None], columns])
+        assigned[t, rows[i]] = columns[j]
+        seen = t
+    return assigned
+
+
+def _assign(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of smallest total cost among the finite ones; as many pairs as possible come first.
 
     The impossible pairs get one large finite cost, chosen as py-motmetrics chooses it, because which of two
@@ -186,32 +214,27 @@ def _assign(costs: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> list[tu
     """
     possible = np.isfinite(costs)
     if not possible.any():
-        return []
+        none = np.zeros(0, dtype=np.int64)
+        return none, none
     large = 2 * min(costs.shape) * (np.abs(costs[possible]).max() + 1) + 1
     i, j = assign(np.where(possible, costs, large))
     valid = possible[i, j]
-    row_ids, column_ids = np.flatnonzero(rows), np.flatnonzero(columns)
-    return list(zip(row_ids[i[valid]].tolist(), column_ids[j[valid]].tolist(), strict=True))
+    return i[valid], j[valid]
 
 
-def _gaps(tracked: np.ndarray) -> int:
-    """How often a tracked object gets lost and is found again later."""
-    hits = np.flatnonzero(tracked)
-    if hits.size == 0:
-        return 0
-    span = tracked[hits[0] : hits[-1] + 1]
-    return int((span[:-1] & ~span[1:]).sum())
+def _fragmentations(present_truth: np.ndarray, tracked: np.ndarray) -> int:
+    """How often a tracked object gets lost and is found again later; frames without it do not count."""
+    state = np.where(present_truth, tracked, -1)
+    begins = tracked & (last_partner(state)[:-1] != 1)
+    return int(np.maximum(begins.sum(axis=0) - 1, 0).sum())
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=np.full(len(denominator), np.nan), where=denominator > 0)
 
 
-def _boxes(track: Track | TruthTrack, iou_type: IouType) -> list[Box | None]:
-    own = iou_type == "bbox" or all(rle is None for rle in track.segmentations)
-    boxes = track_boxes(track.boxes if own else None, track.segmentations)
-    return [None if box is None or box[2] <= 0 or box[3] <= 0 else box for box in boxes]
-
-
-def _presence(boxes: Sequence[Sequence[Box | None]], length: int) -> np.ndarray:
-    return np.array([[box is not None for box in row] for row in boxes], dtype=bool).reshape(-1, length).T
+def _box_array(boxes: Sequence[Sequence[Box | None]], length: int) -> np.ndarray:
+    """Boxes of n tracks as [L, n, 4] float64, NaN where there is none."""
+    none = (np.nan,) * 4
+    rows = [[none if box is None else box for box in row] for row in boxes]
+    return np.array(rows, dtype=float).reshape(len(rows), length, 4).swapaxes(0, 1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vis_bench.metrics.assignment import assign
-from vis_bench.metrics.mot import BoxDistances
+from vis_bench.metrics.mot import TrackDistances
 
 GRID = tuple(k / 20 for k in range(20))
 """0, 0.05, ..., 0.95: predictions are kept whose score is strictly greater."""
@@ -32,7 +32,7 @@ class GridCounts:
     identity_hits: np.ndarray
 
 
-def per_video(video: BoxDistances) -> GridCounts:
+def per_video(video: TrackDistances) -> GridCounts:
     """Count one video at every threshold.
 
     Boxes that may match are counted once for each pair of tracks; a threshold only chooses columns, and those

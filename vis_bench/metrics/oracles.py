@@ -27,9 +27,8 @@ def with_truth_association(
     stays as it is; what is left of the others is dropped, as it is no track under a right association.
     """
     result: list[Track] = []
-    for truth, predicted, matched in _videos(dataset, tracks, iou_type):
-        present = [[entry is not None for entry in _shapes(track, iou_type)] for track in predicted]
-        links = follow_up(matched, np.array(present, dtype=bool).reshape(len(predicted), len(matched)))
+    for truth, predicted, overlap in _videos(dataset, tracks, iou_type):
+        links = follow_up(oracle_links(overlap), overlap.present)
         result += [
             _linked(one, predicted, links[:, g]) for g, one in enumerate(truth) if (links[:, g] >= 0).any()
         ]
@@ -44,7 +43,8 @@ def with_truth_masks(dataset: Dataset, tracks: Sequence[Track], iou_type: IouTyp
     identities stay; so do the masks that follow nothing.
     """
     result: list[Track] = []
-    for truth, predicted, links in _videos(dataset, tracks, iou_type):
+    for truth, predicted, overlap in _videos(dataset, tracks, iou_type):
+        links = oracle_links(overlap)
         own = [_shapes(one, iou_type) for one in truth]
         for d, track in enumerate(predicted):
             shapes = _shapes(track, iou_type)
@@ -98,14 +98,17 @@ def follow_up(links: np.ndarray, present: np.ndarray) -> np.ndarray:
 
 def _videos(
     dataset: Dataset, tracks: Sequence[Track], iou_type: IouType
-) -> Iterator[tuple[tuple[TruthTrack, ...], list[Track], np.ndarray]]:
+) -> Iterator[tuple[tuple[TruthTrack, ...], list[Track], VideoOverlap]]:
     by_video: dict[int, list[Track]] = {video.id: [] for video in dataset.videos}
     for track in tracks:
         by_video[track.video_id].append(track)
     for video in dataset.videos:
         truth, predicted = dataset.tracks_by_video[video.id], by_video[video.id]
-        overlap = video_overlap(video.id, video.length, truth, predicted, iou_type, within_categories=True)
-        yield truth, predicted, oracle_links(overlap)
+        yield (
+            truth,
+            predicted,
+            video_overlap(video.id, video.length, truth, predicted, iou_type, within_categories=True),
+        )
 
 
 def _linked(truth: TruthTrack, predicted: Sequence[Track], rows: np.ndarray) -> Track:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pycocotools import mask as coco_mask
 
-from vis_bench.metrics.mask_overlap import mask_areas, present_masks, reachable, shared_masks
+from vis_bench.metrics.mask_overlap import mask_areas, reachable, shared_masks, written_masks
+from vis_bench.metrics.occlusion import occlusion
 from vis_bench.types import Box, IouType, Rle, Track, TruthTrack
 
 
@@ -34,8 +35,10 @@ class VideoOverlap:
     Rows keep the order in which the tracks were given. truth_categories [G] and categories [D]: int64 ids.
     crowd: [G] bool. scores: [D] float64. truth_area [G, L] and area [D, L]: pixels as drawn, 0 where absent.
     truth_mean_area [G] and mean_area [D]: mean over frames with area > 0, 0 if there is none; the truth's
-    comes from the areas written in the annotation file (for `bbox` from the boxes). present_truth [G, L] and
-    present [D, L]: bool. shared: [L, G, D] float64, intersections in pixels (whole numbers for masks).
+    comes from the areas written in the annotation file (for `bbox` from the boxes). truth_occlusion: [G]
+    float64 in 0..1, NaN without labels. written_truth [G, L] and written [D, L]: bool, where the file has an
+    entry, which may have no pixel. shared: [L, G, D] float64, intersections in pixels (whole numbers for
+    masks).
     """
 
     video_id: int
@@ -43,23 +46,42 @@ class VideoOverlap:
     crowd: np.ndarray
     truth_area: np.ndarray
     truth_mean_area: np.ndarray
+    truth_occlusion: np.ndarray
     categories: np.ndarray
     scores: np.ndarray
     area: np.ndarray
     mean_area: np.ndarray
-    present_truth: np.ndarray
-    present: np.ndarray
+    written_truth: np.ndarray
+    written: np.ndarray
     shared: np.ndarray
+
+    @property
+    def present_truth(self) -> np.ndarray:
+        """Where each truth track is: [G, L] bool. A mask without a pixel is absence, as null is."""
+        return self.truth_area > 0
+
+    @property
+    def present(self) -> np.ndarray:
+        """Where each prediction is: [D, L] bool."""
+        return self.area > 0
 
     @cached_property
     def frames(self) -> tuple[FrameOverlap, ...]:
         """L frames with the tracks that are present in each."""
-        rows = [np.flatnonzero(present) for present in self.present_truth.T]
-        columns = [np.flatnonzero(present) for present in self.present.T]
-        return tuple(
-            FrameOverlap(g, d, shared[g[:, None], d])
-            for g, d, shared in zip(rows, columns, self.shared, strict=True)
-        )
+        return frames_of(self, self.present_truth, self.present)
+
+
+def frames_of(
+    overlap: VideoOverlap, in_truth: np.ndarray, in_predictions: np.ndarray
+) -> tuple[FrameOverlap, ...]:
+    """The L frames of a video with the tracks that are in each: in_truth [G, L] and in_predictions [D, L]
+    bool."""
+    rows = [np.flatnonzero(present) for present in in_truth.T]
+    columns = [np.flatnonzero(present) for present in in_predictions.T]
+    return tuple(
+        FrameOverlap(g, d, shared[g[:, None], d])
+        for g, d, shared in zip(rows, columns, overlap.shared, strict=True)
+    )
 
 
 def video_overlap(
@@ -79,8 +101,9 @@ def video_overlap(
     needs. least_iou: masks of tracks whose areas alone keep the IoU of the whole tracks below this are not
     compared either. masks_in_all: masks of the whole data set, see `shared_masks`.
 
-    A track is present in a frame when it has a mask there (for `bbox`: a box, or a mask whose tight box is
-    taken). Every track must have `length` entries and masks of one size; `scoring.evaluate` checks that.
+    A track is present in a frame when it has a mask with a pixel there (for `bbox`: a box with an area, or a
+    mask whose tight box is taken). Every track must have `length` entries and masks of one size;
+    `scoring.evaluate` checks that.
 
     Source: youtubevos/cocoapi, `YTVOSeval.computeIoU` (counts are added over frames before dividing) and
     `YTVOS.loadRes`, `YTVOS.createIndex` (mean areas).
@@ -108,12 +131,13 @@ def video_overlap(
         crowd=np.array([track.is_crowd for track in truth], dtype=bool),
         truth_area=truth_area,
         truth_mean_area=truth_mean_area,
+        truth_occlusion=np.array([occlusion(track) for track in truth], dtype=float),
         categories=np.array([track.category_id for track in predictions], dtype=np.int64),
         scores=np.array([track.score for track in predictions], dtype=float),
         area=area,
         mean_area=np.array([_mean_of_positive(row) for row in area], dtype=float),
-        present_truth=present_masks(truth_shapes, length),
-        present=present_masks(shapes, length),
+        written_truth=written_masks(truth_shapes, length),
+        written=written_masks(shapes, length),
         shared=shared,
     )
 
@@ -142,9 +166,19 @@ def sequence_iou(overlap: VideoOverlap) -> np.ndarray:
 
 def frame_iou(overlap: VideoOverlap, t: int) -> np.ndarray:
     """IoU of the masks (or boxes) present in frame t: [g, d] float64 in 0..1, 0/0 is 0."""
-    frame = overlap.frames[t]
+    return iou_of(overlap, t, overlap.frames[t])
+
+
+def iou_of(overlap: VideoOverlap, t: int, frame: FrameOverlap) -> np.ndarray:
+    """IoU of the tracks of one choice of frame t: [g, d] float64 in 0..1, 0/0 is 0."""
     truth_area, area = overlap.truth_area[frame.truths, t], overlap.area[frame.predictions, t]
     return divide_or_zero(frame.intersection, truth_area[:, None] + area[None, :] - frame.intersection)
+
+
+def every_frame_iou(overlap: VideoOverlap) -> np.ndarray:
+    """IoU of every pair of tracks in every frame: [L, G, D] float64 in 0..1, 0 where one is absent."""
+    union = overlap.truth_area.T[:, :, None] + overlap.area.T[:, None, :] - overlap.shared
+    return divide_or_zero(overlap.shared, union)
 
 
 def divide_or_zero(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -173,6 +207,17 @@ def track_boxes(boxes: Sequence[Box | None] | None, segmentations: Sequence[Rle 
     for t, box in zip(missing, tight_boxes([segmentations[t] for t in missing]), strict=True):
         result[t] = box
     return result
+
+
+def object_boxes(track: Track | TruthTrack, iou_type: IouType = "segm") -> list[Box | None]:
+    """One box per frame, None where the object is absent or has no area.
+
+    segm: the tight boxes of the masks; a track without any mask brings its own. bbox: as `track_boxes`.
+    """
+    boxes = track_boxes(track.boxes if iou_type == "bbox" else None, track.segmentations)
+    if track.boxes is not None and all(box is None for box in boxes):
+        boxes = list(track.boxes)
+    return [None if box is None or box[2] <= 0 or box[3] <= 0 else box for box in boxes]
 
 
 def tight_boxes(masks: Sequence[Rle | None]) -> list[Box | None]:

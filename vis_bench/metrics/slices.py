@@ -14,13 +14,17 @@ from typing import TypeVar
 import numpy as np
 
 from vis_bench.errors import DataError
-from vis_bench.metrics.overlap import box_intersections, divide_or_zero, track_boxes
+from vis_bench.metrics.occlusion import occlusion
+from vis_bench.metrics.overlap import box_intersections, divide_or_zero, object_boxes
 from vis_bench.types import Box, Dataset, TruthTrack
 
 MIN_VIDEOS = 10
 """A slice with fewer videos is flagged `small`."""
 LEVEL = 0.95
 REPLICATES = 1000
+
+LABELLED = "labelled occlusion"
+"""Cut only where annotations say how occluded their objects are."""
 
 Name = TypeVar("Name", bound=Hashable)
 
@@ -37,7 +41,8 @@ class Property:
 PROPERTIES = (
     Property("size", ("small", "medium", "large"), (128**2, 256**2)),
     Property("length", ("short", "medium", "long"), (10, 30)),
-    Property("occlusion", ("none", "light", "heavy"), (0.05, 0.2)),
+    Property("box overlap", ("none", "light", "heavy"), (0.05, 0.2)),
+    Property(LABELLED, ("slight", "moderate", "heavy"), (0.25, 0.5)),
     Property("crowding", ("one", "few", "many"), (1, 3)),
     Property("speed", ("slow", "medium", "fast"), (0.1, 0.3)),
     Property("frequency", ("rare", "common", "frequent"), (10, 100)),
@@ -84,6 +89,8 @@ def video_slices(dataset: Dataset) -> VideoSlices:
     slices: list[Slice] = []
     rows = [np.zeros((0, len(ids)))]
     for property_ in PROPERTIES:
+        if property_.name == LABELLED and np.isnan(values[LABELLED]).all():
+            continue
         place = np.searchsorted(property_.limits, values[property_.name], side="left")
         place[np.isnan(values[property_.name])] = -1
         for k, name in enumerate(property_.slices):
@@ -97,9 +104,9 @@ def video_slices(dataset: Dataset) -> VideoSlices:
 def video_values(dataset: Dataset) -> dict[str, np.ndarray]:
     """The number of each video for each property: [V] float64 by ascending video id, NaN where undefined.
 
-    Units: size in pixels; length, crowding and frequency are counts of frames, objects and videos; occlusion
-    and speed in 0..1. Raises DataError if the truth is hidden.
-    Source: occlusion: Qi et al., Occluded Video Instance Segmentation, IJCV 2022 (mBOR); speed after Zhu et
+    Units: size in pixels; length, crowding and frequency are counts of frames, objects and videos; the two
+    of occlusion and speed in 0..1. Raises DataError if the truth is hidden.
+    Source: box overlap: Qi et al., Occluded Video Instance Segmentation, IJCV 2022 (mBOR); speed after Zhu et
     al., Flow-Guided Feature Aggregation, ICCV 2017 (motion IoU).
     """
     if dataset.tracks is None:
@@ -165,26 +172,22 @@ def _objects(dataset: Dataset, video: int) -> list[TruthTrack]:
 
 
 def _values_of_video(tracks: Sequence[TruthTrack], frequency: Mapping[int, int]) -> dict[str, float]:
-    boxes = [_boxes(track) for track in tracks]
+    boxes = [object_boxes(track) for track in tracks]
     drawn = [row for row in boxes if any(box is not None for box in row)]
     if not drawn:
         return dict.fromkeys((p.name for p in PROPERTIES), float("nan"))
     by_frame = [[box for box in column if box is not None] for column in zip(*drawn, strict=True)]
     sizes = [_mean_area(track) for track in tracks]
+    labels = [value for value in map(occlusion, tracks) if not np.isnan(value)]
     return {
         "size": _median([size for size in sizes if size > 0]),
         "length": _median([sum(box is not None for box in row) for row in drawn]),
-        "occlusion": float(np.mean([box_occlusion_rate(frame) for frame in by_frame if frame])),
+        "box overlap": float(np.mean([box_occlusion_rate(frame) for frame in by_frame if frame])),
+        LABELLED: float(np.mean(labels)) if labels else float("nan"),
         "crowding": max(len(frame) for frame in by_frame),
         "speed": _median([speed for row in drawn for speed in _speed(row)]),
         "frequency": min(frequency[track.category_id] for track in tracks),
     }
-
-
-def _boxes(track: TruthTrack) -> list[Box | None]:
-    if all(rle is None for rle in track.segmentations):
-        return list(track.boxes)
-    return track_boxes(None, track.segmentations)
 
 
 def _mean_area(track: TruthTrack) -> float:

@@ -71,7 +71,7 @@ def match_tracks(overlap: VideoOverlap) -> TrackMatches:
         probed = replace(
             group,
             iou=np.concatenate([group.iou, np.eye(len(truth))]),
-            truth_outside=group.truth_outside[:1],
+            truth_ignored=group.truth_ignored[:1],
             outside=np.zeros((1, count + len(truth)), dtype=bool),
         )
         hit, to_ignored = (flag[0] for flag in match(probed))

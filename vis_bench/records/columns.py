@@ -15,9 +15,12 @@ Unit = Literal["fraction", "count", "rate", "seconds"]
 MOT_THRESHOLD = "0.3"
 """What stands in for the operating point in records that have none."""
 MOT_THRESHOLDS = ("0.0", "0.1", "0.3", "0.5")
-VIDEO_AP_NAMES = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+VIDEO_AP_NAMES = (
+    *("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"),
+    *("APso", "APmo", "APho", "ARso", "ARmo", "ARho"),
+)
+HOTA_NAMES = ("HOTA", "DetA", "AssA", "LocA", "DetRe", "DetPr", "AssRe", "AssPr", "OWTA")
 MOT_NAMES = ("IDF1", "IDP", "IDR", "MOTA", "recall", "IDs", "FP", "FN", "MT", "ML", "Frag")
-HOTA_NAMES = ("HOTA", "DetA", "AssA", "LocA")
 _MOT_COUNTS = frozenset({"IDs", "FP", "FN", "MT", "ML", "Frag"})
 
 
@@ -34,6 +37,12 @@ class Column:
     path: tuple[str, ...]
     unit: Unit
     family: str
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the largest value that the number can have."""
+        least = -math.inf if self.name == "MOTA" else 0.0
+        return least, 1.0 if self.unit == "fraction" else math.inf
 
 
 def mot_column(name: str, threshold: str = MOT_THRESHOLD, classes: str = "class_agnostic") -> Column:
@@ -73,9 +82,8 @@ def at_threshold(column: Column, threshold: str | None) -> Column:
 
 
 def scored_part(column: Column) -> str:
-    """The metric of `scoring.evaluate` that a column's number comes from: ap, frame_ap, mot or hota."""
-    part = column.path[2] if reads_operating_point(column) else column.path[1]
-    return "ap" if part == "video_ap" else part
+    """The metric of `scoring.evaluate` that a column's number comes from: video_ap, frame_ap, mot or hota."""
+    return column.path[2] if reads_operating_point(column) else column.path[1]
 
 
 def compared_column(name: str, threshold: str | None = None) -> Column:
@@ -150,7 +158,22 @@ COMPARED_METRICS = tuple(
     name for name, column in COLUMNS.items() if column.unit == "fraction" and name != "LocA"
 )
 
-DEFAULT_COLUMNS = ("AP", "AP50", "AP75", "AR10", "HOTA", "IDF1", "MOTA", "recall", "IDs")
+DEFAULT_COLUMNS = ("AP", "AP50", "AP75", "AR10", "HOTA", "IDF1", "MOTA", "recall", "IDs", "s/frame")
+
+
+def parse_columns(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Names of columns from text with commas or a list; None for the default ones.
+
+    Raises UsageError for an unknown or repeated name, and for none at all.
+    """
+    if given is None:
+        return DEFAULT_COLUMNS
+    listed = given.split(",") if isinstance(given, str) else given
+    names = tuple(name.strip() for name in listed if name.strip())
+    if not names:
+        raise UsageError(f"--columns {given!r}: names no column. Known: {', '.join(COLUMNS)}.")
+    choose_columns(names)
+    return names
 
 
 def choose_columns(names: Sequence[str], threshold: str | None = None) -> tuple[Column, ...]:

@@ -77,6 +77,11 @@ class Row:
         return (f"{self.method}@{shown}" if shown else self.method) + self._by_hand
 
     @property
+    def paradigm(self) -> str:
+        """What kind of method it is."""
+        return str(self.records[0].get("paradigm") or "")
+
+    @property
     def configuration(self) -> str:
         """Its configuration with what was set by hand, as in a label."""
         return self.config + self._by_hand
@@ -204,7 +209,8 @@ def check_record(record: Record, position: int) -> None:
 def build_blocks(records: Sequence[Record], protocols: Protocols = MappingProxyType({})) -> tuple[Block, ...]:
     """Group records into blocks of comparable runs, each with its rows sorted.
 
-    Rows with AP come first, the highest AP first, then rows without, by label. Mask blocks stand before box
+    Rows of one paradigm stand together, the paradigm with the highest AP first. Within one, rows with AP come
+    first, the highest AP first, then rows without, by label. Mask blocks stand before box
     blocks, data sets in the order of their first record. protocols: by (name, content hash); labels leave
     out the configuration that the protocol means by default, or the block's only one where the protocol is
     not given. Raises DataError for malformed records, for two records of one seed and for weights that were
@@ -245,6 +251,8 @@ def _block(group: Sequence[Record], protocols: Protocols, training: str) -> Bloc
     usual = next(iter(configs)) if len(configs) == 1 else None
     rows = [_row(found, shows_weights=alike[key[:3]] > 1) for key, found in runs.items()]
     rows.sort(key=_rank)
+    groups = {paradigm: place for place, paradigm in enumerate(dict.fromkeys(row.paradigm for row in rows))}
+    rows.sort(key=lambda row: groups[row.paradigm])  # stable: by AP within a paradigm, the best one first
     return Block(
         dataset=first["dataset"],
         split=first["split"],

@@ -9,6 +9,7 @@ from pathlib import Path
 from vis_bench.data.predictions import read_results
 from vis_bench.files import file_name
 from vis_bench.method import Choice
+from vis_bench.records.columns import DEFAULT_COLUMNS
 from vis_bench.records.rows import Block, Protocols
 from vis_bench.records.run import PREDICTIONS_NAME, Record
 from vis_bench.records.speed import SpeedRecord
@@ -37,6 +38,7 @@ def write_run_report(
     protocols: Protocols | None = None,
     thorough: bool = False,
     timed: Sequence[SpeedRecord] = (),
+    columns: Sequence[str] = DEFAULT_COLUMNS,
     threshold: str | None = None,
 ) -> Path:
     """Write report.html, report.md, table.csv, table.tex, plots and pictures; returns the path of the first.
@@ -45,13 +47,13 @@ def write_run_report(
     among them gets no picture and no plots that need the truth. The picture of a method shows its first seed,
     the viewer the first dataset. protocols: by (name, content hash), None for the installed ones. thorough:
     plots from predictions use every seed, however long it takes; otherwise the first one, and none of large
-    data sets. timed: records of speed, for AP against frames per second. threshold: a score that tracks of
-    all methods need in the tracking columns, None for the operating points.
+    data sets. timed: records of speed, for AP against frames per second. columns: of the main tables.
+    threshold: a score that tracks of all methods need in the tracking columns, None for the operating points.
     """
     dumped = [record.model_dump(mode="json") for record, _ in runs]
     folders = {id(record): directory for record, (_, directory) in zip(dumped, runs, strict=True)}
     choices = _choices([record for record, _ in runs])
-    page = report_page(dumped, protocols=protocols, choices=choices, threshold=threshold)
+    page = report_page(dumped, columns, protocols, choices, threshold)
     plots = []
     for number, part in enumerate(page.blocks, start=1):
         dataset, why_not = _usable(part.block, datasets, thorough)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vis_bench.data import catalog
 from vis_bench.errors import DataError, VisBenchError
-from vis_bench.records.columns import parse_threshold
+from vis_bench.records.columns import parse_columns, parse_threshold
 from vis_bench.records.run import Record, find_records, read_record
 from vis_bench.report.folder import write_run_report
 from vis_bench.report.speed.folder import (
@@ -29,6 +29,7 @@ def write_report(
     places: str | Path | Sequence[str | Path],
     out: str | Path = "reports/latest",
     *,
+    columns: str | Sequence[str] | None = None,
     pictures: bool = True,
     dataset: str | None = None,
     data_root: str | Path | None = None,
@@ -39,20 +40,22 @@ def write_report(
     """Write the report of all records found: Markdown, HTML, LaTeX, CSV, plots and pictures; returns `out`.
 
     places: run directories, folders of them, or record files; folders of records of speed are shown as well.
+    columns: of the main tables (AP, AP50, HOTA, ...), a list or separated by commas; None for the usual ones.
     pictures: draw frames and plots from predictions, which need the data set. dataset: where the videos lie
     when the runs were made on a path; a name is found by itself. threshold: score above which tracks of all
     methods count in IDF1, MOTA, IDs, HOTA and their kin (0, 0.1, 0.3 or 0.5), None for each method's
     operating point. show: takes the tables as text, such as `print`; say: takes the paths that were written,
     and warnings.
 
-    Raises DataError (exit code 3) for a missing place, damaged records, and where nothing is found.
+    Raises DataError (exit code 3) for a missing place, damaged records, and where nothing is found,
+    UsageError (2) for unknown columns.
 
     >>> write_report([])
     Traceback (most recent call last):
         ...
     vis_bench.errors.DataError: no record.json and no record of speed under no folder.
     """
-    folder, above = Path(out), parse_threshold(threshold)
+    folder, shown, above = Path(out), parse_columns(columns), parse_threshold(threshold)
     found = [Path(place) for place in ([places] if isinstance(places, str | Path) else places)]
     paths = find_records(found)
     timed, curves = read_speed_records([place for place in found if place.is_dir()])
@@ -70,10 +73,13 @@ def write_report(
     if not paths:
         return folder
     runs = [(read_record(path), path.parent) for path in paths]
-    show(comparison_table([record.model_dump(mode="json") for record, _ in runs], threshold=above))
+    show(comparison_table([record.model_dump(mode="json") for record, _ in runs], shown, threshold=above))
     place = None if data_root is None else Path(data_root)
     datasets = _datasets([record for record, _ in runs], dataset, place, say) if pictures else []
-    say(f"report     {write_run_report(folder, runs, datasets, thorough=True, timed=timed, threshold=above)}")
+    written = write_run_report(
+        folder, runs, datasets, thorough=True, timed=timed, columns=shown, threshold=above
+    )
+    say(f"report     {written}")
     return folder
 
 

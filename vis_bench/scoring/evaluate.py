@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, get_args
 
 import numpy as np
@@ -15,80 +16,69 @@ from vis_bench.metrics import (
     duplicates,
     frame_ap,
     hota,
+    hota_classes,
     mot,
+    mots,
     temporal_errors,
+    teta,
     video_ap,
 )
-from vis_bench.metrics.average_precision import ApStatistics, mean_of_defined
 from vis_bench.metrics.checks import check_tracks
-from vis_bench.metrics.hota import HotaStatistics
-from vis_bench.metrics.mot import MotCounts
+from vis_bench.metrics.matching import VideoMatches
 from vis_bench.metrics.overlap import VideoOverlap, video_overlap
 from vis_bench.metrics.temporal_errors import TemporalError
+from vis_bench.metrics.video_ap import ApRules
 from vis_bench.scoring.measure import (
     AT_OPERATING_POINT,
     HOTA_SETTINGS,
+    HOTA_THRESHOLDS,
     MOT_SETTINGS,
+    VideoMeasures,
     comparison,
     measure_videos,
 )
+from vis_bench.scoring.metric_names import DEFAULT_METRICS, metric_name
 from vis_bench.scoring.operating_point import OperatingPoint, chosen_on_scored
+from vis_bench.scoring.statistics import Statistics, hota_curves, reduce
 from vis_bench.types import Category, Dataset, IouType, Track
 
-METRICS = ("ap", "frame_ap", "mot", "hota", "errors", "duplicates")
-COUNTS = {"mot": mot.COUNTS, "errors": temporal_errors.COUNTS, "operating_point": mot.COUNTS}
+COUNTS = {
+    "mot": mot.COUNTS,
+    "mot_masks": mot.COUNTS,
+    "mots": mots.COUNTS,
+    "errors": temporal_errors.COUNTS,
+    "operating_point": mot.COUNTS,
+}
 """What is a whole number, by the first key of the result."""
-DUPLICATE_SETTINGS = ("operating_point", str(duplicates.SCORE_THRESHOLD))
-ERROR_SETTING = ("class_agnostic", str(temporal_errors.SCORE_THRESHOLD))
-
-Setting = tuple[str, str]
-Name = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """All that is needed to score any weighting of the videos; holds no masks.
-
-    video_ids: ascending, the columns of every weight matrix. A metric not asked for is None or empty.
-    mot, hota: by (class mode, score threshold) as named in the result. point: which predictions the operating
-    point keeps; point_mot and point_hota: class-agnostic, of these. duplicates: by the name of the threshold.
-    """
-
-    video_ids: tuple[int, ...]
-    categories: tuple[Category, ...]
-    video_ap: ApStatistics | None
-    frame_ap: ApStatistics | None
-    mot: dict[Setting, mot.MotCounts]
-    hota: dict[Setting, hota.HotaStatistics]
-    errors: temporal_errors.ErrorCounts | None
-    point: OperatingPoint | None
-    point_mot: MotCounts | None
-    point_hota: HotaStatistics | None
-    duplicates: dict[str, duplicates.DuplicateCounts]
+NO_GROUPS: Mapping[str, Sequence[int]] = MappingProxyType({})
 
 
 def evaluate(
     dataset: Dataset,
     tracks: Sequence[Track],
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     iou_type: IouType = "segm",
     jobs: int = 1,
     at: OperatingPoint | None = None,
+    class_groups: Mapping[str, Sequence[int]] = NO_GROUPS,
+    count_crowds: bool = False,
 ) -> dict[str, Any]:
     """Score `tracks` on every video of `dataset`, predicted or not.
 
-    metrics: any of `ap` (keys video_ap, per_category), `frame_ap`, `mot`, `hota`, `errors`, `duplicates` (key
-    duplicates_per_100). iou_type: `segm` for masks (MOT on their tight boxes), `bbox` for the boxes of tracks
-    and annotations, or the tight boxes of masks where there are none. jobs: processes that share the videos.
-    at: the operating point, for `mot`, `hota` (key operating_point) and `duplicates`; None chooses it on the
-    halves of these videos. Returns nested dictionaries: Python floats in 0..1 at full precision (MOTA may be
-    negative), None where undefined, counts as ints; under operating_point also its thresholds, metric and
-    source. The order of `tracks` matters only between equal scores. Inputs are not modified.
+    metrics: any of METRICS (`scoring/metric_names.py`); each has its key in the result, `video_ap` also
+    `per_category`, `mot` and `hota` also `operating_point`. iou_type: `segm` for masks (`mot` on their tight
+    boxes), `bbox` for the boxes of tracks and annotations, or the tight boxes of masks where there are none.
+    jobs: processes that share the videos. at: the operating point, for `mot`, `hota` and `duplicates`; None
+    chooses it on the halves of these videos. class_groups: category ids by name, whose means of video AP
+    stand under `class_groups`. count_crowds: crowd truth has to be found by video AP, as in LV-VIS. Returns
+    nested dictionaries: Python floats in 0..1 at full precision (MOTA may be negative), None where undefined,
+    counts as ints; under operating_point also its thresholds, metric and source. The order of `tracks`
+    matters only between equal scores, and only to AP and errors. Inputs are not modified.
 
     Raises UsageError for an unknown metric or IoU type, DataError if the truth is hidden or a track does not
     fit its video.
     """
-    return score(measure(dataset, tracks, metrics, iou_type, jobs, at))
+    return score(measure(dataset, tracks, metrics, iou_type, jobs, at, class_groups, count_crowds))
 
 
 def score(statistics: Statistics) -> dict[str, Any]:
@@ -105,6 +95,8 @@ def score(statistics: Statistics) -> dict[str, Any]:
             place[name[-1]] = round(value)
         else:
             place[name[-1]] = None if np.isnan(value) else value
+    if "hota_curves" in statistics.metrics:
+        result["hota_curves"] = hota_curves(statistics)
     return result
 
 
@@ -128,82 +120,88 @@ def video_costs(statistics: Statistics) -> dict[int, float]:
 def measure(
     dataset: Dataset,
     tracks: Sequence[Track],
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     iou_type: IouType = "segm",
     jobs: int = 1,
     at: OperatingPoint | None = None,
+    class_groups: Mapping[str, Sequence[int]] = NO_GROUPS,
+    count_crowds: bool = False,
 ) -> Statistics:
     """Compare all tracks with the truth, one video at a time. Arguments and errors as `evaluate`."""
-    _check_arguments(dataset, metrics, iou_type)
+    names = tuple(metric_name(name) for name in metrics)
+    _check_arguments(dataset, iou_type)
     check_tracks(dataset, tracks)
-    work = comparison(dataset, tracks, metrics, iou_type)
-    point = (at or chosen_on_scored(work, jobs)) if AT_OPERATING_POINT & set(metrics) else None
-    videos = measure_videos(work if point is None else replace(work, above=point.above), jobs)
-    ids = [category.id for category in dataset.categories]
-    wants = set(metrics).__contains__
+    work = comparison(dataset, tracks, names, iou_type, count_crowds)
+    point = (at or chosen_on_scored(work, jobs)) if AT_OPERATING_POINT & work.metrics else None
+    ids = sorted(video.id for video in dataset.videos)
+    if point is not None:
+        work = replace(work, above={video: (above,) for video, above in point.above.items()})
+    videos = measure_videos(work, jobs)
+    return gather(ids, videos, dataset.categories, names, work.rules, class_groups, point)
+
+
+def gather(
+    video_ids: Sequence[int],
+    videos: Sequence[VideoMeasures],
+    categories: Sequence[Category],
+    metrics: Sequence[str],
+    rules: ApRules,
+    class_groups: Mapping[str, Sequence[int]] = NO_GROUPS,
+    point: OperatingPoint | None = None,
+) -> Statistics:
+    """The statistics of measured videos, by ascending `video_ids`.
+
+    rules, point: those they were measured by, each video at one threshold.
+    """
+    ids = [category.id for category in categories]
+
+    def matches(metric: str) -> list[VideoMatches] | None:
+        return [getattr(video, metric) for video in videos] if metric in metrics else None
+
+    def by_setting(metric: str, settings: Iterable[Any], join: Callable[[list[Any]], Any]) -> dict[Any, Any]:
+        field = "hota" if metric == "hota_curves" else metric
+        wanted = settings if metric in metrics else ()
+        return {key: join([getattr(video, field)[k] for video in videos]) for k, key in enumerate(wanted)}
+
+    ap, agnostic = matches("video_ap"), matches("video_ap_agnostic")
+    frames, official = matches("frame_ap"), matches("frame_ap_official")
+    hota_name = "hota" if "hota" in metrics else "hota_curves"
+    points = [video.points[0] for video in videos if video.points]
+    at_point = metrics if point is not None else ()
     return Statistics(
-        video_ids=tuple(sorted(video.id for video in dataset.videos)),
-        categories=dataset.categories,
-        video_ap=video_ap.gather([v.video_ap for v in videos if v.video_ap], ids) if wants("ap") else None,
-        frame_ap=frame_ap.gather([v.frame_ap for v in videos if v.frame_ap], ids)
-        if wants("frame_ap")
+        video_ids=tuple(video_ids),
+        categories=tuple(categories),
+        metrics=tuple(metrics),
+        video_ap=None if ap is None else video_ap.gather(ap, ids, rules),
+        video_ap_agnostic=None
+        if agnostic is None
+        else video_ap.gather(agnostic, ids, ApRules(class_agnostic=True)),
+        frame_ap=None if frames is None else frame_ap.gather(frames, ids),
+        frame_ap_official=None if official is None else frame_ap.gather(official, ids),
+        mot=by_setting("mot", MOT_SETTINGS, mot.gather),
+        mot_masks=by_setting("mot_masks", MOT_SETTINGS, mot.gather),
+        mots=by_setting("mots", HOTA_SETTINGS, mots.gather),
+        hota=by_setting(hota_name, HOTA_SETTINGS, hota.gather),
+        hota_classes=by_setting(
+            "hota_classes", HOTA_THRESHOLDS, lambda parts: hota_classes.gather(parts, ids)
+        ),
+        teta=by_setting("teta", HOTA_THRESHOLDS, lambda parts: teta.gather(parts, ids)),
+        errors=temporal_errors.gather([v.errors for v in videos if v.errors])
+        if "errors" in metrics
         else None,
-        mot={key: mot.gather([v.mot[k] for v in videos]) for k, key in enumerate(MOT_SETTINGS)}
-        if wants("mot")
-        else {},
-        hota={key: hota.gather([v.hota[k] for v in videos]) for k, key in enumerate(HOTA_SETTINGS)}
-        if wants("hota")
-        else {},
-        errors=temporal_errors.gather([v.errors for v in videos if v.errors]) if wants("errors") else None,
+        class_groups={name: tuple(group) for name, group in class_groups.items()},
         point=point,
-        point_mot=mot.gather([v.point_mot for v in videos if v.point_mot]) if wants("mot") else None,
-        point_hota=hota.gather([v.point_hota for v in videos if v.point_hota]) if wants("hota") else None,
+        point_mot=mot.gather([one.mot for one in points if one.mot]) if "mot" in at_point else None,
+        point_hota=hota.gather([one.hota for one in points if one.hota]) if "hota" in at_point else None,
         duplicates={
-            key: duplicates.gather([v.duplicates[k] for v in videos])
-            for k, key in enumerate(DUPLICATE_SETTINGS)
+            "operating_point": duplicates.gather([one.duplicates for one in points if one.duplicates]),
+            str(duplicates.SCORE_THRESHOLD): duplicates.gather(
+                [v.duplicates for v in videos if v.duplicates]
+            ),
         }
-        if wants("duplicates")
+        if "duplicates" in at_point
         else {},
     )
-
-
-def reduce(statistics: Statistics, weights: np.ndarray) -> dict[Name, np.ndarray]:
-    """Every number under video weights: score, bootstrap and slice are this one function.
-
-    weights: [R, V] float64 >= 0, columns as `statistics.video_ids`. Returns arrays [R] by the path that the
-    number has in the result of `evaluate`, for example ("mot", "class_aware", "0.3", "IDF1"); NaN where
-    undefined.
-    """
-    result: dict[Name, np.ndarray] = {}
-    if statistics.video_ap is not None:
-        by_category = video_ap.reduce_categories(statistics.video_ap, weights)
-        for name, values in by_category.items():
-            result["video_ap", name] = mean_of_defined(values)
-        column = {int(category): k for k, category in enumerate(statistics.video_ap.category_ids)}
-        for category in statistics.categories:
-            for name, values in by_category.items():
-                result["per_category", category.name, name] = values[:, column[category.id]]
-    if statistics.frame_ap is not None:
-        for name, values in frame_ap.reduce(statistics.frame_ap, weights).items():
-            result["frame_ap", name] = values
-    for setting, counts in statistics.mot.items():
-        for name, values in mot.reduce(counts, weights).items():
-            result["mot", *setting, name] = values
-    for setting, sums in statistics.hota.items():
-        for name, values in hota.reduce(sums, weights).items():
-            result["hota", *setting, name] = values
-    if statistics.errors is not None:
-        for name, values in temporal_errors.reduce(statistics.errors, weights).items():
-            result["errors", *ERROR_SETTING, name] = values
-    if statistics.point_mot is not None:
-        for name, values in mot.reduce(statistics.point_mot, weights).items():
-            result["operating_point", "mot", name] = values
-    if statistics.point_hota is not None:
-        for name, values in hota.reduce(statistics.point_hota, weights).items():
-            result["operating_point", "hota", name] = values
-    for above, found in statistics.duplicates.items():
-        result["duplicates_per_100", above] = duplicates.reduce(found, weights)
-    return result
 
 
 def error_events(
@@ -246,7 +244,7 @@ def _overlaps(
     dataset: Dataset, tracks: Sequence[Track], iou_type: IouType
 ) -> Iterator[tuple[list[int], VideoOverlap]]:
     """Per video, ascending ids: positions in `tracks` of its predictions, and all overlaps."""
-    _check_arguments(dataset, (), iou_type)
+    _check_arguments(dataset, iou_type)
     check_tracks(dataset, tracks)
     positions: dict[int, list[int]] = {video.id: [] for video in dataset.videos}
     for position, track in enumerate(tracks):
@@ -256,10 +254,7 @@ def _overlaps(
         yield rows, video_overlap(video.id, video.length, truth, [tracks[i] for i in rows], iou_type)
 
 
-def _check_arguments(dataset: Dataset, metrics: Sequence[str], iou_type: str) -> None:
-    for name in metrics:
-        if name not in METRICS:
-            raise UsageError(f"unknown metric {name!r}.{did_you_mean(name, METRICS)}")
+def _check_arguments(dataset: Dataset, iou_type: str) -> None:
     if iou_type not in get_args(IouType):
         raise UsageError(f"unknown IoU type {iou_type!r}.{did_you_mean(iou_type, get_args(IouType))}")
     if dataset.tracks is None:

@@ -11,16 +11,14 @@ from vis_bench.metrics import best_masks, decomposition
 from vis_bench.metrics.oracles import with_truth_association, with_truth_masks
 from vis_bench.metrics.slices import REPLICATES, slice_values, video_slices
 from vis_bench.scoring.evaluate import (
-    ERROR_SETTING,
-    Statistics,
     count_best_masks,
     decompose,
     evaluate,
     measure,
-    reduce,
     score,
     video_costs,
 )
+from vis_bench.scoring.statistics import ERROR_SETTING, Statistics, reduce
 from vis_bench.types import Dataset, IouType, Track
 
 ORACLES = ("as predicted", "truth association", "truth masks", "both")
@@ -41,7 +39,7 @@ def explain_tracks(
 
     Raises as `vis_bench.scoring.evaluate.evaluate`.
     """
-    statistics = measure(dataset, tracks, ("ap", "errors"), iou_type)
+    statistics = measure(dataset, tracks, ("video_ap", "errors"), iou_type)
     result = score(statistics)
     linked = with_truth_association(dataset, tracks, iou_type)
     changed = (
@@ -50,7 +48,7 @@ def explain_tracks(
         with_truth_masks(dataset, linked, iou_type),
     )
     oracles = [result["video_ap"]]
-    oracles += [evaluate(dataset, found, ("ap",), iou_type)["video_ap"] for found in changed]
+    oracles += [evaluate(dataset, found, ("video_ap",), iou_type)["video_ap"] for found in changed]
     names = {video.id: video.name for video in dataset.videos}
     mode, above = ERROR_SETTING
     return {

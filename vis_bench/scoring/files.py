@@ -5,6 +5,7 @@ The functions behind `vis_bench.evaluate`, `vis_bench.explain` and the commands 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,15 @@ from typing import Any, get_args
 from vis_bench.data import catalog
 from vis_bench.data.predictions import parse_results
 from vis_bench.data.ytvis import parse_dataset
-from vis_bench.errors import DataError, UsageError, did_you_mean
+from vis_bench.errors import DataError, UsageError
 from vis_bench.files import dump_json, sha256, write_json
 from vis_bench.integrations.formats.scored import open_truth_file, read_predictions_file
-from vis_bench.scoring.evaluate import METRICS, Statistics, error_events, measure, score
+from vis_bench.metrics.prediction_facts import PredictionFacts, prediction_facts, prediction_warnings
+from vis_bench.scoring.class_groups import ClassGroups, parse_class_groups
+from vis_bench.scoring.evaluate import error_events, measure, score
 from vis_bench.scoring.explain import explain_tracks
+from vis_bench.scoring.metric_names import parse_metrics
+from vis_bench.scoring.statistics import Statistics
 from vis_bench.types import Dataset, IouType, Track
 
 Predictions = str | Path | Sequence[Mapping[str, Any]]
@@ -27,18 +32,23 @@ Truth = str | Path | Mapping[str, Any] | Dataset
 """A file or folder of any format, parsed {videos, categories, annotations}, or an opened data set."""
 
 
-def _nowhere(text: str) -> None:
+def nowhere(text: str) -> None:
     """Say nothing."""
+
+
+# up to so many videos the processes take longer to start than they save
+_FEW_VIDEOS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """numbers: what `evaluate` returns. tracks: how many predictions were scored."""
+    """numbers: what `evaluate` returns. predictions: what they look like. warnings: sentences about it."""
 
     numbers: dict[str, Any]
     statistics: Statistics
     dataset: Dataset
-    tracks: int
+    predictions: PredictionFacts
+    warnings: tuple[str, ...]
     iou_type: IouType
 
 
@@ -51,7 +61,9 @@ def evaluate(
     metrics: str | Sequence[str] | None = None,
     iou_type: str = "segm",
     ignore_unknown_categories: bool = False,
-    jobs: int = 1,
+    class_groups: ClassGroups | None = None,
+    count_crowds: bool = False,
+    jobs: int | None = 1,
     data_root: str | Path | None = None,
     format: str | None = None,
 ) -> dict[str, Any]:
@@ -60,9 +72,12 @@ def evaluate(
     predictions: a file or folder of any format (docs/formats.md), or the content of a results file as a list;
     RLE counts may be text or bytes. format: what the predictions are, None to recognise it. truth: a file or
     folder, the content of an annotation file as a dictionary, or what `open_dataset` returns; instead of it
-    dataset and split name a data set. metrics: of `ap`, `frame_ap`, `mot`, `hota`, `errors`, `duplicates`, a
-    list or separated by commas; None for all. iou_type: `segm` (masks) or `bbox`. ignore_unknown_categories:
-    drop predictions of categories that the truth does not have. jobs: processes that share the videos.
+    dataset and split name a data set. metrics: names of metrics and groups (docs/metrics.md), a list or
+    separated by commas; None for what records hold. iou_type: `segm` (masks) or `bbox`.
+    ignore_unknown_categories: drop predictions of categories that the truth does not have. class_groups:
+    lists of classes by the name of their group, or a JSON file with them; each gets its video AP.
+    count_crowds: crowd truth has to be found by video AP, as in LV-VIS. jobs: processes that share the
+    videos.
 
     Returns nested dictionaries: fractions 0..1 at full precision (MOTA may be negative), counts as ints,
     None where a number is undefined. Raises UsageError (exit code 2) for unknown names, DataError (3) for
@@ -75,7 +90,7 @@ def evaluate(
     ...     "annotations": [{"id": 1, "video_id": 1, "category_id": 1, "segmentations": [square]}],
     ... }
     >>> found = [{"video_id": 1, "category_id": 1, "score": 0.9, "segmentations": [square]}]
-    >>> round(evaluate(found, truth, metrics="ap")["video_ap"]["AP"], 6)
+    >>> round(evaluate(found, truth, metrics="video_ap")["video_ap"]["AP"], 6)
     1.0
 
     Source: docs/metrics.md (every formula with its public code).
@@ -88,6 +103,8 @@ def evaluate(
         metrics=metrics,
         iou_type=iou_type,
         ignore_unknown_categories=ignore_unknown_categories,
+        class_groups=class_groups,
+        count_crowds=count_crowds,
         jobs=jobs,
         data_root=data_root,
         format=format,
@@ -103,10 +120,12 @@ def evaluation(
     metrics: str | Sequence[str] | None = None,
     iou_type: str = "segm",
     ignore_unknown_categories: bool = False,
-    jobs: int = 1,
+    class_groups: ClassGroups | None = None,
+    count_crowds: bool = False,
+    jobs: int | None = 1,
     data_root: str | Path | None = None,
     format: str | None = None,
-    say: Callable[[str], object] = _nowhere,
+    say: Callable[[str], object] = nowhere,
 ) -> Evaluation:
     """As `evaluate`, with all that a summary needs.
 
@@ -115,8 +134,12 @@ def evaluation(
     chosen, kind = parse_metrics(metrics), parse_iou_type(iou_type)
     opened = open_truth(truth, dataset, split, data_root, say)
     tracks = read_predictions(predictions, opened, kind, ignore_unknown_categories, format, say)
-    statistics = measure(opened, tracks, chosen, kind, jobs)
-    return Evaluation(score(statistics), statistics, opened, len(tracks), kind)
+    groups = parse_class_groups(class_groups, opened)
+    shared = default_jobs(len(opened.videos)) if jobs is None else jobs
+    statistics = measure(opened, tracks, chosen, kind, shared, class_groups=groups, count_crowds=count_crowds)
+    facts = prediction_facts(opened, tracks)
+    warnings = tuple(prediction_warnings(facts))
+    return Evaluation(score(statistics), statistics, opened, facts, warnings, kind)
 
 
 def explain(
@@ -129,7 +152,7 @@ def explain(
     events: str | Path | None = None,
     data_root: str | Path | None = None,
     format: str | None = None,
-    say: Callable[[str], object] = _nowhere,
+    say: Callable[[str], object] = nowhere,
 ) -> dict[str, Any]:
     """Say why predictions score what they score; the dictionary that `vis-bench explain --json` writes.
 
@@ -168,16 +191,12 @@ def explain(
     return result
 
 
-def parse_metrics(given: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Names of METRICS, all for None. Raises UsageError for an unknown name and for none at all."""
-    names = METRICS if given is None else given.split(",") if isinstance(given, str) else given
-    wanted = tuple(name.strip() for name in names if name.strip())
-    if not wanted:
-        raise UsageError(f"--metrics {given!r}: names no metric. Known: {', '.join(METRICS)}.")
-    for name in wanted:
-        if name not in METRICS:
-            raise UsageError(f"Unknown metric {name!r}.{did_you_mean(name, METRICS)}")
-    return wanted
+def default_jobs(videos: int) -> int:
+    """One process for every core that this one may use, where there are videos enough to share."""
+    if videos <= _FEW_VIDEOS:
+        return 1
+    cores = getattr(os, "sched_getaffinity", None)
+    return len(cores(0)) if cores else os.cpu_count() or 1
 
 
 def parse_iou_type(text: str) -> IouType:
@@ -193,7 +212,7 @@ def open_truth(
     name: str | None,
     split: str | None,
     data_root: str | Path | None,
-    say: Callable[[str], object] = _nowhere,
+    say: Callable[[str], object] = nowhere,
 ) -> Dataset:
     """The truth given as such or as the name of a data set.
 
@@ -214,7 +233,7 @@ def open_reference(
     name: str | None,
     split: str | None,
     data_root: str | Path | None,
-    say: Callable[[str], object] = _nowhere,
+    say: Callable[[str], object] = nowhere,
 ) -> Dataset:
     """As `open_truth`, also of a split whose truth is hidden: its videos and classes are there."""
     if (truth is None) == (name is None):
@@ -256,7 +275,7 @@ def read_predictions(
     iou_type: IouType,
     ignore_unknown_categories: bool = False,
     format: str | None = None,
-    say: Callable[[str], object] = _nowhere,
+    say: Callable[[str], object] = nowhere,
 ) -> list[Track]:
     """The tracks of a file or of the parsed content of a results file, in order. Raises DataError."""
     if isinstance(predictions, str | Path):

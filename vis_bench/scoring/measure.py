@@ -6,16 +6,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from vis_bench.metrics import duplicates, frame_ap, hota, mot, operating_point, temporal_errors, video_ap
+from vis_bench.metrics import (
+    duplicates,
+    frame_ap,
+    hota,
+    mot,
+    mots,
+    operating_point,
+    temporal_errors,
+    teta,
+    video_ap,
+)
+from vis_bench.metrics.duplicates import DuplicateCounts
 from vis_bench.metrics.hota import HotaStatistics
 from vis_bench.metrics.matching import IOU_THRESHOLDS, VideoMatches
 from vis_bench.metrics.mot import MotCounts
+from vis_bench.metrics.mots import MotsCounts
+from vis_bench.metrics.occlusion import has_labels
 from vis_bench.metrics.overlap import VideoOverlap, video_overlap
+from vis_bench.metrics.teta import TetaSums
+from vis_bench.metrics.track_order import content_order, reordered
+from vis_bench.metrics.video_ap import ApRules
 from vis_bench.types import Dataset, IouType, Track, Video
 
 CLASS_MODES = {"class_agnostic": False, "class_aware": True}
 HOTA_THRESHOLDS = {"all": None, "0.3": 0.3}
-"""Score thresholds of HOTA by the name they have in the result; None keeps every prediction."""
+"""Score thresholds of HOTA, MOTS and TETA by the name they have in the result; None keeps every
+prediction."""
 MOT_THRESHOLDS = {str(above): above for above in mot.SCORE_THRESHOLDS}
 MOT_SETTINGS = tuple((mode, name) for mode in CLASS_MODES for name in MOT_THRESHOLDS)
 HOTA_SETTINGS = tuple((mode, name) for mode in CLASS_MODES for name in HOTA_THRESHOLDS)
@@ -26,50 +43,80 @@ _One = TypeVar("_One")
 
 # so many videos go to a worker at once that sending costs nothing, and so few that the work is spread evenly
 _VIDEOS_PER_TASK = 4
+_WITHIN_CATEGORIES = {"video_ap", "frame_ap", "frame_ap_official"}
+_HOTA = {"hota", "hota_curves"}
+_PRESENT_TRACKS = {*_HOTA, "hota_classes", "duplicates"}
+
+
+@dataclass(frozen=True, slots=True)
+class PointMeasures:
+    """One video at one operating point, categories ignored; None for a metric that was not asked for."""
+
+    mot: MotCounts | None
+    hota: HotaStatistics | None
+    duplicates: DuplicateCounts | None
 
 
 @dataclass(frozen=True, slots=True)
 class VideoMeasures:
     """What every metric needs of one video; None or empty for a metric that was not asked for.
 
-    mot, hota: in the order of MOT_SETTINGS and HOTA_SETTINGS. point_mot, point_hota: class-agnostic, at the
-    operating point. duplicates: at the operating point, and above `duplicates.SCORE_THRESHOLD`.
+    mot, mot_masks: in the order of MOT_SETTINGS. hota, mots: of HOTA_SETTINGS. hota_classes, teta: of
+    HOTA_THRESHOLDS, by category id. duplicates: above `duplicates.SCORE_THRESHOLD`. points: in the order of
+    `Comparison.above`.
     """
 
     video_ap: VideoMatches | None
+    video_ap_agnostic: VideoMatches | None
     frame_ap: VideoMatches | None
-    mot: tuple[mot.MotCounts, ...]
-    hota: tuple[hota.HotaStatistics, ...]
+    frame_ap_official: VideoMatches | None
+    mot: tuple[MotCounts, ...]
+    mot_masks: tuple[MotCounts, ...]
+    mots: tuple[MotsCounts, ...]
+    hota: tuple[HotaStatistics, ...]
+    hota_classes: tuple[tuple[tuple[int, HotaStatistics], ...], ...]
+    teta: tuple[dict[int, TetaSums], ...]
     errors: temporal_errors.ErrorCounts | None
-    point_mot: MotCounts | None
-    point_hota: HotaStatistics | None
-    duplicates: tuple[duplicates.DuplicateCounts, ...]
+    duplicates: DuplicateCounts | None
+    points: tuple[PointMeasures, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A data set, the predictions of each video by id, what is asked for, and how many masks there are.
 
-    above: the score threshold of the operating point by video id; empty where none is asked for or known yet.
+    rules: of video AP. above: the score threshold of the operating point by video id, or all that it may
+    become; empty where none is asked for or known yet.
     """
 
     dataset: Dataset
     predictions: dict[int, list[Track]]
-    metrics: tuple[str, ...]
+    metrics: frozenset[str]
     iou_type: IouType
     masks: int
-    above: Mapping[int, float] = field(default_factory=dict)
+    rules: ApRules
+    above: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
 
 def comparison(
-    dataset: Dataset, tracks: Sequence[Track], metrics: Sequence[str], iou_type: IouType
+    dataset: Dataset,
+    tracks: Sequence[Track],
+    metrics: Sequence[str],
+    iou_type: IouType,
+    count_crowds: bool = False,
 ) -> Comparison:
     """Sort the predictions by video; their order within a video stays."""
     predictions: dict[int, list[Track]] = {video.id: [] for video in dataset.videos}
     for track in tracks:
         predictions[track.video_id].append(track)
-    masks = sum(len(track.segmentations) for track in tracks)
-    return Comparison(dataset, predictions, tuple(metrics), iou_type, masks)
+    return Comparison(
+        dataset=dataset,
+        predictions=predictions,
+        metrics=frozenset(metrics),
+        iou_type=iou_type,
+        masks=sum(len(track.segmentations) for track in tracks),
+        rules=ApRules(occlusion=has_labels(dataset.tracks or ()), count_crowds=count_crowds),
+    )
 
 
 def measure_videos(work: Comparison, jobs: int = 1) -> list[VideoMeasures]:
@@ -84,10 +131,11 @@ def grid_counts(work: Comparison, jobs: int = 1) -> operating_point.GridCounts:
     Boxes are measured here and again where they are scored: a fifteenth of the time of all metrics, and no
     distances have to be kept.
     """
-    return operating_point.gather(_each_video(_grid_of_video, work, jobs))
+    return operating_point.gather(_each_video(grid_of_video, work, jobs))
 
 
-def _grid_of_video(work: Comparison, video: Video) -> operating_point.GridCounts:
+def grid_of_video(work: Comparison, video: Video) -> operating_point.GridCounts:
+    """One video's part of `grid_counts`."""
     truth, predicted = work.dataset.tracks_by_video[video.id], work.predictions[video.id]
     return operating_point.per_video(mot.box_distances(video.length, truth, predicted, work.iou_type))
 
@@ -103,53 +151,92 @@ def _each_video(of_video: Callable[[Comparison, Video], _One], work: Comparison,
 
 
 def measure_video(work: Comparison, video: Video) -> VideoMeasures:
-    """Measure one video; masks of different categories are compared only where a metric needs it."""
-    metrics = set(work.metrics)
+    """Measure one video; masks of different categories are compared only where a metric needs it.
+
+    Video AP and the errors keep the order of the files, which the official rule wants; all others see the
+    tracks in the order of their content.
+    """
+    wants = work.metrics.__contains__
     truth, predicted = work.dataset.tracks_by_video[video.id], work.predictions[video.id]
-    overlap = None
-    if metrics - {"mot"}:
-        overlap = video_overlap(
-            video.id,
-            video.length,
-            truth,
-            predicted,
-            work.iou_type,
-            within_categories=metrics <= {"ap", "frame_ap"},
-            least_iou=float(IOU_THRESHOLDS.min()) if metrics == {"ap"} else 0.0,
-            masks_in_all=work.masks,
-        )
-    distances = None
-    if "mot" in metrics:
-        distances = mot.box_distances(video.length, truth, predicted, work.iou_type)
-    above = work.above.get(video.id)
+    overlap = _overlap(work, video) if work.metrics - {"mot"} else None
+    settled, distances = None, None
+    if work.metrics - _WITHIN_CATEGORIES - {"errors", "video_ap_agnostic"}:
+        order = content_order(truth), content_order(predicted)
+        if overlap is not None:
+            settled = reordered(overlap, *order)
+        if wants("mot"):
+            sorted_truth, sorted_tracks = [truth[i] for i in order[0]], [predicted[i] for i in order[1]]
+            distances = mot.box_distances(video.length, sorted_truth, sorted_tracks, work.iou_type)
+    tracks = None
+    if settled is not None and work.metrics & _PRESENT_TRACKS:
+        tracks = hota.present_tracks(settled)
+    agnostic = ApRules(class_agnostic=True, count_crowds=work.rules.count_crowds)
     return VideoMeasures(
-        video_ap=video_ap.per_video(overlap) if overlap and "ap" in metrics else None,
-        frame_ap=frame_ap.per_video(overlap) if overlap and "frame_ap" in metrics else None,
+        video_ap=video_ap.per_video(overlap, work.rules) if overlap and wants("video_ap") else None,
+        video_ap_agnostic=video_ap.per_video(overlap, agnostic)
+        if overlap and wants("video_ap_agnostic")
+        else None,
+        frame_ap=frame_ap.per_video(overlap) if overlap and wants("frame_ap") else None,
+        frame_ap_official=frame_ap.per_video(overlap, count_empty=True)
+        if overlap and wants("frame_ap_official")
+        else None,
         mot=() if distances is None else _mot(distances),
-        hota=() if overlap is None or "hota" not in metrics else _hota(overlap),
-        errors=temporal_errors.per_video(overlap) if overlap and "errors" in metrics else None,
-        point_mot=None
-        if distances is None or above is None
-        else mot.per_video(distances, class_aware=False, above=above),
-        point_hota=None
-        if overlap is None or above is None or "hota" not in metrics
-        else hota.per_video(overlap, class_aware=False, above=above),
-        duplicates=()
-        if overlap is None or above is None or "duplicates" not in metrics
-        else tuple(duplicates.per_video(overlap, at) for at in (above, duplicates.SCORE_THRESHOLD)),
+        mot_masks=_mot(mot.mask_distances(settled)) if settled and wants("mot_masks") else (),
+        mots=_mots(settled) if settled and wants("mots") else (),
+        hota=_hota(tracks) if tracks and work.metrics & _HOTA else (),
+        hota_classes=tuple(tuple(hota.per_class(tracks, least)) for least in HOTA_THRESHOLDS.values())
+        if tracks and wants("hota_classes")
+        else (),
+        teta=tuple(teta.per_video(settled, least) for least in HOTA_THRESHOLDS.values())
+        if settled and wants("teta")
+        else (),
+        errors=temporal_errors.per_video(overlap) if overlap and wants("errors") else None,
+        duplicates=duplicates.per_video(tracks, duplicates.SCORE_THRESHOLD)
+        if tracks and wants("duplicates")
+        else None,
+        points=tuple(
+            PointMeasures(
+                mot=mot.per_video(distances, class_aware=False, above=above) if distances else None,
+                hota=hota.per_video(tracks, class_aware=False, above=above)
+                if tracks and wants("hota")
+                else None,
+                duplicates=duplicates.per_video(tracks, above) if tracks and wants("duplicates") else None,
+            )
+            for above in work.above.get(video.id, ())
+        ),
     )
 
 
-def _mot(distances: mot.BoxDistances) -> tuple[mot.MotCounts, ...]:
+def _overlap(work: Comparison, video: Video) -> VideoOverlap:
+    return video_overlap(
+        video.id,
+        video.length,
+        work.dataset.tracks_by_video[video.id],
+        work.predictions[video.id],
+        work.iou_type,
+        within_categories=work.metrics <= _WITHIN_CATEGORIES,
+        least_iou=float(IOU_THRESHOLDS.min()) if work.metrics == {"video_ap"} else 0.0,
+        masks_in_all=work.masks,
+    )
+
+
+def _mot(distances: mot.TrackDistances) -> tuple[mot.MotCounts, ...]:
     return tuple(
         mot.per_video(distances, class_aware=CLASS_MODES[mode], above=MOT_THRESHOLDS[name])
         for mode, name in MOT_SETTINGS
     )
 
 
-def _hota(overlap: VideoOverlap) -> tuple[hota.HotaStatistics, ...]:
+def _mots(overlap: VideoOverlap) -> tuple[mots.MotsCounts, ...]:
     return tuple(
-        hota.per_video(overlap, class_aware=CLASS_MODES[mode], above=HOTA_THRESHOLDS[name])
+        mots.per_video(overlap, class_aware=CLASS_MODES[mode], above=HOTA_THRESHOLDS[name])
+        for mode, name in HOTA_SETTINGS
+    )
+
+
+def _hota(tracks: hota.PresentTracks) -> tuple[hota.HotaStatistics, ...]:
+    return tuple(
+        hota.per_video(tracks, class_aware=CLASS_MODES[mode], above=HOTA_THRESHOLDS[name])
         for mode, name in HOTA_SETTINGS
     )
 

@@ -86,9 +86,14 @@ def best_on(dataset: Dataset, tracks: Sequence[Track], iou_type: IouType = "segm
 
 def chosen_on_scored(work: Comparison, jobs: int = 1) -> OperatingPoint:
     """The operating point where no other videos are at hand: halves of the scored ones, or all where few."""
-    counts, late = grid_counts(work, jobs), second_half(work.dataset)
+    return chosen(grid_counts(work, jobs), work.dataset)
+
+
+def chosen(counts: operating_point.GridCounts, dataset: Dataset) -> OperatingPoint:
+    """As `chosen_on_scored`, from the counts of all videos of `dataset`, by ascending video id."""
+    late = second_half(dataset)
     if len(late) < FEWEST_TO_HALVE:
         best = operating_point.best_threshold(counts, np.ones(len(late)))
-        return placed((best,), "same videos", work.dataset)
+        return placed((best,), "same videos", dataset)
     halves = tuple(operating_point.best_threshold(counts, part) for part in (~late, late))
-    return placed(halves, "cross-fit", work.dataset)
+    return placed(halves, "cross-fit", dataset)

@@ -33,8 +33,9 @@ from vis_bench.records.operating_point import (
 )
 from vis_bench.records.rows import installed_protocols
 from vis_bench.records.run import PREDICTIONS_NAME
-from vis_bench.scoring.evaluate import Statistics, measure
+from vis_bench.scoring.evaluate import measure
 from vis_bench.scoring.operating_point import recorded
+from vis_bench.scoring.statistics import Statistics
 from vis_bench.study.comparison import (
     Scores,
     Study,
@@ -83,8 +84,9 @@ def compare(
     operating point in each run's record. truth: names are files of predictions (of any format) about this
     truth; dataset and split name it as well. iou_type: what such files are scored on.
 
-    Numbers are in points, 100 times the fraction. Raises UsageError (exit code 2) for unknown names,
-    DataError (3) for missing or damaged files, NotComparableError (5) where data or protocol differ.
+    Numbers are in points, 100 times the fraction; the interval of a method is cut at the ends of its
+    range. Raises UsageError (exit code 2) for unknown names, DataError (3) for missing or damaged files,
+    NotComparableError (5) where data or protocol differ.
 
     >>> compare(["stc", "inspro"], margin=-1)
     Traceback (most recent call last):
@@ -179,7 +181,7 @@ def study(
         resamples_used=int(kept.sum()),
         class_set_fixed=resamples.class_set_fixed,
         methods=tuple(scores),
-        intervals=tuple(mean_interval(one, kept) for one in scores),
+        intervals=tuple(mean_interval(one, kept, column) for one in scores),
         comparisons=compare_all(scores, margin, all_pairs, withheld=no_verdict),
         notes=tuple(notes),
         scored_above=scored_above([column]),

@@ -1,6 +1,6 @@
 """Methods over the same seeds and videos: scores under resampled videos, and every comparison between them.
 
-Works on the statistics of `scoring.evaluate`, so that score, interval and win count are one function.
+Works on the statistics of `scoring.statistics`, so that score, interval and win count are one function.
 Definitions and reasons: docs/studies.md.
 """
 
@@ -14,7 +14,8 @@ import numpy as np
 
 from vis_bench.errors import DataError
 from vis_bench.metrics import video_ap
-from vis_bench.scoring.evaluate import Name, Statistics, reduce
+from vis_bench.records.columns import Column
+from vis_bench.scoring.statistics import Name, Statistics, reduce
 from vis_bench.study import intervals
 from vis_bench.study.videos_needed import videos_to_decide
 
@@ -117,7 +118,7 @@ def resample_videos(
 ) -> Resamples:
     """Draw V of V videos with replacement, `replicates` times; equal seeds give equal resamples.
 
-    path: the metric as in `scoring.evaluate.reduce`. For a mean over categories the set of categories is
+    path: the metric as in `scoring.statistics.reduce`. For a mean over categories the set of categories is
     kept: resamples in which one loses all its truth are drawn again. Where nearly all do, or the others are
     so alike that the metric would hardly vary over them, all are kept, and each is a mean over the categories
     that it has. Raises DataError for fewer than two videos.
@@ -163,8 +164,11 @@ def _truth_by_category(statistics: Statistics, path: Name) -> np.ndarray:
     """[V, K] number of objects that count for the metric, of the categories that have any."""
     area = 0
     if path[0] == "video_ap" and statistics.video_ap is not None:
-        area = next(summary.area for summary in video_ap.SUMMARIES if summary.name == path[-1])
+        every = (*video_ap.SUMMARIES, *video_ap.OCCLUSION_SUMMARIES)
+        area = next(summary.area for summary in every if summary.name == path[-1])
         counts = statistics.video_ap.truth_count
+        if area >= counts.shape[2]:
+            raise DataError(f"{path[-1]} is undefined: the annotations have no labels of occlusion.")
     elif path[0] == "frame_ap" and statistics.frame_ap is not None:
         counts = statistics.frame_ap.truth_count
     else:
@@ -216,9 +220,14 @@ def hides_videos(a: Scores, b: Scores, kept: np.ndarray) -> bool:
     return bool(seen < _LEAST_OF_VIDEOS * gap.var(ddof=1) / gap.size)
 
 
-def mean_interval(method: Scores, kept: np.ndarray) -> tuple[float, float, float]:
-    """(mean, low, high) of one method over its seeds and videos, in points; kept: [R]."""
-    return intervals.mean_interval(method.values, method.draws[:, kept], len(method.videos))
+def mean_interval(method: Scores, kept: np.ndarray, column: Column) -> tuple[float, float, float]:
+    """(mean, low, high) of one method over its seeds and videos, in points; kept: [R].
+
+    The interval is cut at the ends of the range of the column's metric.
+    """
+    mean, low, high = intervals.mean_interval(method.values, method.draws[:, kept], len(method.videos))
+    least, largest = (100 * bound for bound in column.bounds)
+    return mean, max(least, low), min(largest, high)
 
 
 def compare_all(

@@ -79,7 +79,7 @@ def study_of_files(
         resamples_used=int(kept.sum()),
         class_set_fixed=resamples.class_set_fixed,
         methods=tuple(scores),
-        intervals=tuple(mean_interval(one, kept) for one in scores),
+        intervals=tuple(mean_interval(one, kept, column) for one in scores),
         comparisons=compare_all(scores, margin, all_pairs, withheld=no_verdict),
         notes=("Files of predictions: fixed checkpoints; how they were trained is not known here.",),
         scored_above=scored_above([column]),

@@ -1,5 +1,6 @@
 """Columns of the terminal summary stay apart, however bad a number is."""
 
+from vis_bench.metrics.prediction_facts import PredictionFacts
 from vis_bench.report.terminal.summary import _grid, evaluation_summary
 from vis_bench.types import Category, Dataset
 
@@ -17,8 +18,10 @@ def test_no_category_takes_the_line_of_another() -> None:
     categories = tuple(Category(i, name) for i, name in enumerate(scores))
     dataset = Dataset("mine", "val", (), categories, (), None, "a", "s")
     result = {"video_ap": {"AP": 0.2}, "per_category": {name: {"AP": ap} for name, ap in scores.items()}}
-    shown = [line.split("  ")[0] for line in evaluation_summary(result, dataset, 0).splitlines()]
-    numbers = [line.split()[-6] for line in evaluation_summary(result, dataset, 0).splitlines()[3:7]]
+    found = PredictionFacts(3, 0, 0.1, 0.9, {0: 1, 1: 1, 2: 1})
+    lines = evaluation_summary(result, dataset, found).splitlines()
+    shown = [line.split("  ")[0] for line in lines]
+    numbers = [line.split()[-6] for line in lines[3:7]]
     assert shown[3:7] == ["all", "all", "a category with a l…", "a category with a l…"]
     assert numbers == ["20.0", "10.0", "20.0", "30.0"]
 

@@ -60,9 +60,14 @@ def slices_figure(
     """AP in slices of the videos; a slice of fewer than ten videos stands on grey, its points are pale."""
     if not rows:
         return None
-    figure, grid = new_figure(5.4, columns=3, rows=2, sharey=True)
+    found = {one.property for one in slices.slices}
+    shown = [one for one in PROPERTIES if one.name in found]
+    lines = -(-len(shown) // 3)
+    figure, grid = new_figure(2.7 * lines, columns=3, rows=lines, sharey=True)
+    for axes in grid.flat[len(shown) :]:
+        axes.set_axis_off()
     drawn = [(place, label) for place, label, _ in shown_rows(block) if place in rows]
-    for axes, property_ in zip(grid.flat, PROPERTIES, strict=True):
+    for axes, property_ in zip(grid.flat, shown, strict=False):
         positions = [s for s, one in enumerate(slices.slices) if one.property == property_.name]
         for x, s in enumerate(positions):
             if slices.slices[s].small:

@@ -19,7 +19,8 @@ from vis_bench.metrics.track_errors import KINDS
 from vis_bench.records.columns import Record
 from vis_bench.records.rows import Block
 from vis_bench.records.run import PREDICTIONS_NAME
-from vis_bench.scoring.evaluate import Statistics, decompose, measure, reduce
+from vis_bench.scoring.evaluate import decompose, measure
+from vis_bench.scoring.statistics import Statistics, reduce
 from vis_bench.types import Dataset, IouType, Track
 
 _ALL_AREAS, _MOST_DETECTIONS = 0, -1
@@ -78,7 +79,7 @@ def run_values(
     dataset: Dataset, tracks: Sequence[Track], slices: VideoSlices, iou_type: IouType = "segm"
 ) -> RunValues:
     """Everything of one run; errors as `vis_bench.scoring.evaluate.evaluate`."""
-    statistics = measure(dataset, tracks, ("ap",), iou_type)
+    statistics = measure(dataset, tracks, ("video_ap",), iou_type)
     precision, ap = _curves(statistics)
     gains = decomposition.reduce(decompose(dataset, tracks, iou_type), np.ones((1, len(dataset.videos))))
     return RunValues(

@@ -16,7 +16,8 @@ from vis_bench.report.tables.cell_text import interval_text, mean_and_sd_text
 
 INTERVALS = (
     "t intervals of the mean over seeds: what other trainings would give on these videos. Intervals that "
-    "overlap decide nothing; vis-bench compare also covers other videos."
+    "overlap decide nothing; vis-bench compare also covers other videos. An interval that would leave the "
+    "range of its metric is cut there."
 )
 CLASS_MODES = ("class_agnostic", "class_aware")
 AT_POINT = "operating point"
@@ -39,16 +40,24 @@ class Table:
 def main_table(block: Block, columns: Sequence[Column]) -> Table:
     """The main table of a block with its notes; a row without numbers says why in its first cell."""
     shown = visible_columns(block, columns)
+    several = len(paradigms(block)) > 1
     lines: list[tuple[str, ...]] = []
     for row in block.rows:
         label = row.label(block.default_config)
+        names = (row.paradigm,) if several else ()
         if row.status == DONE:
             numbers = (mean_and_sd_text(row, column) for column in shown)
-            lines.append((label, str(len(row.done_seeds)), *numbers))
+            lines.append((label, *names, str(len(row.done_seeds)), *numbers))
         else:
-            lines.append((f"{label}: {row_problem(row)}", "0", *("" for _ in shown)))
-    header = ("method", "seeds", *(column.name for column in shown))
-    return Table("", "", header, tuple(lines), notes=tuple(block_notes(block, columns)))
+            lines.append((f"{label}: {row_problem(row)}", *names, "0", *("" for _ in shown)))
+    header = ("method", *(["paradigm"] if several else []), "seeds", *(column.name for column in shown))
+    notes = tuple(block_notes(block, columns))
+    return Table("", "", header, tuple(lines), text_columns=1 + several, notes=notes)
+
+
+def paradigms(block: Block) -> tuple[str, ...]:
+    """The paradigms of a block's methods, in the order of its rows."""
+    return tuple(dict.fromkeys(row.paradigm for row in block.rows))
 
 
 def interval_table(block: Block, columns: Sequence[Column]) -> Table | None:

@@ -49,11 +49,12 @@ def half_interval_text(row: Row, column: Column) -> str:
 
 
 def interval_text(row: Row, column: Column) -> str:
-    """`low to high` of the 95 % interval over seeds, `-` where there is none."""
+    """`low to high` of the 95 % interval over seeds, cut at the ends of its range; `-` for none."""
     cell = row.cell(column)
     if cell.mean is None or cell.half_interval is None:
         return "-"
-    ends = (cell.mean - cell.half_interval, cell.mean + cell.half_interval)
+    least, largest = column.bounds
+    ends = (max(least, cell.mean - cell.half_interval), min(largest, cell.mean + cell.half_interval))
     return " to ".join(format_value(end, column.unit, averaged=True) for end in ends)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from vis_bench.records.columns import DEFAULT_COLUMNS, Column, Record, choose_columns
 from vis_bench.records.rows import DONE, Block, Protocols, Row, build_blocks, installed_protocols
+from vis_bench.report.tables.blocks import paradigms
 from vis_bench.report.tables.caption import (
     block_notes,
     column_sentences,
@@ -98,7 +99,11 @@ def _block_lines(block: Block, columns: Sequence[Column], asked: Sequence[Column
 
     lines = [line("method", [column.name for column in columns]), "-" * line_width]
     notes = []
+    paradigm = "" if len(paradigms(block)) > 1 else block.rows[0].paradigm
     for row, label in zip(block.rows, labels, strict=True):
+        if row.paradigm != paradigm:
+            paradigm = row.paradigm
+            lines.append(f"{paradigm}:")
         short = shorten(label, label_width)
         if short != label:
             notes.append(f"{short} = {label}")

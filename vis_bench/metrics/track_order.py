@@ -1,0 +1,53 @@
+"""One order for the tracks of a video that depends on nothing but their content.
+
+Where several assignments are equally good, a solver's choice follows the order of rows and columns. Metrics
+whose numbers must not depend on the order of a file bring their tracks into this order first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from vis_bench.masks.rle import has_pixels
+from vis_bench.metrics.overlap import VideoOverlap
+from vis_bench.types import Track, TruthTrack
+
+
+def content_order(tracks: Sequence[Track] | Sequence[TruthTrack]) -> np.ndarray:
+    """Positions [n] int64 of the tracks by descending score (truth has none), category, masks, boxes.
+
+    Tracks that are equal in all of these are the same to every metric; they keep their order.
+    """
+    keys = [_key(track) for track in tracks]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+
+
+def reordered(overlap: VideoOverlap, truth: np.ndarray, predictions: np.ndarray) -> VideoOverlap:
+    """The same video with its truth rows [G] and prediction rows [D] in another order."""
+    return replace(
+        overlap,
+        truth_categories=overlap.truth_categories[truth],
+        crowd=overlap.crowd[truth],
+        truth_area=overlap.truth_area[truth],
+        truth_mean_area=overlap.truth_mean_area[truth],
+        truth_occlusion=overlap.truth_occlusion[truth],
+        categories=overlap.categories[predictions],
+        scores=overlap.scores[predictions],
+        area=overlap.area[predictions],
+        mean_area=overlap.mean_area[predictions],
+        written_truth=overlap.written_truth[truth],
+        written=overlap.written[predictions],
+        shared=overlap.shared[:, truth[:, None], predictions],
+    )
+
+
+def _key(track: Track | TruthTrack) -> tuple[Any, ...]:
+    score = track.score if isinstance(track, Track) else 0.0
+    # an empty mask is absence like null: both sort as no text at all
+    masks = [rle["counts"] if has_pixels(rle) else b"" for rle in track.segmentations]
+    boxes = [box or () for box in track.boxes or ()]
+    return -score, track.category_id, masks, boxes
