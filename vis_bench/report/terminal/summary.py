@@ -59,11 +59,6 @@ def _grid(title: str, columns: tuple[str, ...], rows: Rows) -> list[str]:
     return [*lines, ""]
 
 
-def _width(column: str) -> int:
-    """Cells of a column: six, or one more than its name."""
-    return max(6, len(column) + 1)
-
-
 def _shorten(name: str, width: int = 20) -> str:
     return name if len(name) <= width else name[: width - 1] + "…"
 
