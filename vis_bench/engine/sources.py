@@ -28,19 +28,23 @@ _READING = (
         "official",
         "predictions",
         "segmentations",
+        "shown_frames",
         "stored",
         "ytvis",
     ),
     *(f"store/{name}" for name in ("build", "lazy", "packed")),
 )
-_LOOP = ("auxiliary", "group", "loop", "optimizer", "shards", "state", "stepping", "sums", "weights")
+_LOOP = (
+    *("auxiliary", "group", "kernels", "loop", "optimizer", "shards", "state", "step", "stepping", "sums"),
+    "weights",
+)
 _CLIPS = ("augment", "draws", "mixed_clips", "pixels", "pseudo_clips", "sampler")
 # what decides how a file of weights is read and what of it is loaded
 _WEIGHTS = ("class_rows", "coco", "files", "load", "prepare", "source", "start", "unpickle")
 # what decides the weights and the tracks besides the method; plans, reports and messages do not
 TRAINING_SOURCES = (
     "method.py",
-    "setup/seeds.py",
+    *("setup/schedule.py", "setup/seeds.py"),
     *_MASKS,
     *(f"masks/{name}.py" for name in ("rle_check", "rle_quick", "sampled")),
     *(f"data/{name}.py" for name in _READING),
