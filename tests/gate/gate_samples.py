@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,3 +86,18 @@ def make_run(
         ),
     )  # fmt: skip
     return folder
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a JSON file in place."""
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+def seeds(tmp_path: Path, dataset: Dataset, name: str, downs: Sequence[Any], **more: Any) -> list[Path]:
+    """One run per entry of `downs`, with the seeds 0, 1, ..."""
+    return [
+        make_run(tmp_path / name / f"seed{seed}", dataset, seed, down, **more)
+        for seed, down in enumerate(downs)
+    ]

@@ -1,15 +1,13 @@
 """The gate: what passes, what fails, and what stays open."""
 
-import json
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from gate_samples import make_run
+from gate_samples import edit, make_run, seeds
 from square_videos import write_split
 
 import methods.tracking.association as association
-from vis_bench.data import catalog
 from vis_bench.data.splits import first_videos
 from vis_bench.gate.baseline import read_baseline
 from vis_bench.gate.report import gate_junit, gate_markdown, gate_text
@@ -18,39 +16,6 @@ from vis_bench.gate.stored import metric_changes
 from vis_bench.gate.verdict import Check, overall
 from vis_bench.study import comparison as study
 from vis_bench.study.intervals import paired_difference
-
-
-@pytest.fixture
-def folder(tmp_path):
-    write_split(tmp_path / "squares", "val", 4)
-    return tmp_path / "squares"
-
-
-@pytest.fixture
-def dataset(folder):
-    return catalog.open_dataset(str(folder), "val")
-
-
-@pytest.fixture
-def gate(vis_bench, folder, tmp_path):
-    def call(*extra):
-        return vis_bench("gate", "--against", tmp_path / "baseline", "--dataset", folder, *extra)
-
-    return call
-
-
-@pytest.fixture
-def make(vis_bench, folder, tmp_path):
-    def call(*runs):
-        return vis_bench("gate", "--make", tmp_path / "baseline", *runs, "--dataset", folder)
-
-    return call
-
-
-def edit(path, change):
-    value = json.loads(path.read_text())
-    change(value)
-    path.write_text(json.dumps(value))
 
 
 def test_unchanged_code_passes(make, gate, dataset, tmp_path):
@@ -119,13 +84,6 @@ def test_overrides_of_the_run_are_part_of_its_rule(make, gate, dataset, tmp_path
     assert gate()[0] == 1
 
 
-def seeds(tmp_path, dataset, name, downs, **more):
-    return [
-        make_run(tmp_path / name / f"seed{seed}", dataset, seed, down, **more)
-        for seed, down in enumerate(downs)
-    ]
-
-
 def test_retrained_runs_that_are_equal_pass_and_worse_ones_fail(make, gate, dataset, tmp_path):
     make(*seeds(tmp_path, dataset, "old", (0, 1, 0)))
     seeds(tmp_path, dataset, "equal", (0, 1, 0))
@@ -138,47 +96,6 @@ def test_retrained_runs_that_are_equal_pass_and_worse_ones_fail(make, gate, data
     assert "worse by more than 5 points" in " ".join(out.split())
     # a margin that allows the loss
     assert gate("--runs", tmp_path / "worse", "--margin", "AP=300")[0] == 0
-
-
-def test_a_threshold_from_val_is_kept_when_predictions_are_scored_again(make, gate, dataset, tmp_path):
-    """Every track scores 0.6 or 0.9; above 0.95 none is left, which no choice here would take."""
-    code, _, _ = make(make_run(tmp_path / "run", dataset, above=0.95))
-    assert code == 0
-    record = tmp_path / "baseline" / "stc@tiny-seed-0" / "record.json"
-    assert json.loads(record.read_text())["metrics"]["operating_point"]["mot"]["recall"] == 0.0
-    assert gate()[0] == 0
-    edit(record, lambda value: value["operating_point"].update(thresholds=[0.0]))
-    code, out, _ = gate()
-    assert code == 1
-    assert "operating_point.mot.recall: 0 -> 1" in out
-
-
-def test_tier_3_reads_operating_points_unless_a_score_is_named(make, gate, dataset, tmp_path):
-    """The same tracks, but the new runs were tuned to keep nothing: worse there, equal above 0.3.
-
-    Beside every object stands a patch that scores 0.6: IDF1 2 * 16 / (16 + 32).
-    """
-    make(*seeds(tmp_path, dataset, "old", (0, 0, 0), above=0.3))
-    seeds(tmp_path, dataset, "new", (0, 0, 0), above=0.95)
-    code, out, _ = gate("--runs", tmp_path / "new", "--margin", "IDF1=1")
-    assert code == 1
-    assert "IDF1 66.67 -> 0.00" in " ".join(out.split())
-    assert gate("--runs", tmp_path / "new", "--margin", "IDF1=1", "--threshold", "0.3")[0] == 0
-    code, _, err = gate("--runs", tmp_path / "new", "--margin", "IDF1=1", "--threshold", "0.2")
-    assert (code, "records are scored above" in err) == (2, True)
-
-
-def test_thresholds_of_the_scored_videos_themselves_decide_nothing(make, gate, dataset, tmp_path):
-    def alone(folder):
-        edit(folder / "record.json", lambda value: value["operating_point"].update(source="same videos"))
-
-    old = seeds(tmp_path, dataset, "old", (0, 0, 0), above=0.3)
-    make(*old)
-    for new in seeds(tmp_path, dataset, "new", (0, 0, 0), above=0.3):
-        alone(new)
-    code, out, _ = gate("--runs", tmp_path / "new", "--margin", "IDF1=1")
-    assert code == 6
-    assert "chosen on the scored videos themselves" in " ".join(out.split())
 
 
 def test_what_the_interval_does_not_decide_is_inconclusive(make, gate, dataset, tmp_path):
