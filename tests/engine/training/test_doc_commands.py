@@ -33,7 +33,10 @@ SMALLER = (
     (r"--nproc-per-node 8", "--nproc-per-node 1"),
     (r"--rdzv-endpoint HOST:29500", "--local-addr localhost --rdzv-endpoint localhost:{port}"),
     (r"--out /shared/runs", ""),
-    (r"coco:path/to/coco", "coco:{coco}"),
+    (r"coco:(path/to|data)/coco", "coco:{coco}"),
+    (r" starts$", " {starts}"),
+    # 500 videos to train on; the quick protocol of README trains on them in CI
+    (r"--dataset shapes\b", "--dataset ytvis21"),
 )
 SIZES = {
     "train.iterations": "2",
@@ -44,6 +47,7 @@ SIZES = {
     "test_short_side": "64",
     "test_max_long_side": "96",
 }
+PRETRAINED = ("--protocol", "video", "--images", "4", "--set", "train.augmentation.short_sides=64")
 TINY = 'name = "tiny"\nabout = "made small"\nconfig = "tiny"\n'
 STOPPED = "stopped by Ctrl-C"
 
@@ -62,11 +66,13 @@ def commands(page: str) -> list[tuple[str, str]]:
 COMMANDS = commands(PAGE.read_text(encoding="utf-8"))
 DRY = [command for command, _ in COMMANDS if "--dry-run" in command]
 STOPS = [command for command, comment in COMMANDS if comment == STOPPED]
+STARTS = [command for command, _ in COMMANDS if "pretrain" in command or "--start " in command]
 LAUNCHED = [command for command, _ in COMMANDS if command.startswith("torchrun")]
 PLAIN = [
     command
     for number, (command, comment) in enumerate(COMMANDS)
-    if command not in (*DRY, *STOPS, *LAUNCHED) and (not number or COMMANDS[number - 1][1] != STOPPED)
+    if command not in (*DRY, *STOPS, *LAUNCHED, *STARTS)
+    and (not number or COMMANDS[number - 1][1] != STOPPED)
 ]
 
 
@@ -83,13 +89,15 @@ def small(tmp_path: Path) -> Callable[..., list[str]]:
     write_official(tmp_path / "data", "ytvis21")
     (tmp_path / "tiny.toml").write_text(TINY)
     write_coco(tmp_path / "coco")
-    places = {"port": free_port(), "coco": tmp_path / "coco"}
+    places = {"port": free_port(), "coco": tmp_path / "coco", "starts": tmp_path / "starts"}
 
     def made(command: str, **sizes: str) -> list[str]:
         for pattern, replacement in SMALLER:
             command = re.sub(pattern, replacement.format(**places), command)
         words = shlex.split(command)
         launcher = ["torch.distributed.run"] if words[0] == "torchrun" else ["vis_bench"]
+        if words[1] == "pretrain":
+            return [sys.executable, "-m", *launcher, *words[1:], *PRETRAINED, "--device", "cpu"]
         words = [sys.executable, "-m", *launcher, *words[1:], "--data-root", str(tmp_path / "data")]
         if "--dry-run" in words:
             return words
@@ -128,14 +136,14 @@ def test_the_page_answers_what_it_is_asked() -> None:
         "--extra-data coco:", "torchrun --nnodes 2", "checkpoint=true", "train.shard_clips=",
     ):  # fmt: skip
         assert words in text, words
-    assert (len(DRY), len(STOPS), len(LAUNCHED)) == (1, 1, 1)
+    assert (len(DRY), len(STOPS), len(LAUNCHED), len(STARTS)) == (1, 1, 1, 2)
     # each is run by one of the tests below; the second of the two that stop goes on
-    assert len(PLAIN) + len(DRY) + 2 * len(STOPS) + len(LAUNCHED) == len(COMMANDS)
+    assert len(PLAIN) + len(DRY) + 2 * len(STOPS) + len(LAUNCHED) + len(STARTS) == len(COMMANDS)
 
 
 def test_every_substitution_is_needed() -> None:
     text = "\n".join(command for command, _ in COMMANDS)
-    assert [pattern for pattern, _ in SMALLER if not re.search(pattern, text)] == []
+    assert [pattern for pattern, _ in SMALLER if not re.search(pattern, text, re.MULTILINE)] == []
 
 
 @pytest.mark.slow
@@ -151,6 +159,18 @@ def test_a_command_trains_and_scores(command: str, small: Callable[..., list[str
     ):
         if option in command:
             assert all(record[field] == value if value else record[field] for record in found)
+
+
+@pytest.mark.slow
+def test_whole_models_are_pretrained_and_started_from(
+    small: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "VIS_BENCH_CACHE", str(tmp_path / "cache"))
+    for command in STARTS:
+        run(small(command))
+    (record,) = records(tmp_path)
+    assert record["status"] == "done"
+    assert record["start"]["loaded"] > 100  # type: ignore[index]
 
 
 @pytest.mark.slow
