@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from vis_bench.cache import default_cache_root
 from vis_bench.data import catalog
 from vis_bench.engine.plan import OpenedData, RunSpec, open_data, plan_runs, with_fresh
 from vis_bench.engine.process.busy import machine_shared
@@ -179,6 +180,8 @@ def run(
         out=Path(out),
         device=chosen_devices.slots[0][0],
         data_root=_path(data_root),
+        # jobs come from a server process, which may have begun with another environment
+        cache_root=default_cache_root(),
         weights=None if train else _path(weights),
         start=_start_text(start, weights if train else None),
         class_rows=class_rows,
