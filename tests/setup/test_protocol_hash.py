@@ -20,7 +20,7 @@ from vis_bench.setup.schedule import Schedule
 SHIPPED = {
     "paper": "7e37cf69bfab861e1e374ff0897e801decb723cc1587bf665224d3ebe5855ae0",
     "shapes": "101dcac490b5d6126efe44e2121e6f6b6ff6ef297ab1c5ba957a791c573acae6",
-    "shapes-quick": "b6db7514bf3dfcba060376e1fe8aa10aaebe4b7cdc09b6844e26110df186d406",
+    "shapes-quick": "959b9c2341cf702448153b6167461b9ca60e328186cd75790b65d96214cbde33",
     "shapes-v1": "a0fba4a62855ca46c25282ed88840b10622799d5e6880e58dba082d7a73729ea",
     "video": "9bb4f2e95f9ef3a176179d8e27d67e0229059e8c52e07e4f1efd95a302d4a300",
 }
