@@ -84,7 +84,7 @@ def test_a_run_is_named_after_its_stage(plan):
     assert to_dict(told.stage.part.config) == to_dict(first.stage.part.config)
 
 
-@pytest.mark.parametrize("name", ["shapes", "shapes-quick", "video", "paper"])
+@pytest.mark.parametrize("name", ["shapes", "video", "paper"])
 def test_our_variants_and_inspros_relatives_share_their_stages(name):
     given = load_protocol(name)
     settings = Settings("shapes", "test", given, Path("runs"))

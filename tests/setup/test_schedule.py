@@ -40,7 +40,7 @@ def test_iterations_follow_from_frames(name, iterations):
     assert frames_seen(config) == FIVE_CLIPS_FRAMES
 
 
-@pytest.mark.parametrize("protocol", ["shapes", "shapes-quick", "video"])
+@pytest.mark.parametrize("protocol", ["shapes", "video"])
 def test_all_methods_see_equally_many_frames(protocol):
     given = load_protocol(protocol)
     seen = {name: frames_seen(resolve_config(load_spec(name), None, given, ())[1]) for name in method_names()}
