@@ -7,8 +7,10 @@ from safetensors import safe_open
 
 from vis_bench.setup.plugins import load_spec
 
+# as `video`, but for a backbone that is pretrained first
+PROTOCOL = 'name = "images"\nabout = "made small"\nconfig = "tiny"\n[image_stage]\nimages = 4\n'
 SMALL = (
-    *("--protocol", "video", "--images", "4", "--set", "backbone.name=small"),
+    *("--images", "4", "--set", "backbone.name=small"),
     *("--set", "train.augmentation.short_sides=64", "--device", "cpu"),
 )
 
@@ -21,6 +23,8 @@ def coco(tmp_path):
 @pytest.fixture
 def pretrain(vis_bench, coco, tmp_path, monkeypatch):
     monkeypatch.setenv("VIS_BENCH_CACHE", str(tmp_path / "cache"))
+    protocol = tmp_path / "images.toml"
+    protocol.write_text(PROTOCOL)
 
     def call(methods, *more):
         return vis_bench(
@@ -31,6 +35,7 @@ def pretrain(vis_bench, coco, tmp_path, monkeypatch):
             f"coco:{coco}",
             "-o",
             tmp_path / "starts",
+            *("--protocol", protocol),
             *SMALL,
             *more,
         )

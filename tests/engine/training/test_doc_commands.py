@@ -47,7 +47,7 @@ SIZES = {
     "test_short_side": "64",
     "test_max_long_side": "96",
 }
-PRETRAINED = ("--protocol", "video", "--images", "4", "--set", "train.augmentation.short_sides=64")
+PRETRAINED = ("--images", "4", "--set", "train.augmentation.short_sides=64")
 TINY = 'name = "tiny"\nabout = "made small"\nconfig = "tiny"\n'
 STOPPED = "stopped by Ctrl-C"
 
@@ -88,6 +88,7 @@ def small(tmp_path: Path) -> Callable[..., list[str]]:
     """A command of the page as it can run here."""
     write_official(tmp_path / "data", "ytvis21")
     (tmp_path / "tiny.toml").write_text(TINY)
+    (tmp_path / "images.toml").write_text(f"{TINY}[image_stage]\nimages = 4\n")
     write_coco(tmp_path / "coco")
     places = {"port": free_port(), "coco": tmp_path / "coco", "starts": tmp_path / "starts"}
 
@@ -97,7 +98,8 @@ def small(tmp_path: Path) -> Callable[..., list[str]]:
         words = shlex.split(command)
         launcher = ["torch.distributed.run"] if words[0] == "torchrun" else ["vis_bench"]
         if words[1] == "pretrain":
-            return [sys.executable, "-m", *launcher, *words[1:], *PRETRAINED, "--device", "cpu"]
+            words = [*words[1:], *PRETRAINED, "--protocol", str(tmp_path / "images.toml")]
+            return [sys.executable, "-m", *launcher, *words, "--device", "cpu"]
         words = [sys.executable, "-m", *launcher, *words[1:], "--data-root", str(tmp_path / "data")]
         if "--dry-run" in words:
             return words
