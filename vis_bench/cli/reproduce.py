@@ -12,7 +12,7 @@ import typer
 from vis_bench.cli.options import PrintJson, optional_path
 
 if TYPE_CHECKING:
-    from vis_bench.report.papers.library import Library, PublishedPaper
+    from vis_bench.report.papers.published import Library, PublishedPaper
 
 
 def reproduce(
@@ -49,8 +49,8 @@ def reproduce(
     """
     from vis_bench.errors import UsageError, did_you_mean
     from vis_bench.files import dump_json
-    from vis_bench.report.papers.library import published_library
     from vis_bench.report.papers.markup import as_latex, as_markdown
+    from vis_bench.report.papers.published import published_library
     from vis_bench.report.papers.reproduce import THRESHOLDS, comparison, found_records
     from vis_bench.report.papers.table import as_json, as_text
 

@@ -11,7 +11,7 @@ from record_samples import make_record
 from vis_bench.records.rows import build_blocks
 from vis_bench.report.papers.cells import ComparedRow, compare
 from vis_bench.report.papers.commands import run_commands
-from vis_bench.report.papers.library import published_library
+from vis_bench.report.papers.published import published_library
 from vis_bench.report.papers.runs import parse_run
 from vis_bench.report.papers.table import status_text
 from vis_bench.setup.protocol import Extra, load_protocol

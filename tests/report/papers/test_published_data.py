@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from vis_bench.errors import DataError, UsageError
-from vis_bench.report.papers.library import (
+from vis_bench.report.papers.published import (
     PublishedPaper,
     PublishedRow,
     PublishedTable,

@@ -12,8 +12,8 @@ from vis_bench.records.rows import build_blocks
 from vis_bench.report.papers.cells import compare
 from vis_bench.report.papers.commands import run_commands
 from vis_bench.report.papers.figure import published_figure
-from vis_bench.report.papers.library import published_library
 from vis_bench.report.papers.markup import as_latex, as_markdown, latex_escape
+from vis_bench.report.papers.published import published_library
 from vis_bench.report.papers.table import Comparison, as_json, as_text
 from vis_bench.report.tables.text import display_width
 

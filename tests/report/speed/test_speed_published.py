@@ -13,7 +13,7 @@ from vis_bench.records.speed import (
     SpeedRecord,
     write_speed,
 )
-from vis_bench.report.papers.library import published_library
+from vis_bench.report.papers.published import published_library
 from vis_bench.report.speed.curve_table import curve_markdown
 from vis_bench.report.speed.published import compare_speed, published_lines, published_markdown
 

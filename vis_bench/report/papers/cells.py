@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from vis_bench.records.columns import COLUMNS, MOT_NAMES, VIDEO_AP_NAMES, Column, mot_column
 from vis_bench.records.rows import DONE, Block, Row
-from vis_bench.report.papers.library import (
+from vis_bench.report.papers.published import (
     Conflict,
     Library,
     PublishedPaper,

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from vis_bench.report.papers.cells import ComparedRow
-from vis_bench.report.papers.library import PublishedPaper, PublishedRow, PublishedTable, Terms
+from vis_bench.report.papers.published import PublishedPaper, PublishedRow, PublishedTable, Terms
 from vis_bench.report.papers.runs import WantedRun, parse_run
 
 # where a paper does not say how many trainings a number is the mean of

@@ -6,7 +6,7 @@ import string
 from collections.abc import Sequence
 
 from vis_bench.report.papers.cells import ComparedRow
-from vis_bench.report.papers.library import Conflict, Library, PublishedRow
+from vis_bench.report.papers.published import Conflict, Library, PublishedRow
 
 
 def printed(values: dict[str, float | int | None]) -> str:

@@ -13,7 +13,7 @@ from vis_bench.records.rows import Block, build_blocks, installed_protocols
 from vis_bench.records.run import find_records, read_record
 from vis_bench.report.papers.cells import compare, measuring_methods
 from vis_bench.report.papers.commands import run_commands
-from vis_bench.report.papers.library import Conflict, Library, PublishedPaper, PublishedTable
+from vis_bench.report.papers.published import Conflict, Library, PublishedPaper, PublishedTable
 from vis_bench.report.papers.table import Comparison
 
 DEFAULT_RECORDS = "runs"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from vis_bench.records.rows import Block, Row
-from vis_bench.report.papers.library import NamedDataset, PublishedRow, PublishedTable, Terms
+from vis_bench.report.papers.published import NamedDataset, PublishedRow, PublishedTable, Terms
 from vis_bench.setup.protocol import Extra, load_protocol
 
 PAPER = "paper"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vis_bench.files import write_text
 from vis_bench.records.speed import CURVE_SUFFIX, SUFFIX, CurveRecord, SpeedRecord, read_curve, read_speed
-from vis_bench.report.papers.library import published_library
+from vis_bench.report.papers.published import published_library
 from vis_bench.report.speed.curve_table import curve_csv, curve_groups, curve_markdown, curve_table
 from vis_bench.report.speed.curves import draw_curves
 from vis_bench.report.speed.published import published_lines, published_markdown

@@ -13,7 +13,7 @@ from typing import Literal
 
 from vis_bench.records.speed import SpeedRecord
 from vis_bench.report.formats.pipe_table import escape, pipe_table
-from vis_bench.report.papers.library import Library, PublishedTable
+from vis_bench.report.papers.published import Library, PublishedTable
 from vis_bench.report.papers.runs import parse_run
 from vis_bench.report.speed.table import SIZE_COLUMNS, SPEED_COLUMNS, block_heading, blocks
 
