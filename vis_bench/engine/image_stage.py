@@ -174,7 +174,7 @@ def planned_stage(part: StagePart, images: Mapping[str, Any], settings: Settings
         "rules": {"seed": rules.seed, "crop": rules.smallest_crop, "degrees": rules.degrees},
         "images": dict(images),
         "code": code_hash(part.method, spec, (start, protocol.training.auxiliary)),
-        "start": [start, protocol.initialisation.options] if start else None,
+        "start": [start, protocol.initialisation.options_by_content()] if start else None,
         "training": protocol.training.model_dump(
             mode="json", include={"ema_decay", "auxiliary", "auxiliary_weight"}
         ),

@@ -32,6 +32,14 @@ class Initialisation(_Strict):
     recipe: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
 
+    def options_by_content(self) -> dict[str, Any]:
+        """The options with the SHA-256 of the option `file` in its place: where it lies decides nothing."""
+        if "file" not in self.options:
+            return dict(self.options)
+        file = Path(str(self.options["file"]))
+        # the recipe says what is wrong with a file that is not there
+        return {**self.options, "file": sha256(file.read_bytes()) if file.is_file() else None}
+
 
 class Extra(_Strict):
     """Images mixed into the training videos as pseudo-clips; see engine/training/clips/pseudo_clips.py.
@@ -136,11 +144,8 @@ class Protocol(_Strict):
         protocol that does not set it. Reads the file of the initialisation's option `file`, if it has one.
         """
         content = _content(self, "")
-        options = content.get("initialisation", {}).get("options", {})
-        if "file" in options:
-            file = Path(str(options["file"]))
-            # the recipe says what is wrong with a file that is not there
-            options["file"] = sha256(file.read_bytes()) if file.is_file() else None
+        if "options" in content.get("initialisation", {}):
+            content["initialisation"]["options"] = self.initialisation.options_by_content()
         return config_hash(content)
 
 
