@@ -21,6 +21,9 @@ DataRoot = Annotated[
     typer.Option("--data-root", help="Folder that holds the datasets.  [default: $VIS_BENCH_DATA]"),
 ]
 Dataset = Annotated[str | None, typer.Option("--dataset", "-d", help="Dataset by name or path.")]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="Deterministic operations on GPUs where they exist.")
+]
 Device = Annotated[str, typer.Option(help="auto (CUDA where there is one), cpu or cuda[:n].")]
 Format = Annotated[
     str | None, typer.Option("--format", help="Format of the predictions.  [default: recognised]")
@@ -30,9 +33,15 @@ Jobs = Annotated[int, typer.Option(min=1, help="Processes that share the videos.
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="PATH", help="Write the result here (- = stdout).")
 ]
+Methods = Annotated[
+    str, typer.Option("--methods", "-m", help="`all`, or names: stc,inspro@tiny,my_method.py:SPEC.")
+]
 MethodName = Annotated[str, typer.Argument(help="Method, NAME@CONFIG, or path/to/file.py:NAME.")]
 PlaceOfVideos = Annotated[
     str | None, typer.Option("--dataset", "-d", help="Where the videos are, for runs made on a path.")
+]
+Precision = Annotated[
+    str | None, typer.Option(help="fp32, tf32, bf16 or fp16.  [default: fp32, or the paper's on a GPU]")
 ]
 PredictionsFile = Annotated[
     str,
@@ -48,6 +57,10 @@ Threshold = Annotated[
     typer.Option(
         help="Score of tracks in IDF1, MOTA, IDs, HOTA: 0, 0.1, 0.3, 0.5.  [default: operating points]"
     ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=0, help="Processes that read the data of each training.  [default: 0 on a CPU]"),
 ]
 TruthFile = Annotated[str | None, typer.Option(help="Truth: a file or folder of any format.")]
 

@@ -7,13 +7,11 @@ from typing import Annotated
 
 import typer
 
-from vis_bench.cli.options import Changes, Device, say
+from vis_bench.cli.options import Changes, Deterministic, Device, Methods, Precision, Workers, say
 
 
 def pretrain(
-    methods: Annotated[
-        str, typer.Option("--methods", "-m", help="`all`, or names: stc,inspro@tiny,my_method.py:SPEC.")
-    ],
+    methods: Methods,
     data: Annotated[
         str, typer.Option(metavar="coco:PATH", help="COCO images, by annotation file or folder.")
     ],
@@ -24,15 +22,9 @@ def pretrain(
     ] = None,
     set_: Changes = None,
     device: Device = "auto",
-    workers: Annotated[
-        int | None, typer.Option(min=0, help="Processes that read images.  [default: 0 on a CPU]")
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, tf32, bf16 or fp16.  [default: fp32, or the paper's on a GPU]")
-    ] = None,
-    deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Deterministic operations on GPUs where they exist.")
-    ] = False,
+    workers: Workers = None,
+    precision: Precision = None,
+    deterministic: Deterministic = False,
 ) -> None:
     """Train whole models on images, for `run --start FOLDER`.
 

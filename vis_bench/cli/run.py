@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vis_bench.cli.options import Changes, Columns, DataRoot, Device, Threshold, put_json, say
+from vis_bench.cli.options import (
+    Changes,
+    Columns,
+    DataRoot,
+    Deterministic,
+    Device,
+    Methods,
+    Precision,
+    Threshold,
+    Workers,
+    put_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from vis_bench.engine.plan import OpenedData
@@ -19,9 +31,7 @@ FOLDER_NAME_BYTES = 200
 
 
 def run(
-    methods: Annotated[
-        str, typer.Option("--methods", "-m", help="`all`, or names: stc,inspro@tiny,my_method.py:SPEC.")
-    ],
+    methods: Methods,
     dataset: Annotated[
         str, typer.Option("--dataset", "-d", help="Name or path, e.g. shapes, ytvis21, ./mine.")
     ],
@@ -48,16 +58,9 @@ def run(
         int | None,
         typer.Option(min=1, help="Runs side by side.  [default: by cores on a CPU, else one for each GPU]"),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=0, help="Processes that read clips, for each run.  [default: 0 on a CPU]"),
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="fp32, tf32, bf16 or fp16.  [default: fp32, or the paper's on a GPU]")
-    ] = None,
-    deterministic: Annotated[
-        bool, typer.Option("--deterministic", help="Deterministic operations on GPUs where they exist.")
-    ] = False,
+    workers: Workers = None,
+    precision: Precision = None,
+    deterministic: Deterministic = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate only the first N videos.")] = None,
     weights: Annotated[
         str | None,

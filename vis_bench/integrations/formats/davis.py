@@ -15,16 +15,9 @@ from vis_bench.errors import UsageError
 from vis_bench.files import atomic_path
 from vis_bench.integrations.formats.content import Content
 from vis_bench.integrations.formats.frame_entries import Entry, gather
-from vis_bench.integrations.formats.pixel_numbers import (
-    masks_of,
-    painted_frame,
-    picture_names,
-    read_picture,
-    sequence_folders,
-    video_of_pictures,
-)
+from vis_bench.integrations.formats.pixel_numbers import painted_frame, picture_names, read_regions
 from vis_bench.integrations.formats.reference import only_class, safe_child
-from vis_bench.types import Dataset, Video
+from vis_bench.types import Dataset
 
 MODES = ("P", "L")
 _VOID = 255
@@ -33,22 +26,13 @@ _VOID = 255
 def read(root: Path, reference: Dataset | None) -> Content:
     """A folder of sequences, or DAVIS's own tree. Raises DataError naming the picture."""
     classes, category_id = only_class(reference, str(root))
-    videos: list[Video] = []
-    entries: list[Entry] = []
-    void = 0
-    for number, (name, files) in enumerate(sequence_folders(root, str(root)), start=1):
-        first = read_picture(files[0], MODES, "DAVIS PNG")
-        video, frames = video_of_pictures(number, name, files, first.shape, reference)
-        videos.append(video)
-        for file, frame in zip(files, frames, strict=True):
-            for identity, mask in masks_of(read_picture(file, MODES, "DAVIS PNG")).items():
-                if identity == _VOID:
-                    void += 1
-                    continue
-                entries.append(
-                    Entry(video.id, identity, frame, category_id, dict(mask), None, None, str(file))
-                )
-    known = tuple(reference.videos) if reference is not None else tuple(videos)
+    known, regions = read_regions(root, MODES, "DAVIS PNG", reference)
+    labelled = [one for one in regions if one.number != _VOID]
+    entries = [
+        Entry(one.video_id, one.number, one.frame, category_id, dict(one.mask), None, None, str(one.file))
+        for one in labelled
+    ]
+    void = len(regions) - len(labelled)
     objects, notes = gather(known, entries)
     if void:
         notes = (*notes, f"regions without a label (void) in {void} frames are left out.")

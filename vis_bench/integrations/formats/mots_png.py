@@ -19,16 +19,9 @@ from vis_bench.integrations.formats.mots_classes import (
     classes_of,
     mots_numbers,
 )
-from vis_bench.integrations.formats.pixel_numbers import (
-    masks_of,
-    painted_frame,
-    picture_names,
-    read_picture,
-    sequence_folders,
-    video_of_pictures,
-)
+from vis_bench.integrations.formats.pixel_numbers import painted_frame, picture_names, read_regions
 from vis_bench.integrations.formats.reference import safe_child
-from vis_bench.types import Dataset, Video
+from vis_bench.types import Dataset
 
 MODES = ("I;16", "I;16B", "I")
 _LARGEST = 65_535
@@ -36,23 +29,16 @@ _LARGEST = 65_535
 
 def read(root: Path, reference: Dataset | None) -> Content:
     """A folder of sequences. Raises DataError naming the picture."""
-    videos: list[Video] = []
-    entries: list[Entry] = []
-    ignored = 0
-    for number, (name, files) in enumerate(sequence_folders(root, str(root)), start=1):
-        first = read_picture(files[0], MODES, "MOTS PNG")
-        video, frames = video_of_pictures(number, name, files, first.shape, reference)
-        videos.append(video)
-        for file, frame in zip(files, frames, strict=True):
-            for identity, mask in masks_of(read_picture(file, MODES, "MOTS PNG")).items():
-                if identity // PER_CLASS == IGNORED_CLASS:
-                    ignored += 1
-                    continue
-                class_number = identity // PER_CLASS
-                entries.append(
-                    Entry(video.id, identity, frame, class_number, dict(mask), None, None, str(file))
-                )
-    known = tuple(reference.videos) if reference is not None else tuple(videos)
+    known, regions = read_regions(root, MODES, "MOTS PNG", reference)
+    counted = [one for one in regions if one.number // PER_CLASS != IGNORED_CLASS]
+    entries = [
+        Entry(
+            *(one.video_id, one.number, one.frame, one.number // PER_CLASS, dict(one.mask)),
+            *(None, None, str(one.file)),
+        )
+        for one in counted
+    ]
+    ignored = len(regions) - len(counted)
     classes = classes_of((entry.category_id for entry in entries), reference, str(root))
     objects, notes = gather(known, entries)
     if ignored:

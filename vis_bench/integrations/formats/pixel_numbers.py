@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,17 @@ from vis_bench.integrations.formats.content import Content, Object
 from vis_bench.integrations.formats.reference import find_video, made_video
 from vis_bench.masks.rle import decode, encode
 from vis_bench.types import Dataset, Rle, Video
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """All pixels of one number (not 0) in one frame, and the picture they were read from."""
+
+    video_id: int
+    frame: int
+    number: int
+    mask: Rle
+    file: Path
 
 
 def painted_frame(
@@ -48,6 +59,25 @@ def without_overlaps(content: Content) -> Content:
                 kept[one.id][frame] = found.get(places[one.id])
     objects = tuple(replace(one, segmentations=tuple(kept[one.id])) for one in content.objects)
     return replace(content, objects=objects)
+
+
+def read_regions(
+    root: Path, modes: Sequence[str], kind: str, reference: Dataset | None
+) -> tuple[tuple[Video, ...], list[Region]]:
+    """(videos, regions) of a folder of sequences; the videos are those of the reference where there is one.
+
+    modes: of Pillow. kind: of picture, for messages. Raises DataError naming the picture.
+    """
+    videos: list[Video] = []
+    regions: list[Region] = []
+    for number, (name, files) in enumerate(sequence_folders(root, str(root)), start=1):
+        first = read_picture(files[0], modes, kind)
+        video, frames = video_of_pictures(number, name, files, first.shape, reference)
+        videos.append(video)
+        for file, frame in zip(files, frames, strict=True):
+            for value, mask in masks_of(read_picture(file, modes, kind)).items():
+                regions.append(Region(video.id, frame, value, mask, file))
+    return tuple(reference.videos if reference is not None else videos), regions
 
 
 def picture_names(video: Video) -> list[str]:
