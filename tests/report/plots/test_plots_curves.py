@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from plot_samples import block_of, record
 
 from vis_bench.masks import rle
 from vis_bench.metrics.slices import video_slices
 from vis_bench.report.drawing.palette import identity_colour
-from vis_bench.report.plots.curves import curves_figure, slices_figure
+from vis_bench.report.plots.curves import curves_figure, hota_figure, slices_figure
 from vis_bench.report.plots.embedding_panels import embeddings_figure
 from vis_bench.report.plots.embeddings import RunEmbeddings, VideoEmbeddings
 from vis_bench.report.plots.heat import gains_figure
@@ -56,9 +58,21 @@ def test_precision_recall_and_ap_by_threshold() -> None:
     np.testing.assert_allclose(by_iou.get_ydata(), [low] * 7 + [high] * 3)
 
 
+def test_hota_falls_where_the_masks_are_worse_than_the_threshold() -> None:
+    """At IoU 0.8 and below both objects are found, beside one track on nothing: DetA 2 / 3, AssA 1. Above,
+    one is missed and two are on nothing: DetA 1 / 4, AssA 1. HOTA is the root of their product.
+    """
+    found = hota_figure(block_of(record("a", 0.4)), {0: [_values()]}).axes
+    both = [line.get_ydata() for axes in found for line in axes.get_lines()]
+    np.testing.assert_allclose(both[1], [200 / 3] * 16 + [25] * 3)
+    np.testing.assert_allclose(both[2], 100.0)
+    np.testing.assert_allclose(both[0], np.sqrt(100 * both[1]))
+    np.testing.assert_allclose(found[0].get_lines()[0].get_xdata(), np.arange(0.05, 0.96, 0.05))
+
+
 def test_curves_are_means_with_a_dot_per_seed() -> None:
     one = _values()
-    half = RunValues(one.precision / 2, one.ap / 2, one.slices, one.gains)
+    half = replace(one, precision=one.precision / 2, ap=one.ap / 2)
     block = block_of(record("a", 0.4), record("a", 0.4, 1))
     _, right = curves_figure(block, {0: [one, half]}).axes
     mean, *dots = right.get_lines()

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from vis_bench.metrics.slices import MIN_VIDEOS
 from vis_bench.records.rows import Block, seconds_are_comparable
 from vis_bench.report.drawing.style import write_figure
-from vis_bench.report.plots.curves import curves_figure, slices_figure
+from vis_bench.report.plots.curves import curves_figure, hota_figure, slices_figure
 from vis_bench.report.plots.embedding_panels import embeddings_figure
 from vis_bench.report.plots.embeddings import RunEmbeddings
 from vis_bench.report.plots.heat import MOST_CATEGORIES, category_figure, gains_figure
@@ -44,6 +44,10 @@ _ERRORS = (
 _CURVES = (
     "Mean over categories and seeds, on the right with a dot per seed; as many as 100 tracks per video and "
     "category count."
+)
+_HOTA = (
+    "At the operating point of each run, categories ignored, mean over seeds; the mean of a line is the HOTA "
+    "of the table."
 )
 _GAINS = (
     "AP points gained if all errors of one kind were repaired, mean over seeds. The repairs are made one "
@@ -96,6 +100,11 @@ def write_plots(
         seeds = _seeds_text(values)
         makers |= {
             "curves": ("Precision, recall and IoU", _CURVES + seeds, lambda: curves_figure(block, rows)),
+            "hota": (
+                "HOTA by localisation threshold",
+                _HOTA + seeds,
+                lambda: hota_figure(block, rows),
+            ),
             "gains": ("What errors cost", _GAINS + seeds, lambda: gains_figure(block, rows)),
             "slices": (
                 "AP by what the videos look like",

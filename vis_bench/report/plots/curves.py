@@ -1,4 +1,4 @@
-"""Plots from predictions and truth: precision over recall, AP over IoU, AP by what videos look like."""
+"""Plots from predictions and truth: precision over recall, AP and HOTA over IoU, AP by looks of videos."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from vis_bench.metrics.average_precision import RECALL_LEVELS
+from vis_bench.metrics.hota import ALPHAS
 from vis_bench.metrics.matching import IOU_THRESHOLDS
 from vis_bench.metrics.slices import PROPERTIES, VideoSlices
 from vis_bench.records.rows import Block
@@ -51,6 +52,27 @@ def curves_figure(block: Block, rows: Mapping[int, Sequence[RunValues]]) -> Figu
     left.set_title("precision and recall at IoU 0.5", fontsize=9, loc="left", color=INK)
     right.set_title("AP by IoU threshold", fontsize=9, loc="left", color=INK)
     legend_below(figure, left)
+    return figure
+
+
+def hota_figure(block: Block, rows: Mapping[int, Sequence[RunValues]]) -> Figure | None:
+    """HOTA and the two it is the geometric mean of, over the localisation threshold; mean over seeds."""
+    if not rows:
+        return None
+    figure, grid = new_figure(3.6, columns=3, sharey=True)
+    panels = (("HOTA", "hota"), ("DetA: detection", "detection"), ("AssA: association", "association"))
+    for place, label, _ in shown_rows(block):
+        if place not in rows:
+            continue
+        look = {"color": colour(place), "linestyle": line_style(place), "marker": marker(place), **_LINE}
+        for axes, (_, name) in zip(grid[0], panels, strict=True):
+            values = 100 * seed_mean(rows[place], name)
+            axes.plot(ALPHAS, values, markevery=(place % 6, 6), label=plain(label), **look)
+    for axes, (title, _) in zip(grid[0], panels, strict=True):
+        axes.set(xlabel="IoU threshold (alpha)", xlim=(0, 1), ylim=(0, 102))
+        axes.set_title(title, fontsize=9, loc="left", color=INK)
+    grid[0, 0].set_ylabel("percent", fontsize=9)
+    legend_below(figure, grid[0, 0])
     return figure
 
 

@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from vis_bench.data.predictions import read_results
-from vis_bench.metrics import decomposition, video_ap
+from vis_bench.metrics import decomposition, hota, video_ap
 from vis_bench.metrics.average_precision import mean_of_defined
 from vis_bench.metrics.slices import VideoSlices, video_slices
 from vis_bench.metrics.track_errors import KINDS
-from vis_bench.records.columns import Record
+from vis_bench.records.columns import MOT_THRESHOLD, Record
 from vis_bench.records.rows import Block
 from vis_bench.records.run import PREDICTIONS_NAME
 from vis_bench.scoring.evaluate import decompose, measure
+from vis_bench.scoring.operating_point import OperatingPoint, placed, recorded
 from vis_bench.scoring.statistics import Statistics, reduce
 from vis_bench.types import Dataset, IouType, Track
 
@@ -29,14 +30,18 @@ _ALL_AREAS, _MOST_DETECTIONS = 0, -1
 @dataclass(frozen=True, slots=True)
 class RunValues:
     """One run. precision: [T, 101] mean over categories at ten IoU thresholds and 101 recall levels; ap:
-    [T] AP at each threshold; slices: [S] AP per slice; gains: [8] per entry of `track_errors.KINDS`. All in
-    0..1, NaN where undefined.
+    [T] AP at each threshold; slices: [S] AP per slice; gains: [8] per entry of `track_errors.KINDS`; hota,
+    detection, association: [19] HOTA, DetA and AssA at the operating point, per entry of `hota.ALPHAS`. All
+    in 0..1, NaN where undefined.
     """
 
     precision: np.ndarray
     ap: np.ndarray
     slices: np.ndarray
     gains: np.ndarray
+    hota: np.ndarray
+    detection: np.ndarray
+    association: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,31 +68,50 @@ def block_values(
     rows: dict[int, tuple[RunValues, ...]] = {}
     notes = []
     for place, row in enumerate(block.rows):
-        paths = [path for record in row.done if (path := _path(record, folders)) is not None]
-        if not paths:
+        found = [(record, path) for record in row.done if (path := _path(record, folders)) is not None]
+        if not found:
             notes.append(f"{row.label(block.default_config)}: no predictions are stored.")
             continue
-        chosen = paths if all_seeds else paths[:1]
+        chosen = found if all_seeds else found[:1]
         iou_type: IouType = "bbox" if block.iou_type == "bbox" else "segm"
         rows[place] = tuple(
-            run_values(dataset, read_results(path, dataset), slices, iou_type) for path in chosen
+            run_values(dataset, read_results(path, dataset), slices, iou_type, _point(record, dataset))
+            for record, path in chosen
         )
     return BlockValues(slices, rows, tuple(notes))
 
 
 def run_values(
-    dataset: Dataset, tracks: Sequence[Track], slices: VideoSlices, iou_type: IouType = "segm"
+    dataset: Dataset,
+    tracks: Sequence[Track],
+    slices: VideoSlices,
+    iou_type: IouType = "segm",
+    at: OperatingPoint | None = None,
 ) -> RunValues:
-    """Everything of one run; errors as `vis_bench.scoring.evaluate.evaluate`."""
-    statistics = measure(dataset, tracks, ("video_ap",), iou_type)
+    """Everything of one run; errors as `vis_bench.scoring.evaluate.evaluate`.
+
+    at: the operating point of its record; None chooses one, as for predictions that have none.
+    """
+    statistics = measure(dataset, tracks, ("video_ap", "hota"), iou_type, at=at)
     precision, ap = _curves(statistics)
+    if statistics.point_hota is None:
+        raise ValueError("HOTA is among the metrics, so it has been measured at an operating point")
+    by_alpha = hota.curves(statistics.point_hota, np.ones((1, len(dataset.videos))))
     gains = decomposition.reduce(decompose(dataset, tracks, iou_type), np.ones((1, len(dataset.videos))))
     return RunValues(
         precision=precision,
         ap=ap,
         slices=np.asarray(reduce(statistics, slices.weights)["video_ap", "AP"]),
         gains=np.array([gains[kind][0] for kind in KINDS]),
+        hota=by_alpha["HOTA"][0],
+        detection=by_alpha["DetA"][0],
+        association=by_alpha["AssA"][0],
     )
+
+
+def _point(record: Record, dataset: Dataset) -> OperatingPoint:
+    """That of the record; tables read one that has none above a fixed score."""
+    return recorded(record, dataset) or placed((float(MOT_THRESHOLD),), "same videos", dataset)
 
 
 def _curves(statistics: Statistics) -> tuple[np.ndarray, np.ndarray]:
