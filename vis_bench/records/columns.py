@@ -28,9 +28,9 @@ _MOT_COUNTS = frozenset({"IDs", "FP", "FN", "MT", "ML", "Frag"})
 class Column:
     """One number of a record. `path` leads to it, or to the `timing` object for unit `seconds`.
 
-    unit: `fraction` 0..1, printed in percent with one decimal; `count`; `rate` per 100 of something;
-    `seconds` per frame. family: what the number is taken over; columns of one family share one sentence of
-    the caption.
+    unit: `fraction` 0..1, printed in percent with one decimal; `count`; `rate` per 100 of something
+    or per second; `seconds` per frame. family: what the number is taken over; columns of one family share one
+    sentence of the caption.
     """
 
     name: str
@@ -138,6 +138,13 @@ DUPLICATES = Column(
     "predictions per 100 object frames on an object that a better-scored one covers, at the operating point",
 )
 _FRAME_TIME = Column("s/frame", ("timing",), "seconds", "wall time of tracking, not a speed measurement")
+FPS = Column(
+    "FPS",
+    ("metrics", "measured_speed", "fps"),
+    "rate",
+    "frames per second end to end, by vis-bench speed; machine and protocol stand above its own table",
+)
+"""Of records that `report.speed.rates.with_rates` has joined with records of speed."""
 
 COLUMNS: Mapping[str, Column] = {
     column.name: column
@@ -149,6 +156,7 @@ COLUMNS: Mapping[str, Column] = {
         DUPLICATES,
         *(_point_column("hota", name) for name in HOTA_NAMES),
         _FRAME_TIME,
+        FPS,
     )
 }
 
@@ -159,6 +167,8 @@ COMPARED_METRICS = tuple(
 )
 
 DEFAULT_COLUMNS = ("AP", "AP50", "AP75", "AR10", "HOTA", "IDF1", "MOTA", "recall", "IDs", "s/frame")
+COLUMNS_WITH_SPEED = tuple(FPS.name if name == _FRAME_TIME.name else name for name in DEFAULT_COLUMNS)
+"""The default where records of speed are given."""
 
 
 def parse_columns(given: str | Sequence[str] | None) -> tuple[str, ...]:

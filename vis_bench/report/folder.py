@@ -19,7 +19,7 @@ from vis_bench.report.formats.markdown import write_markdown
 from vis_bench.report.plots.all_plots import write_plots
 from vis_bench.report.plots.embeddings import block_embeddings
 from vis_bench.report.plots.values import block_values
-from vis_bench.report.speed.rates import measured_rates
+from vis_bench.report.speed.rates import measured_rates, with_rates
 from vis_bench.report.tables.page import report_page
 from vis_bench.report.videos.pictures import method_picture
 from vis_bench.report.videos.viewed_runs import viewed_runs
@@ -47,10 +47,10 @@ def write_run_report(
     among them gets no picture and no plots that need the truth. The picture of a method shows its first seed,
     the viewer the first dataset. protocols: by (name, content hash), None for the installed ones. thorough:
     plots from predictions use every seed, however long it takes; otherwise the first one, and none of large
-    data sets. timed: records of speed, for AP against frames per second. columns: of the main tables.
+    data sets. timed: records of speed, for the column FPS and AP against it. columns: of the main tables.
     threshold: a score that tracks of all methods need in the tracking columns, None for the operating points.
     """
-    dumped = [record.model_dump(mode="json") for record, _ in runs]
+    dumped = with_rates([record.model_dump(mode="json") for record, _ in runs], timed)
     folders = {id(record): directory for record, (_, directory) in zip(dumped, runs, strict=True)}
     choices = _choices([record for record, _ in runs])
     page = report_page(dumped, columns, protocols, choices, threshold)

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from vis_bench.data import catalog
 from vis_bench.errors import DataError, VisBenchError
-from vis_bench.records.columns import parse_columns, parse_threshold
+from vis_bench.records.columns import (
+    COLUMNS_WITH_SPEED,
+    DEFAULT_COLUMNS,
+    FPS,
+    parse_columns,
+    parse_threshold,
+    read_value,
+)
 from vis_bench.records.run import Record, find_records, read_record
 from vis_bench.report.folder import write_run_report
 from vis_bench.report.speed.folder import (
@@ -17,6 +24,7 @@ from vis_bench.report.speed.folder import (
     write_curves,
     write_speed_folder,
 )
+from vis_bench.report.speed.rates import with_rates
 from vis_bench.report.terminal.comparison_table import comparison_table
 from vis_bench.types import Dataset
 
@@ -40,7 +48,8 @@ def write_report(
     """Write the report of all records found: Markdown, HTML, LaTeX, CSV, plots and pictures; returns `out`.
 
     places: run directories, folders of them, or record files; folders of records of speed are shown as well.
-    columns: of the main tables (AP, AP50, HOTA, ...), a list or separated by commas; None for the usual ones.
+    columns: of the main tables (AP, AP50, HOTA, ...), a list or separated by commas; None for the usual ones,
+    with FPS where a record of speed has a row's configuration.
     pictures: draw frames and plots from predictions, which need the data set. dataset: where the videos lie
     when the runs were made on a path; a name is found by itself. threshold: score above which tracks of all
     methods count in IDF1, MOTA, IDs, HOTA and their kin (0, 0.1, 0.3 or 0.5), None for each method's
@@ -55,7 +64,8 @@ def write_report(
         ...
     vis_bench.errors.DataError: no record.json and no record of speed under no folder.
     """
-    folder, shown, above = Path(out), parse_columns(columns), parse_threshold(threshold)
+    folder, above = Path(out), parse_threshold(threshold)
+    given = None if columns is None else parse_columns(columns)
     found = [Path(place) for place in ([places] if isinstance(places, str | Path) else places)]
     paths = find_records(found)
     timed, curves = read_speed_records([place for place in found if place.is_dir()])
@@ -73,7 +83,10 @@ def write_report(
     if not paths:
         return folder
     runs = [(read_record(path), path.parent) for path in paths]
-    show(comparison_table([record.model_dump(mode="json") for record, _ in runs], shown, threshold=above))
+    dumped = with_rates([record.model_dump(mode="json") for record, _ in runs], timed)
+    rated = any(read_value(record, FPS) is not None for record in dumped)
+    shown = given or (COLUMNS_WITH_SPEED if rated else DEFAULT_COLUMNS)
+    show(comparison_table(dumped, shown, threshold=above))
     place = None if data_root is None else Path(data_root)
     datasets = _datasets([record for record, _ in runs], dataset, place, say) if pictures else []
     written = write_run_report(

@@ -9,7 +9,8 @@ from test_speed_table import record as timed_record
 from vis_bench.records.speed import SpeedProtocol
 from vis_bench.report.plots.all_plots import write_plots
 from vis_bench.report.plots.scores import fps_figure
-from vis_bench.report.speed.rates import measured_rates
+from vis_bench.report.speed.rates import measured_rates, with_rates
+from vis_bench.report.terminal.comparison_table import comparison_table
 
 OFFLINE = SpeedProtocol(scenario="offline", device_kind="cpu")
 
@@ -74,3 +75,15 @@ def test_the_text_says_how_the_rates_were_measured_and_what_is_missing(tmp_path)
     assert about.endswith("Not measured: b.")
     plain = {plot.title: plot.about for plot in write_plots(tmp_path, 1, block, None).plots}
     assert "not a speed measurement" in plain["AP and frames per second"]
+
+
+def test_rows_that_were_timed_have_a_column_of_it():
+    records = [run_record("a", 0.5), run_record("b", 0.4)]
+    joined = with_rates(records, [timed_record("b", seconds=(4.0, 5.0, 10.0))])
+    table = comparison_table(joined, ("AP", "FPS"))
+    rows = {line.split()[0]: line.split()[1:] for line in table.splitlines() if line[:2] in ("a ", "b ")}
+    assert rows == {"a": ["50.0", "-"], "b": ["40.0", "100.0"]}
+    assert "vis-bench speed" in table
+    # records are left as they are
+    assert with_rates(records, []) == records
+    assert "FPS" not in comparison_table(records, ("AP", "IDF1"))

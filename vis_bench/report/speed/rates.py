@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vis_bench.records.rows import Block, Row
+from vis_bench.records.columns import FPS, Record
+from vis_bench.records.rows import Block, Row, build_blocks
 from vis_bench.records.speed import SpeedRecord
 from vis_bench.report.speed.table import block_heading, blocks, frames_per_second
 
@@ -40,6 +41,22 @@ def measured_rates(block: Block, timed: Sequence[SpeedRecord]) -> MeasuredRates 
         found.append((len(rates), streamed, MeasuredRates(rates, block_heading(group), missing)))
     rows, _, best = max(found, key=lambda one: one[:2], default=(0, False, None))
     return best if rows else None
+
+
+def with_rates(records: Sequence[Record], timed: Sequence[SpeedRecord]) -> list[Record]:
+    """The same records, with what the column FPS reads in those whose configuration was timed."""
+    metrics, speed, name = FPS.path
+    fps: dict[int, float] = {}
+    for block in build_blocks(records) if timed else ():
+        rates = measured_rates(block, timed)
+        for place, rate in rates.fps.items() if rates is not None else ():
+            fps |= {id(record): rate for record in block.rows[place].records}
+    return [
+        {**record, metrics: {**(record[metrics] or {}), speed: {name: fps[id(record)]}}}
+        if id(record) in fps
+        else record
+        for record in records
+    ]
 
 
 def _rate(row: Row, group: Sequence[SpeedRecord]) -> float | None:
