@@ -13,9 +13,8 @@ import argparse
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.multiprocessing.reductions import StorageWeakRef
 
+from vis_bench.engine.saved_bytes import saved_bytes
 from vis_bench.engine.training.clips.augment import resized, tight_boxes
 from vis_bench.engine.training.shards import shards_of
 from vis_bench.method import Clip, TrainConfig
@@ -23,30 +22,6 @@ from vis_bench.setup.config import override, parse_assignment
 from vis_bench.setup.plugins import build_method, load_spec, method_names
 
 OBJECTS, CLASSES, SOURCE = 10, 40, (720, 1280)
-
-
-class SavedBytes:
-    """Pack hook that counts storages and keeps nothing."""
-
-    def __init__(self, model: torch.nn.Module) -> None:
-        self.total = 0
-        own = (*model.parameters(), *model.buffers())
-        self._own = {tensor.untyped_storage().data_ptr() for tensor in own}
-        self._seen: dict[int, StorageWeakRef] = {}
-
-    def pack(self, tensor: Tensor) -> int:
-        storage = tensor.untyped_storage()
-        place = storage.data_ptr()
-        known = self._seen.get(place)
-        # an address is given out again once its storage is gone
-        if place not in self._own and (known is None or known.expired()):
-            self._seen[place] = StorageWeakRef(storage)
-            self.total += storage.nbytes()
-        return 0
-
-
-def refuse(_: int) -> Any:
-    raise RuntimeError("there is no backward pass here")
 
 
 def random_clip(train: TrainConfig, seed: int) -> Clip:
@@ -78,10 +53,9 @@ def measure(name: str, changes: dict[str, Any]) -> list[tuple[str, TrainConfig, 
         if number:
             model.enter_phase(number)
         clips = [random_clip(train, seed) for seed in range(shards_of(train).clips)]
-        saved = SavedBytes(model)
-        with torch.autograd.graph.saved_tensors_hooks(saved.pack, refuse):
+        with saved_bytes(model) as saved:
             model.losses(clips)
-        rows.append((f"phase {number}", train, len(clips), saved.total))
+        rows.append((f"phase {number}", train, len(clips), saved[0]))
     return rows
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 
 from vis_bench.engine.complexity import counted_config, measure
 from vis_bench.engine.process.precision import precision
+from vis_bench.engine.saved_bytes import saved_bytes
 from vis_bench.files import read_json, write_json
 from vis_bench.method import Clip, MethodSpec
 from vis_bench.setup.plugins import build_method
@@ -42,26 +42,6 @@ def training_size(spec: MethodSpec, config: Any, num_classes: int, clip: Clip) -
         with saved_bytes(model) as saved:
             model.losses([clip])
     return sum(parameter.numel() for parameter in model.parameters()), saved[0]
-
-
-@contextmanager
-def saved_bytes(model: torch.nn.Module) -> Iterator[list[int]]:
-    """Count what autograd keeps of the forward passes inside: one number, of bytes; weights are left out."""
-    weights = {value.untyped_storage().data_ptr() for value in (*model.parameters(), *model.buffers())}
-    # a storage is kept alive, so that its address is not given to another one while it is counted
-    kept: dict[int, torch.UntypedStorage] = {}
-    total = [0]
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        place = storage.data_ptr()
-        if place not in weights and place not in kept:
-            kept[place] = storage
-            total[0] += storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        yield total
 
 
 def loader_seconds(sampler: Any, at_least: int = 2, seconds: float = 1.0) -> float:
