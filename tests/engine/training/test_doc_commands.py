@@ -175,7 +175,7 @@ def test_whole_models_are_pretrained_and_started_from(
     assert record["start"]["loaded"] > 100  # type: ignore[index]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_plan_of_all_methods(small: Callable[..., list[str]], tmp_path: Path) -> None:
     (command,) = DRY
     said = run(small(command))
