@@ -19,8 +19,8 @@ from vis_bench.setup.schedule import Schedule
 
 SHIPPED = {
     "paper": "7e37cf69bfab861e1e374ff0897e801decb723cc1587bf665224d3ebe5855ae0",
-    "shapes": "def63a3915f2aecb715046ecde5622957bf16b8be44eebd9a2a42c1a39296138",
-    "shapes-quick": "959b9c2341cf702448153b6167461b9ca60e328186cd75790b65d96214cbde33",
+    "shapes": "5cd4c37895a6b442a6e1ba094423a06071722e0de7c0e45b7a2c76f7ea818018",
+    "shapes-quick": "ad3b0582220025efa257fed8cc1324848037f15552a536f3576f2189ca3c4652",
     "shapes-v1": "a0fba4a62855ca46c25282ed88840b10622799d5e6880e58dba082d7a73729ea",
     "video": "90af21ee1655e4312876dafce69ff46ce3edd19badf2847f62c72431c78e6790",
 }
