@@ -125,7 +125,7 @@ def test_columns_that_do_not_fit_are_named() -> None:
     table = comparison_table([make_record()], metrics=list(COLUMNS), protocols={})
     assert all(display_width(line) <= 80 for line in table.splitlines())
     missing = " ".join(table.split()).split("Not shown for lack of width: ")[1]
-    assert "OWTA, s/frame." in missing
+    assert "OWTA, s/frame, FPS." in missing
 
 
 def test_times_of_different_devices_share_no_column() -> None:
