@@ -76,6 +76,12 @@ PLAIN = [
 ]
 
 
+def weight(command: str) -> pytest.MarkDecorator:
+    """Options that have tests of their own elsewhere wait for the long run: each command starts a program."""
+    here = "--precision" in command or "--extra-data" in command
+    return pytest.mark.slow if here else pytest.mark.long
+
+
 def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("localhost", 0))
@@ -148,8 +154,7 @@ def test_every_substitution_is_needed() -> None:
     assert [pattern for pattern, _ in SMALLER if not re.search(pattern, text, re.MULTILINE)] == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("command", PLAIN)
+@pytest.mark.parametrize("command", [pytest.param(one, marks=weight(one)) for one in PLAIN])
 def test_a_command_trains_and_scores(command: str, small: Callable[..., list[str]], tmp_path: Path) -> None:
     run(small(command))
     found = records(tmp_path)
