@@ -27,6 +27,8 @@ def phase(iterations: int, lr: float, frames: int = 2, flip: float = 0.5, batch_
         optimizer="adamw",
         lr=lr,
         schedule="cosine",
+        # small enough to cut: what a phase has frozen must not count in the norm
+        grad_clip_norm=0.01,
         sampling=ClipSampling(frames=frames),
         augmentation=Augmentation(flip=flip),
     )

@@ -196,6 +196,8 @@ def _train_phase(
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise MethodError(f"phase {phase.number} of the training has no parameter to train")
     modules = nn.ModuleDict({"model": model, **({"extra": extra.head} if extra else {})})
+    # what this phase has frozen would keep its last gradient, and count where gradients are clipped
+    modules.zero_grad(set_to_none=True)
     on_device = job.device.startswith("cuda")
     optimizer = build_optimizer(model, train, fused_sgd=on_device)
     if extra is not None and not any(parameter.requires_grad for parameter in model.backbone.parameters()):
