@@ -56,8 +56,8 @@ def test_all_methods_train_and_score_on_ytvis21(vis_bench, tmp_path, random_star
     assert {record["config"] for record in records} == {"paper"}
     assert all(record["config_values"]["train"]["shard_clips"] for record in records)
     assert all(record["metrics"]["video_ap"]["AP"] is not None for record in records)
-    # ten rows: the methods of masks and, in a table of its own, the one of boxes; a long name is cut in its row
-    # and stands whole below the table
+    # ten rows: the methods of masks and, in a table of its own, the one of boxes; a long name is cut in its
+    # row and stands whole below the table
     for name in method_names():
         assert f"\n{name} " in err or f"{name}[" in err
 

@@ -24,8 +24,8 @@ def test_stride_4_loses_little(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.slow
 def test_one_clip_is_learnt_by_heart(tmp_path: Path) -> None:
-    # half the batch is enough, since all clips show the same two frames; a duplicate scored 0.1 in the first frame
-    # may take its object over in the second, and whether it does is decided by rounding
+    # half the batch is enough, since all clips show the same two frames; a duplicate scored 0.1 in the first
+    # one may take its object over in the second, and whether it does is decided by rounding
     changes = {"train.batch_size": 2, "score_threshold": 0.3}
     outcome = overfit("stc", tmp_path, changes=changes)
     assert_overfit(outcome, ceiling_ap(outcome.dataset, through_stride_4))
