@@ -7,7 +7,7 @@ Source: Chen et al., Training Deep Nets with Sublinear Memory Cost, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
@@ -19,12 +19,12 @@ Result = TypeVar("Result")
 
 
 def recomputed(owner: nn.Module, function: Callable[..., Result], *inputs: object) -> Result:
-    """`function(*inputs)` without keeping its activations; plainly where no gradient is asked for.
+    """`function(*inputs)` without keeping its activations; plainly where nothing in it gets a gradient.
 
     owner: the module whose buffers `function` may write. The second pass sees the random numbers and the
     autocast of the first. `function` has to compute the same twice.
     """
-    if not torch.is_grad_enabled():
+    if not torch.is_grad_enabled() or not _learns(owner, inputs):
         return function(*inputs)
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
@@ -32,6 +32,12 @@ def recomputed(owner: nn.Module, function: Callable[..., Result], *inputs: objec
 
     result: Result = checkpoint(function, *inputs, use_reentrant=False, context_fn=contexts)
     return result
+
+
+def _learns(owner: nn.Module, inputs: Sequence[object]) -> bool:
+    """Whether a gradient will come here; a frozen block keeps nothing, and would have its inputs kept."""
+    given = (value for value in inputs if isinstance(value, Tensor))
+    return any(value.requires_grad for value in (*given, *owner.parameters()))
 
 
 def recomputed_in_turn(blocks: nn.Module, x: Tensor) -> Tensor:

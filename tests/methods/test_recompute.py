@@ -146,6 +146,13 @@ def test_without_gradients_a_block_is_just_called() -> None:
     assert int(block.num_batches_tracked) == 2
 
 
+def test_a_frozen_block_keeps_nothing() -> None:
+    block = nn.Conv2d(3, 3, 1).requires_grad_(False)
+    with counting() as kept:
+        recomputed(block, block, images())
+    assert not kept.tensors
+
+
 def test_a_failure_in_the_second_pass_leaves_the_buffers_in_place() -> None:
     block = nn.BatchNorm2d(3)
     calls = []
