@@ -40,7 +40,7 @@ def detections(dataset: Dataset, tracks: list[Track], video: Video, frame: int) 
 
 def test_a_method_is_better_than_itself_with_a_rule_that_avoids_overlap() -> None:
     """Three trained seeds; the broken rule follows an object to where it is not."""
-    whole = catalog.open_dataset("shapes-v1", "test")
+    whole = catalog.open_dataset("shapes", "test")
     dataset = splits.first_videos(whole, VIDEOS)
     spec = load_spec("stc")
     values = {"association.iou_weight": -50.0, "association.label_weight": 0.0}
