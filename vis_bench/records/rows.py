@@ -243,15 +243,17 @@ def build_blocks(records: Sequence[Record], protocols: Protocols = MappingProxyT
 
 def _block(group: Sequence[Record], protocols: Protocols, training: str) -> Block:
     # what a block shares is what its runs share; a foreign row has only the data in common
-    own = [record for record in group if not is_foreign(record)] or group
+    trained = [record for record in group if not is_foreign(record)]
+    own = trained or group
     first = own[0]
     runs: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
     for record in group:
         runs[row_key(record)].append(record)
     alike = Counter(key[:3] for key in runs)
     configs = {record["config"] for record in own}
-    protocol = protocols.get((first["protocol"], first["protocol_hash"]))
-    usual = next(iter(configs)) if len(configs) == 1 else None
+    # it says how methods are trained
+    protocol = protocols.get((first["protocol"], first["protocol_hash"])) if trained else None
+    usual = next(iter(configs)) if len(configs) == 1 and trained else None
     rows = [_row(found, shows_weights=alike[key[:3]] > 1) for key, found in runs.items()]
     rows.sort(key=_rank)
     groups = {paradigm: place for place, paradigm in enumerate(dict.fromkeys(row.paradigm for row in rows))}

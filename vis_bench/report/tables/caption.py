@@ -72,7 +72,9 @@ def marks_sentences(blocks: Sequence[Block], columns: Sequence[Column]) -> list[
 def pretraining_sentences(blocks: Sequence[Block], protocols: Protocols) -> list[str]:
     """For each protocol one sentence on how the methods were initialised."""
     sentences = []
-    for name, content in dict.fromkeys((block.protocol, block.protocol_hash) for block in blocks):
+    # a protocol says how methods are trained, and nothing of foreign rows
+    trained = [block for block in blocks if not all(row.foreign for row in block.rows)]
+    for name, content in dict.fromkeys((block.protocol, block.protocol_hash) for block in trained):
         protocol = protocols.get((name, content))
         shown = one_line(name)
         if name == NO_PROTOCOL:
