@@ -34,8 +34,8 @@ def check_method(subject: Subject) -> Iterator[CheckResult]:
     """Check one method, a result at a time; takes seconds to a few minutes for a tiny configuration, most of
     them for the last check, detection, which a method with another fault does not reach.
 
-    A method that cannot be built, or whose tracks are malformed, gets no further; foreign code is not trained,
-    and checked with the weights that it has. Tracking is looked at after
+    A method that cannot be built, or whose tracks are malformed, gets no further; foreign code is not
+    trained, and checked with the weights that it has. Tracking is looked at after
     a few training steps, so that there is something to see; where these fail, with the weights of the start.
     """
     with _one_thread(), tempfile.TemporaryDirectory() as folder:
