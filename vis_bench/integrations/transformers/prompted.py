@@ -70,8 +70,12 @@ class PromptedTracker(Native):
             # the library follows an object from the first frame of its session on
             shown = [number for number, prompt in enumerate(prompts) if prompt.frame == first]
             session = self.processor.init_video_session(video=pictures[first:], inference_device=device)
+            # it keeps the list of numbers and takes entries off it
             self.processor.add_inputs_to_inference_session(
-                session, frame_idx=0, obj_ids=shown, input_masks=[prompts[number].mask for number in shown]
+                session,
+                frame_idx=0,
+                obj_ids=list(shown),
+                input_masks=[prompts[number].mask for number in shown],
             )
             for output in self.native.propagate_in_video_iterator(session, start_frame_idx=0):
                 frame = first + output.frame_idx

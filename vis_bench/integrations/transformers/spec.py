@@ -65,8 +65,8 @@ def kind_of(model: Model) -> Kind:
     home = Path(found.origin).parent if found is not None and found.origin else None
     if home is not None and not (home / "models" / model.model_type).is_dir():
         raise MethodError(
-            f"{model.folder}: transformers {version('transformers')} has no {kind.model}. Install a newer one "
-            f"with: {INSTALL} --upgrade"
+            f"{model.folder}: transformers {version('transformers')} has no {kind.model}. Install a newer "
+            f"one with: {INSTALL} --upgrade"
         )
     return kind
 
