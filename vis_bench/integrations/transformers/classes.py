@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vis_bench.data.official import plain
 from vis_bench.errors import DataError
 
 _NAMES_SHOWN = 10
@@ -23,25 +24,16 @@ class ClassMap:
     note: str
 
 
-def plain(name: str) -> str:
-    """A name as it is compared: without case, and with one blank for blanks, `_` and `-`.
-
-    >>> plain("Traffic_Light")
-    'traffic light'
-    """
-    return " ".join(re.split(r"[\s_-]+", name.strip().lower()))
-
-
 def map_classes(labels: Sequence[str], names: Sequence[str]) -> ClassMap:
     """Which class of the data set each label of the model is.
 
-    Labels without names stand for the classes in order, where there are as many. Raises DataError where no
-    label is a class of the data set.
+    Names are equal where their letters and digits are, in either case. Labels without names stand for the
+    classes in order, where there are as many. Raises DataError where no label is a class of the data set.
     """
     if all(_NO_NAME.fullmatch(label) for label in labels) and len(labels) == len(names):
         return ClassMap(np.arange(len(labels)), "classes: the model has no names; label i is the i-th class")
-    own = {plain(name): number for number, name in enumerate(names)}
-    to_own = np.array([own.get(plain(label), -1) for label in labels], dtype=np.int64)
+    own = {_compared(name): number for number, name in enumerate(names)}
+    to_own = np.array([own.get(_compared(label), -1) for label in labels], dtype=np.int64)
     mapped = [label for label, number in zip(labels, to_own, strict=True) if number >= 0]
     dropped = [label for label, number in zip(labels, to_own, strict=True) if number < 0]
     without = [name for number, name in enumerate(names) if number not in set(to_own.tolist())]
@@ -56,6 +48,10 @@ def map_classes(labels: Sequence[str], names: Sequence[str]) -> ClassMap:
     if without:
         parts.append(f"of the data set, not known to the model: {_few(without)}")
     return ClassMap(to_own, "; ".join(parts))
+
+
+def _compared(name: str) -> str:
+    return plain(name) or name
 
 
 def _few(names: Sequence[str]) -> str:
