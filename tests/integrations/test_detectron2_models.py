@@ -109,7 +109,7 @@ def test_one_table_holds_it_and_a_method_of_ours(native, dataset, of_videos, vis
         "--out", native / "runs", "--device", "cpu",
     )  # fmt: skip
     assert code_ == 0, err
-    code_, out, _ = vis_bench("report", native / "runs/two-val", "-o", tmp_path / "report")
+    code_, out, _ = vis_bench("report", native / "runs/two-val", "--out", tmp_path / "report")
     assert code_ == 0
     tables = [part for part in out.split("\n\n") if "stc" in part and "detectron2:mask2former_vis" in part]
     assert len(tables) >= 1

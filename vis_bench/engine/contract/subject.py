@@ -90,7 +90,9 @@ def find_subject(name: str, config: str | None, weights: Path | None = None) -> 
     if weights is not None and not weights.is_file():
         raise DataError(f"{weights}: no such checkpoint (--weights).")
     names = CLASS_NAMES
-    if spec.foreign is not None and spec.foreign.own_number is not None:
+    if spec.foreign is not None and spec.foreign.class_names:
+        names = spec.foreign.class_names
+    elif spec.foreign is not None and spec.foreign.own_number is not None:
         # the classes of foreign code are as many as its weights have
         count = spec.foreign.own_number(value).num_classes
         names = tuple([*CLASS_NAMES, *(f"unused {n}" for n in range(count))][:count])
