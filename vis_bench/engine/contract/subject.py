@@ -89,7 +89,7 @@ def find_subject(name: str, config: str | None, weights: Path | None = None) -> 
         raise UsageError(f"--weights is for foreign code without weights of its own; {name} is trained here.")
     if weights is not None and not weights.is_file():
         raise DataError(f"{weights}: no such checkpoint (--weights).")
-    names = CLASS_NAMES
+    names: tuple[str, ...] = CLASS_NAMES
     if spec.foreign is not None and spec.foreign.class_names:
         names = spec.foreign.class_names
     elif spec.foreign is not None and spec.foreign.own_number is not None:

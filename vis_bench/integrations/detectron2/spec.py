@@ -51,7 +51,7 @@ def load(reference: Reference) -> MethodSpec:
     modules = [text.partition(":")[0] for text in project.functions] + (
         [place.module] if place.module else []
     )
-    values = {
+    values: dict[str, Any] = {
         "content": sha256(dump_json(content).encode()),
         "project": _project_name(reference.options.get("project")),
     }
