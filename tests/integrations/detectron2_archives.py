@@ -37,7 +37,7 @@ class Code:
     mask2former: Path
     site: Path
 
-    def run(self, *arguments: object, timeout_s: int = 300) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: object, timeout_s: int = 1200) -> subprocess.CompletedProcess[str]:
         """Python with all of it and this repository on its path; the result, whatever its exit code."""
         places = (REPOSITORY, self.detectron2, self.mask2former, self.site)
         environment = {
@@ -80,7 +80,7 @@ def _unpacked(cache: Path, requirement: str, digest: str) -> Path:
 def _pip(*arguments: object) -> None:
     """pip of this environment with its own settings; a skip where it cannot reach the index."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         pytest.skip(f"no package index: {last}")

@@ -171,7 +171,7 @@ def test_checked_timed_and_tracked(native, dataset, tmp_path) -> None:
     assert "a video after another gives the same tracks as alone" in done.stdout
     done = code().run(
         *shared, "speed", "-m", f"detectron2:{config}", "--weights", weights, "-d", dataset, "--split", "val",
-        "--short", "--repeats", 1, "--out", tmp_path / "speed", "--device", "cpu", timeout_s=900,
+        "--short", "--repeats", 1, "--out", tmp_path / "speed", "--device", "cpu",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     names = tmp_path / "names.txt"

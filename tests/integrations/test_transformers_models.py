@@ -7,11 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_transformers as tiny
 import torch
-import transformers
 from PIL import Image
-from tiny_transformers import save
 
 from vis_bench.data.catalog import open_dataset
 from vis_bench.data.frame_predictions import FRAMES_NAME, read_frames
@@ -23,6 +20,9 @@ from vis_bench.masks.rle import decode, encode
 from vis_bench.records.run import PREDICTIONS_NAME, RECORD_NAME, find_records, read_record
 from vis_bench.setup.plugins import load_spec
 
+transformers = pytest.importorskip("transformers")
+tiny = pytest.importorskip("tiny_transformers")
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
@@ -32,7 +32,7 @@ def models(tmp_path_factory):
 
     def model(make) -> str:
         if make.__name__ not in made:
-            made[make.__name__] = save(make, folder)
+            made[make.__name__] = tiny.save(make, folder)
         return made[make.__name__]
 
     return model
@@ -104,6 +104,7 @@ def test_videomt_through_run(models, run, squares) -> None:
 # --- frames, and a rule
 
 
+@pytest.mark.slow
 def test_mask2former_under_two_rules_in_one_table(models, run, squares) -> None:
     rules = ("masktrack_rcnn", "stc")
     options = ("--associate", ",".join(rules), "--keep-frames", "--set", "score_threshold=0.01")
@@ -154,6 +155,7 @@ def test_other_models_of_single_images(models, run, make, squares) -> None:
 # --- SAM 2
 
 
+@pytest.mark.slow
 def test_sam2_prompted_with_the_truth_has_a_table_of_its_own(
     models, run, vis_bench, squares, tmp_path
 ) -> None:
@@ -189,6 +191,7 @@ def test_sam2_prompted_with_the_truth_has_a_table_of_its_own(
     assert "they differ in prompt" in " ".join(err.split())
 
 
+@pytest.mark.slow
 def test_sam2_shown_the_objects_by_a_detector(models, run, squares) -> None:
     detector = models(tiny.mask2former)
     (folder,), _, _ = run(
