@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.structures import BoxMode
-
 from vis_bench.data import catalog
 from vis_bench.data.frames import image_root_of
 from vis_bench.data.official import OFFICIAL
 from vis_bench.errors import UsageError
+from vis_bench.integrations.detectron2.install import make_importable
 from vis_bench.masks.rle import has_pixels, tight_box
 from vis_bench.types import Dataset, TruthTrack
 
@@ -39,6 +37,9 @@ def register(
     What is registered already is left as it is, if it is the same. Raises UsageError for another data set of
     one name, and what opening the data set raises.
     """
+    make_importable()
+    from detectron2.data import DatasetCatalog, MetadataCatalog
+
     place = None if data_root is None else Path(data_root)
     found = []
     for split in splits or (catalog.default_split(str(dataset)),):
@@ -58,6 +59,8 @@ def register(
 
 def open_registered(name: str) -> Dataset:
     """The data set behind a name that `register` gave. Raises UsageError for any other name."""
+    from detectron2.data import MetadataCatalog
+
     source = getattr(MetadataCatalog.get(name), "vis_bench", None)
     if source is None:
         raise UsageError(f"{name!r} was not registered by vis_bench.integrations.detectron2.register().")
@@ -95,6 +98,8 @@ def records(source: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _annotation(track: TruthTrack, frame: int, dataset: Dataset) -> dict[str, Any]:
+    from detectron2.structures import BoxMode
+
     mask, box = track.segmentations[frame], track.boxes[frame]
     assert mask is not None
     return {
@@ -114,6 +119,8 @@ def _open(source: dict[str, Any]) -> Dataset:
 
 def _describe(name: str, source: dict[str, Any]) -> None:
     """Set the metadata. A data set whose classes are known by its name needs nothing on disk for it."""
+    from detectron2.data import MetadataCatalog
+
     official = OFFICIAL.get(source["dataset"])
     if official is not None and official.class_names:
         names: Sequence[str] = official.class_names

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import transformers
-
 from vis_bench.errors import MethodError
 from vis_bench.integrations.frames import FrameConfig, FrameTracker
 from vis_bench.integrations.native import Native
@@ -22,6 +20,8 @@ def build(config: Any, num_classes: int, *, model: Model, kind: Kind, detector: 
     num_classes: of the data set; the labels of the model are matched to its names when they are known.
     detector: shows a prompted model its objects, or None. Raises MethodError for weights that do not fit.
     """
+    import transformers
+
     native = _loaded(model, kind)
     if isinstance(config, FrameConfig):
         return FrameTracker(_detector(model, native, config, num_classes), config, num_classes)
@@ -40,12 +40,16 @@ def build(config: Any, num_classes: int, *, model: Model, kind: Kind, detector: 
 
 
 def _detector(model: Model, native: Any, config: FrameConfig, num_classes: int) -> FrameDetector:
+    import transformers
+
     processor = transformers.AutoImageProcessor.from_pretrained(model.folder)
     return FrameDetector(native, processor, model.model_type, model.labels, config, num_classes)
 
 
 def _loaded(model: Model, kind: Kind) -> Any:
     """The model with all of its weights; none is left as it was drawn."""
+    import transformers
+
     # it would write over the bars of the run
     transformers.utils.logging.disable_progress_bar()
     made = getattr(transformers, kind.model)
