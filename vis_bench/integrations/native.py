@@ -44,7 +44,7 @@ class ForeignConfig:
 class Native(nn.Module):
     """A method around a model of others, `native`, whose state has the names that it has there."""
 
-    native: nn.Module
+    native: Any
 
     def state_dict(self, *arguments: Any, **options: Any) -> Any:
         """That of the model inside."""

@@ -102,7 +102,9 @@ def _classes(native: Any, cfg: Any, project: Project) -> int | None:
     if isinstance(value, int):
         return value
     holders = (native, getattr(native, "sem_seg_head", None), getattr(native, "roi_heads", None))
-    return next((int(one.num_classes) for one in holders if hasattr(one, "num_classes")), None)
+    return next(
+        (int(one.num_classes) for one in holders if one is not None and hasattr(one, "num_classes")), None
+    )
 
 
 class _OnDevice(Native):
