@@ -38,7 +38,7 @@ ARROWS = {
     "engine": "data data.shapes engine.process engine.training engine.training.clips masks records scoring "
     "setup study weights",
     "engine.videos": "data engine engine.process records setup weights",
-    "engine.contract": "data engine engine.training engine.training.clips masks scoring setup",
+    "engine.contract": "data engine engine.training engine.training.clips masks scoring setup weights",
     "engine.speed": "data engine engine.process engine.training masks records setup weights",
     "report.tables": "records setup",
     "report.terminal": "metrics records report.tables study",
@@ -53,7 +53,9 @@ ARROWS = {
     "report.videos setup",
     "compat": "data metrics scoring",
     "gate": "data records report.tables scoring setup study",
-    "integrations": "data engine.process integrations.formats records scoring",
+    "integrations": "data engine.process integrations.formats masks records scoring setup weights",
+    "integrations.detectron2": "data integrations masks records scoring setup",
+    "integrations.transformers": "data integrations masks setup",
     "cli": "data engine engine.contract engine.process engine.speed engine.videos gate integrations "
     "integrations.formats masks records report report.formats report.papers report.speed report.tables "
     "report.terminal report.videos scoring setup study weights",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -23,7 +24,8 @@ only where it differs from its default, which has to mean what was done before, 
 of older records stay those of the same configuration today."""
 
 Paradigm = str
-"""Any words that are not empty; ours are `tracking by detection`, `query propagation` and `clip-level`."""
+"""Any words that are not empty; ours are `tracking by detection`, `query propagation` and `clip-level`, and
+for foreign code also `memory tracking`."""
 ChoiceSource = Literal["paper", "public code", "ours"]
 
 
@@ -308,6 +310,30 @@ class StartRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreign:
+    """Code of others behind our door: it is run with its weights as they are, and never trained here.
+
+    code: words for tables, what it is and in which version. files: of the adapter and the project, whose
+    contents are a part of a run's name. load: puts a file of weights into the built model,
+    `load(model, path) -> Start`; None where the model brings its weights. weights_hash: SHA-256 of those that
+    it brings. prompt: what it is told of the truth beforehand, "" for nothing; prompted runs have tables of
+    their own. class_names: of the model, where it says. own_number: builds it with as many classes as it has,
+    `own_number(config) -> model` with the attribute `num_classes`, where any number will do.
+
+    The built model may have `prepare_for(dataset)`, called before the first video of a data set is tracked:
+    it sees names of classes (and the truth, where `prompt` says so) and returns sentences for the record.
+    """
+
+    code: str
+    files: tuple[Path, ...] = ()
+    load: Callable[[Any, Path], Any] | None = None
+    weights_hash: str | None = None
+    prompt: str = ""
+    class_names: tuple[str, ...] = ()
+    own_number: Callable[[Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MethodSpec:
     """A method as the harness sees it before any torch is imported.
 
@@ -335,7 +361,7 @@ class MethodSpec:
     of its association alone, importable without torch, so that stored frame predictions of any method can be
     associated under its rule. Called as `associate(config, frames, num_classes) -> Iterator[FrameResult]`
     with the RawDetections of the frames of one video, and as `summarise(config, results, length) ->
-    list[VideoInstance]`; both or neither.
+    list[VideoInstance]`; both or neither. foreign: for code of others, None for a method.
     """
 
     info: MethodInfo
@@ -354,3 +380,4 @@ class MethodSpec:
     mac_count: MacCount = field(default_factory=MacCount)
     associate: str | None = None
     summarise: str | None = None
+    foreign: Foreign | None = None

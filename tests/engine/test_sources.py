@@ -162,6 +162,7 @@ NO_NUMBERS = {
     *(
         "engine/process/children.py",
         "engine/process/time_left.py",
+        "setup/frameworks.py",
         "engine/training/loader.py",
         "data/store/known.py",
     ),

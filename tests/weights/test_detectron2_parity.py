@@ -5,61 +5,33 @@ The code comes from the package index into the cache; the archive is pinned by i
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from detectron2_archives import code
 
 from methods.layers.images import MEAN_RGB, STD_RGB
 from methods.masktrack_rcnn.checkpoint import sources
 from methods.masktrack_rcnn.config import CONFIGS
 from methods.masktrack_rcnn.model import MaskTrackRcnn
-from vis_bench.cache import default_cache_root
 from vis_bench.weights.source import convert
 
-ARCHIVE = "pb1-detectron2==0.6"
-SHA256 = "5d2e9e51e523ec72f6a31cca04b0a515492e9514b773a3d134cedc0677170b29"
-NEEDS = (
-    *("fvcore==0.1.5.post20221221", "iopath==0.1.9", "yacs==0.1.8", "omegaconf==2.3.1", "pyyaml"),
-    *("termcolor", "portalocker", "antlr4-python3-runtime==4.9.3"),
-)
 KINDS = {"rgb": "detectron2-mask-rcnn-rgb", "msra": "detectron2-mask-rcnn"}
 
 pytestmark = pytest.mark.slow
 
 
-def _pip(*arguments: object) -> None:
-    """pip of this environment with its own settings; a skip where it cannot reach the index."""
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        pytest.skip(f"no package index: {last}")
-
-
 @pytest.fixture(scope="module")
 def detectron2() -> tuple[Path, Path]:
     """Folders of the unpacked archive and of what it imports."""
-    cache = default_cache_root() / "tests" / "detectron2"
-    cache.mkdir(parents=True, exist_ok=True)
-    site, archive = cache / "site", cache / "pb1-detectron2-0.6.tar.gz"
-    if not archive.exists():
-        _pip("download", "--no-deps", "--no-build-isolation", "--no-binary", ":all:", "-d", cache, ARCHIVE)
-    assert hashlib.sha256(archive.read_bytes()).hexdigest() == SHA256
-    if not (site / "antlr4").exists():
-        _pip("install", "-q", "--target", site, "--no-deps", "--no-build-isolation", *NEEDS)
-    source = cache / "pb1-detectron2-0.6"
-    if not source.exists():
-        with tarfile.open(archive) as files:
-            files.extractall(cache, filter="data")
-    return source, site
+    found = code()
+    return found.detectron2, found.site
 
 
 @pytest.mark.parametrize("variant", ["rgb", "msra"])

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from vis_bench.cli.options import Changes, MethodName, PrintJson
+from vis_bench.cli.options import (
+    Associate,
+    Changes,
+    MethodName,
+    PrintJson,
+    Project,
+    Prompt,
+    optional_path,
+)
 
 _MARKS = {"ok": "ok", "failed": "FAILED", "not applicable": "-"}
 
@@ -68,6 +76,12 @@ def methods_show(
 def methods_check(
     name: MethodName,
     config: Annotated[str | None, typer.Option(help="Configuration.  [default: tiny]")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Checkpoint of foreign code.  [default: random]")
+    ] = None,
+    project: Project = None,
+    associate: Associate = None,
+    prompt: Prompt = None,
     json_: PrintJson = False,
 ) -> None:
     """Check that a method keeps what every method promises. Exits 4 when it does not.
@@ -78,9 +92,11 @@ def methods_check(
     Examples:
       vis-bench methods check stc
       vis-bench methods check my_method.py:MyMethod
+      vis-bench methods check detectron2:vis.yaml --weights w.pth
     """
     from vis_bench.errors import MethodError
     from vis_bench.files import dump_json
+    from vis_bench.setup.frameworks import with_options
     from vis_bench.setup.plugins import check_shadowing
 
     check_shadowing()
@@ -93,7 +109,8 @@ def methods_check(
         raise MethodError(
             f"Checking a method needs {error.name}. Install it with: pip install 'vis-bench[methods]'"
         ) from None
-    subject = find_subject(name, config)
+    (named,) = with_options([name], {"project": project, "associate": associate, "prompt": prompt})
+    subject = find_subject(named, config, optional_path(weights))
     results = []
     for result in check_method(subject):
         results.append(result)

@@ -37,6 +37,18 @@ Methods = Annotated[
     str, typer.Option("--methods", "-m", help="`all`, or names: stc,inspro@tiny,my_method.py:SPEC.")
 ]
 MethodName = Annotated[str, typer.Argument(help="Method, NAME@CONFIG, or path/to/file.py:NAME.")]
+Project = Annotated[
+    str | None,
+    typer.Option(metavar="MODULE|PATH[:FUNCTION,...]", help="Project of a method `detectron2:CONFIG.yaml`."),
+]
+Associate = Annotated[
+    str | None,
+    typer.Option(metavar="RULE,...", help="Association rules for foreign models of single images."),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(metavar="truth|hf:PATH", help="What shows a prompted foreign model its objects."),
+]
 PlaceOfVideos = Annotated[
     str | None, typer.Option("--dataset", "-d", help="Where the videos are, for runs made on a path.")
 ]

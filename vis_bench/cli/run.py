@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vis_bench.cli.options import (
+    Associate,
     Changes,
     Columns,
     DataRoot,
@@ -16,6 +17,8 @@ from vis_bench.cli.options import (
     Device,
     Methods,
     Precision,
+    Project,
+    Prompt,
     Threshold,
     Workers,
     put_json,
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 # file systems take names of 255 bytes
 FOLDER_NAME_BYTES = 200
+SAID_NOTES = ("the cap of", "classes: ", "prompted with ")
+"""Beginnings of what is said of a run at once; the other notes stand in its record."""
 
 
 def run(
@@ -104,6 +109,9 @@ def run(
     keep_frames: Annotated[
         bool, typer.Option("--keep-frames", help="Store the detections of every frame (for reassociate).")
     ] = False,
+    project: Project = None,
+    associate: Associate = None,
+    prompt: Prompt = None,
 ) -> None:
     """Train, track, score and tabulate methods on a dataset.
 
@@ -115,6 +123,8 @@ def run(
       vis-bench run --methods stc --dataset ./my_videos --split val --seeds 3
       vis-bench run --methods inspro@paper --dataset ytvis21 --weights w.safetensors --no-train
       vis-bench run --methods stc --dataset shapes --set train.lr=5e-4 --out runs/lr
+      vis-bench run --methods detectron2:vis.yaml --weights w.pth --no-train -d ytvis21 --project ./MinVIS
+      vis-bench run --methods hf:./mask2former --associate stc --no-train -d ovis
     """
     from vis_bench.engine import run as engine
     from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED
@@ -150,7 +160,7 @@ def run(
                 if outcome.record.start is not None:
                     _say_after("start", start_text(outcome.record.start))
                 for note in outcome.record.notes:
-                    if note.startswith("the cap of"):
+                    if note.startswith(SAID_NOTES):
                         say(f"vis-bench: {outcome.run.label}: {note}")
             used = sweep.settings.protocol
             protocols = {**installed_protocols(), (used.name, used.content_hash()): used}
@@ -201,6 +211,9 @@ def run(
         keep_frames=keep_frames,
         max_tracks=max_tracks,
         truth=truth,
+        project=project,
+        associate=associate,
+        prompt=prompt,
         watcher=shown,
     )
     for outcome in shown.failed:
@@ -225,10 +238,11 @@ def report_folder(methods: str, settings: Settings) -> Path:
 
 
 def _file_name_of(method: str) -> str:
-    from vis_bench.setup.plugins import plugin_file
+    from vis_bench.setup.plugins import plugin_file, short_name
 
     file = plugin_file(method)
-    return (method if file is None else f"{file[0].stem}_{file[1]}").replace("@", "_")
+    name = short_name(method).replace(":", "_") if file is None else f"{file[0].stem}_{file[1]}"
+    return name.replace("@", "_")
 
 
 def _print_plan(sweep: Sweep) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vis_bench.cli.options import DataRoot, Device, JsonFile, put_json, say
+from vis_bench.cli.options import Associate, DataRoot, Device, JsonFile, Project, Prompt, put_json, say
 
 if TYPE_CHECKING:
     from vis_bench.engine.speed.prepare import Measurement
@@ -45,6 +45,9 @@ def speed(
         bool, typer.Option("--dry-run", help="Print the processes and the time they take, and stop.")
     ] = False,
     json_: JsonFile = None,
+    project: Project = None,
+    associate: Associate = None,
+    prompt: Prompt = None,
     data_root: DataRoot = None,
 ) -> None:
     """Measure speed and memory under a stated protocol. Exits 1 when an audit of the measurement fails.
@@ -80,6 +83,9 @@ def speed(
         runs=runs,
         out=out,
         data_root=data_root,
+        project=project,
+        associate=associate,
+        prompt=prompt,
     )
     if dry_run:
         for job in measurement.jobs():

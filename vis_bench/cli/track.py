@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vis_bench.cli.options import Device, say
+from vis_bench.cli.options import Associate, Device, Project, Prompt, say
 
 if TYPE_CHECKING:
     from vis_bench.engine.process.progress import Progress
@@ -22,8 +22,11 @@ def track(
         list[str], typer.Argument(metavar="VIDEO...", help="Video files, folders of frames, or patterns.")
     ],
     methods: Annotated[str, typer.Option("--methods", "-m", help="NAME[@CONFIG], or several with commas.")],
-    weights: Annotated[list[str], typer.Option(help="Checkpoint; once for each method, in order.")],
     out: Annotated[str, typer.Option("--out", "-o", help="New folder.")],
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(help="Checkpoint; once for each method, in order. `hf:` methods bring theirs."),
+    ] = None,
     classes: Annotated[
         str | None, typer.Option(help="File with a class name a line, or a dataset.  [of the weights' run]")
     ] = None,
@@ -34,6 +37,9 @@ def track(
     overlay: Annotated[bool, typer.Option("--overlay/--no-overlay", help="Write mp4 files.")] = True,
     above: Annotated[float, typer.Option(help="Draw tracks scored above this into the mp4 files.")] = 0.3,
     page: Annotated[bool, typer.Option("--page/--no-page", help="Write the viewer page.")] = True,
+    project: Project = None,
+    associate: Associate = None,
+    prompt: Prompt = None,
 ) -> None:
     """Track videos that have no annotations: results, an overlay as mp4 and a viewer page.
 
@@ -51,6 +57,7 @@ def track(
     from vis_bench.errors import UsageError
     from vis_bench.files import require_writable
     from vis_bench.report.videos.overlay import write_overlay
+    from vis_bench.setup.frameworks import with_options
     from vis_bench.setup.plugins import check_shadowing, expand_methods
 
     check_shadowing()
@@ -64,7 +71,8 @@ def track(
     from vis_bench.engine.process.progress import Bars
     from vis_bench.engine.videos.track import classes_of, prepare, track_sources
 
-    prepared = prepare(list(expand_methods(methods)), weights, max_tracks)
+    asked = {"project": project, "associate": associate, "prompt": prompt}
+    prepared = prepare(with_options(list(expand_methods(methods)), asked), weights or (), max_tracks)
     names = classes_of(classes, prepared)
     sources = find_sources(videos)
     require_writable(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -13,21 +12,22 @@ from typing import Any
 
 import torch
 
-import vis_bench
 from vis_bench.cache import default_cache_root
 from vis_bench.engine import ranks
+from vis_bench.engine.foreign import brings_weights, tell
 from vis_bench.engine.image_stage_training import stage_weights, start_from
 from vis_bench.engine.operating_point import chosen_on_tuning, operating_point_of
-from vis_bench.engine.plan import OpenedData, RunSpec, axis_seeds, identity
+from vis_bench.engine.plan import OpenedData, RunSpec
 from vis_bench.engine.process.determinism import deterministic
-from vis_bench.engine.process.environment import device_name, git_state, hardware, package_versions
+from vis_bench.engine.process.environment import device_name
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.precision import precision
 from vis_bench.engine.process.progress import Progress, silent
-from vis_bench.engine.start_facts import frames_facts, read_start, stage_facts, weight_notes, write_start
+from vis_bench.engine.run_facts import parameter_counts, run_facts, training_facts
+from vis_bench.engine.start_facts import read_start, weight_notes, write_start
 from vis_bench.engine.track import track_dataset
-from vis_bench.engine.track_cap import cap_note, cap_values
+from vis_bench.engine.track_cap import cap_note
 from vis_bench.engine.training.group import Group
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
 from vis_bench.engine.training.weights import load_weights, save_weights
@@ -46,7 +46,7 @@ from vis_bench.records.run import (
     write_record,
 )
 from vis_bench.scoring.evaluate import evaluate
-from vis_bench.setup.config import dotted_keys, to_dict
+from vis_bench.setup.config import to_dict
 from vis_bench.setup.plugins import build_method, load_object, load_spec
 from vis_bench.setup.seeds import axis_seed
 from vis_bench.weights.load import load_exactly, start_from_file
@@ -149,51 +149,6 @@ def _failed(facts: dict[str, Any], failure: Failure) -> Record:
     return Record(**facts, status="failed", error=failure.text, error_code=failure.code)
 
 
-def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any]:
-    """What a record says about a run before anything is computed."""
-    settings, info = run.settings, spec.info
-    return {
-        "vis_bench_version": vis_bench.__version__,
-        "run_hash": run.run_hash,
-        "method": info.name,
-        "config": run.config_name,
-        "title": info.title,
-        "paradigm": info.paradigm,
-        "online": info.online,
-        "paper": info.paper,
-        "licence": info.licence,
-        "iou_type": info.iou_type,
-        "config_values": to_dict(run.config),
-        "overrides": _by_hand(run),
-        "dataset": data.evaluated.name,
-        "split": data.evaluated.split,
-        "data": identity(data.evaluated),
-        "train_data": identity(data.train) if data.train else None,
-        "extra_data": identity(data.extra.dataset) if data.extra else None,
-        "protocol": settings.protocol.name,
-        "protocol_hash": settings.protocol.content_hash(),
-        "not_from_a_paper": settings.protocol.not_from_a_paper.strip(),
-        "initial_weights": _initial_weights(run),
-        "precision": run.precision,
-        **frames_facts(run, spec),
-        "image_stage": stage_facts(run),
-        "seed": run.seed,
-        "axis_seeds": axis_seeds(run.seed),
-        "hardware": hardware(settings.device, torch.get_num_threads()),
-        "versions": package_versions(),
-        "git": git_state(),
-    }
-
-
-def _by_hand(run: RunSpec) -> dict[str, str]:
-    """What was set by hand; a precision other than fp32 parts rows as a value of the configuration does."""
-    asked = run.settings.precision
-    precision_set = {"precision": asked} if asked not in (None, "fp32") else {}
-    own = dotted_keys(run.config)
-    cap = dict(cap_values(load_spec(run.method), run.settings.max_tracks))
-    return {**{key: value for key, value in run.settings.overrides if key in own}, **cap, **precision_set}
-
-
 def _run(
     run: RunSpec,
     spec: MethodSpec,
@@ -205,11 +160,11 @@ def _run(
     settings = run.settings
     model = _build(run, spec, data)
     # before any training: a later phase may freeze what an earlier one trained
-    parameters = _parameters(model)
+    parameters = parameter_counts(model)
     _prepare_weights(run, spec, data, model, progress, together)
-    train_seconds, train_devices, operations = _training(run.train_dir / LOG_NAME)
+    train_seconds, train_devices, operations = training_facts(run.train_dir / LOG_NAME)
     if run.stage is not None:
-        seconds, *_ = _training(run.stage.directory / LOG_NAME)
+        seconds, *_ = training_facts(run.stage.directory / LOG_NAME)
         facts = {**facts, "image_stage": facts["image_stage"].model_copy(update={"seconds": seconds})}
     notes = weight_notes(run, spec)
     if set(train_devices) - {device_name(settings.device)}:
@@ -218,6 +173,7 @@ def _run(
     for name in (CHECKPOINT_NAME, LOG_NAME):
         _link(run.train_dir / name, run.run_dir / name)
     predictions = run.run_dir / PREDICTIONS_NAME
+    notes += tell(model, data.evaluated)
     tracks, look_ahead, seconds = track_dataset(
         model,
         data.evaluated,
@@ -324,6 +280,8 @@ def _initialise(
     """
     classes = [category.name for category in data.evaluated.categories]
     start = None
+    if brings_weights(spec):
+        return None
     if run.settings.weights is not None:
         return load_exactly(model, run.settings.weights, spec, run.config, classes, to_dict(run.config))
     if run.start is not None:
@@ -359,14 +317,6 @@ def _train_job(run: RunSpec, data: OpenedData) -> TrainJob:
     )
 
 
-def _initial_weights(run: RunSpec) -> str | None:
-    """SHA-256 of the file of weights given by hand."""
-    if run.start is not None:
-        return run.start.sha256
-    weights = run.settings.weights
-    return None if weights is None else sha256(weights.read_bytes())
-
-
 def _link(source: Path, target: Path) -> None:
     """A run directory holds its own log and checkpoint; a hard link where the file system has them."""
     if not source.exists() or (target.exists() and target.samefile(source)):
@@ -377,20 +327,3 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _training(log: Path) -> tuple[float | None, tuple[str, ...], tuple[str, ...]]:
-    """Seconds of a training, the devices that it used in order, and its operations without a deterministic
-    kernel; neither from a log that names none."""
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    entries = [json.loads(line) for line in lines]
-    devices = dict.fromkeys(entry["device"] for entry in entries if "device" in entry)
-    operations = {name for entry in entries for name in entry.get("without_deterministic_kernel", ())}
-    return (entries[-1]["seconds"] if entries else None), tuple(devices), tuple(sorted(operations))
-
-
-def _parameters(model: torch.nn.Module) -> dict[str, int]:
-    return {
-        "total": sum(parameter.numel() for parameter in model.parameters()),
-        "trainable": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
-    }

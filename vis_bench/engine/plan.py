@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -16,18 +16,24 @@ from vis_bench.data.given_truth import with_truth
 from vis_bench.data.official import OFFICIAL, hides_truth
 from vis_bench.engine.frame_store import has_frames
 from vis_bench.engine.image_stage import Stage, identity_of_images, planned_stage, precision_of, stage_part
+from vis_bench.engine.plan_checks import (
+    require_as_given,
+    require_known_overrides,
+    require_known_values,
+    require_own_rows,
+)
 from vis_bench.engine.sources import code_hash, scoring_hash
 from vis_bench.engine.starts import StartFile, with_files
 from vis_bench.engine.track_cap import capped
 from vis_bench.engine.training.shards import shards_of
-from vis_bench.errors import DataError, MethodError, UsageError, did_you_mean
+from vis_bench.errors import DataError, UsageError
 from vis_bench.files import file_name, sha256
 from vis_bench.method import MethodSpec, TrainConfig
 from vis_bench.records.run import RECORD_NAME, DataIdentity, Record, read_record
 from vis_bench.setup import seeds as seed_axes
-from vis_bench.setup.config import config_hash, dotted_keys, override, to_dict
-from vis_bench.setup.plugins import load_spec, method_names, plugin_file, split_variant
-from vis_bench.setup.protocol import Extra, Protocol, resolve_config
+from vis_bench.setup.config import config_hash, override, to_dict
+from vis_bench.setup.plugins import full_name, load_spec, short_name, split_variant, without_place
+from vis_bench.setup.protocol import Extra, resolve_config
 from vis_bench.setup.schedule import phases_of
 from vis_bench.types import Dataset
 
@@ -53,14 +59,9 @@ class RunSpec:
     stage: Stage | None = None
 
     @property
-    def _name(self) -> str:
-        file = plugin_file(self.method)
-        return self.method if file is None else file[0].stem
-
-    @property
     def label(self) -> str:
         """Short name for progress and messages."""
-        return f"{self._name}@{self.config_name} seed {self.seed}"
+        return f"{short_name(self.method)}@{self.config_name} seed {self.seed}"
 
     @property
     def run_dir(self) -> Path:
@@ -74,7 +75,7 @@ class RunSpec:
     def train_dir(self) -> Path:
         """Directory of the trained weights, shared by all datasets that they are evaluated on, and by
         configurations of other names with the same values."""
-        name = file_name(f"{self._name}-seed-{self.seed}-{self.train_hash[:8]}")
+        name = file_name(f"{short_name(self.method)}-seed-{self.seed}-{self.train_hash[:8]}")
         return self.settings.out / "trained" / name
 
     @property
@@ -203,12 +204,12 @@ def plan_runs(
     named: dict[tuple[str, str], str] = {}
     for text in methods:
         method, config_name = split_variant(text)
-        file = plugin_file(method)
-        method = method if file is None else f"{file[0]}:{file[1]}"
+        method = full_name(method)
         specs[method] = load_spec(method)
         chosen, config = resolved(specs[method], config_name, settings)
         wanted[method, chosen] = config
         named.setdefault((method, chosen), text)
+    require_as_given(specs.values(), settings.train)
     starts: dict[tuple[str, str], StartFile] = {}
     stages: dict[tuple[str, str], Stage | None] = dict.fromkeys(wanted)
     if settings.start is not None or settings.weights is not None:
@@ -219,9 +220,9 @@ def plan_runs(
             key: config if stages[key] is not None else from_backbone(config, settings)
             for key, config in wanted.items()
         }
-    _require_own_rows(wanted, specs)
-    _require_known_values(settings.overrides, list(wanted.values()))
-    _require_known_overrides(protocol, specs.values())
+    require_own_rows(wanted, specs)
+    require_known_values(settings.overrides, list(wanted.values()))
+    require_known_overrides(protocol, specs.values())
     recipes = (protocol.initialisation.recipe, protocol.training.auxiliary)
     code = {method: code_hash(method, spec, recipes) for method, spec in specs.items()}
     shared = {
@@ -241,14 +242,16 @@ def plan_runs(
     runs = []
     for seed in seeds:
         for (method, chosen), config in wanted.items():
-            file = plugin_file(method)
             training = {
                 # where a file lies decides nothing, what it holds is in its code
-                "method": method if file is None else f"{file[0].name}:{file[1]}",
+                "method": without_place(method),
                 "config": to_dict(config),
                 "seed": seed,
                 "code": code[method],
             }
+            foreign = specs[method].foreign
+            if foreign is not None and foreign.weights_hash is not None:
+                training["own_weights"] = foreign.weights_hash
             start = starts.get((method, chosen))
             if start is not None:
                 training["start"] = {"sha256": start.sha256, "class_rows": settings.class_rows}
@@ -326,50 +329,6 @@ def _require_enough_shards(run: RunSpec) -> None:
                 f"shard{'s' if shards > 1 else ''} (batch {train.batch_size}, train.shard_clips "
                 f"{train.shard_clips or train.batch_size}). Use at most {shards}, or smaller shards."
             )
-
-
-def _require_own_rows(wanted: Iterable[tuple[str, str]], specs: Mapping[str, MethodSpec]) -> None:
-    """Refuse two methods of one name and configuration: they would be one row of the table."""
-    rows: dict[tuple[str, str], str] = {}
-    for method, chosen in wanted:
-        name = specs[method].info.name
-        other = rows.setdefault((name, chosen), method)
-        if other != method:
-            raise UsageError(
-                f"{other} and {method} both call themselves {name!r} (MethodInfo.name) and run as "
-                f"{name}@{chosen}, so that no table could tell them apart. Give one of them another name."
-            )
-
-
-def _require_known_overrides(protocol: Protocol, specs: Iterable[MethodSpec]) -> None:
-    """Refuse an override that no method has, run now or not: it would be ignored without a word."""
-    known = _all_keys(specs)
-    if set(protocol.overrides) <= known:
-        return
-    for name in method_names():
-        try:
-            known |= _all_keys([load_spec(name)])
-        except MethodError:
-            # it is not asked for; what it would know is not known
-            continue
-    for key in protocol.overrides:
-        if key not in known:
-            raise UsageError(
-                f"protocol {protocol.name!r}, [overrides]: no method has a configuration value {key!r}."
-                f"{did_you_mean(key, known)}"
-            )
-
-
-def _require_known_values(values: Iterable[tuple[str, str]], configs: Sequence[Any]) -> None:
-    """Values set by hand are set in the methods that have them; raises UsageError where none has."""
-    for key, value in values:
-        if not any(key in dotted_keys(config) for config in configs):
-            # says which field is not there, and what it might have been
-            override(configs[0], {key: value})
-
-
-def _all_keys(specs: Iterable[MethodSpec]) -> set[str]:
-    return {key for spec in specs for config in spec.configs.values() for key in dotted_keys(config)}
 
 
 def axis_seeds(master: int) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from vis_bench.cache import default_cache_root
 from vis_bench.data import catalog
 from vis_bench.engine.plan import OpenedData, RunSpec, open_data, plan_runs, with_fresh
+from vis_bench.engine.plan_checks import require_weights
 from vis_bench.engine.process.busy import machine_shared
 from vis_bench.engine.process.devices import choose_devices, default_workers, leads
 from vis_bench.engine.process.environment import require_torch
@@ -20,6 +21,7 @@ from vis_bench.files import require_writable
 from vis_bench.method import ClassRows
 from vis_bench.records.run import Record
 from vis_bench.setup.config import parse_assignment
+from vis_bench.setup.frameworks import with_options
 from vis_bench.setup.plugins import check_shadowing, expand_methods
 from vis_bench.setup.protocol import Extra, Protocol, load_protocol, protocol_for_dataset, protocol_names
 from vis_bench.setup.seeds import parse_seeds
@@ -117,6 +119,9 @@ def run(
     keep_frames: bool = False,
     max_tracks: int | None = None,
     truth: str | Path | None = None,
+    project: str | None = None,
+    associate: str | None = None,
+    prompt: str | None = None,
     watcher: Watcher | None = None,
 ) -> list[Record]:
     """Train, track and score methods on a data set; one record per method and seed, in that order.
@@ -136,7 +141,10 @@ def run(
     class head for other classes. image_stage: False leaves out the protocol's, so that every method starts
     from its backbone. extra_data: `coco:PATH`, images to train on too. keep_frames: store the detections of
     every frame. max_tracks: most tracks a video or frame, as the method counts; None for the usual 10. truth:
-    annotation file of a split whose truth is hidden. watcher: hears of plan and outcomes.
+    annotation file of a split whose truth is hidden. project, associate, prompt: for methods of foreign code
+    (docs/foreign-models.md): module or path of a detectron2 project, association rules for models of single
+    images, and what a prompted model is told (`truth`, or `hf:PATH` of a detector). watcher: hears of plan
+    and outcomes.
 
     A run that fails has a record with status `failed` and its error; the others go on. In a script that is
     run as a file, call it below `if __name__ == "__main__":`, since runs have processes of their own. Raises
@@ -148,15 +156,17 @@ def run(
     vis_bench.errors.UsageError: Unknown method 'sct'. Did you mean 'stc'?
     """
     check_shadowing()
-    names = list(expand_methods(methods if isinstance(methods, str) else ",".join(methods)))
+    names = with_options(
+        list(expand_methods(methods if isinstance(methods, str) else ",".join(methods))),
+        {"project": project, "associate": associate, "prompt": prompt},
+    )
     chosen_seeds = parse_seeds(seeds if isinstance(seeds, str) else _seeds_text(seeds))
     if not train and len(chosen_seeds) > 1:
         raise UsageError(
             f"--seeds {seeds} --no-train: one checkpoint has one result, and repeating it would "
             "look like an interval of zero. Leave --seeds out, or name one seed, such as `3,`."
         )
-    if not train and weights is None:
-        raise UsageError("--no-train needs --weights FILE: there is nothing to score without a checkpoint.")
+    require_weights(names, weights, train)
     chosen_devices = choose_devices(device, devices)
     if precision is not None:
         require_precision(precision, chosen_devices.slots[0][0])

@@ -48,7 +48,7 @@ TRAINING_SOURCES = (
     *_MASKS,
     *(f"masks/{name}.py" for name in ("rle_check", "rle_quick", "sampled")),
     *(f"data/{name}.py" for name in _READING),
-    *(f"engine/{name}.py" for name in ("execute", "image_stage", "image_stage_training", "track")),
+    *(f"engine/{name}.py" for name in ("execute", "foreign", "image_stage", "image_stage_training", "track")),
     *(f"engine/training/{name}.py" for name in _LOOP),
     *(f"weights/{name}.py" for name in _WEIGHTS),
     *(f"engine/training/clips/{name}.py" for name in _CLIPS),
@@ -74,12 +74,14 @@ def code_hash(method: str, spec: MethodSpec, recipes: Sequence[str | None] = ())
 
     method: a name, or `path/to/file.py:NAME`. recipes: `module:callable` of what the protocol adds to every
     training. An installed method counts with what it shares a package with, a file with the files beside it
-    that it imports; other packages that either imports do not count.
+    that it imports, foreign code with the files that it names; other packages that they import do not count.
     """
     sources = {HOME / name for name in TRAINING_SOURCES}
     file = plugin_file(method)
     if file is not None:
         sources |= _plugin_sources(file[0])
+    if spec.foreign is not None:
+        return _hash(sources | set(spec.foreign.files))
     build = spec.build if isinstance(spec.build, str) else getattr(spec.build, "__module__", None)
     for reference in (entry_point_module(method), build, *recipes):
         if reference is not None:

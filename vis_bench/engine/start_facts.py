@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vis_bench.engine.foreign import brings_weights
 from vis_bench.engine.image_stage import stages_of
 from vis_bench.engine.plan import RunSpec
 from vis_bench.files import read_json, write_json
@@ -54,6 +55,8 @@ def read_start(train_dir: Path) -> Start | None:
 def weight_notes(run: RunSpec, spec: MethodSpec) -> list[str]:
     """What a reader has to know about the weights; from the plan, so that a resumed run says it too."""
     settings = run.settings
+    if brings_weights(spec):
+        return ["not trained: --no-train", "the weights are those that the model brings"]
     given = run.start.path if run.start is not None else settings.weights
     notes = [f"started from {given.name}"] if given is not None else []
     if not settings.train:

@@ -50,6 +50,9 @@ def with_files(
         files = [settings.weights] * len(keys)  # type: ignore[list-item]
     configs, starts = {}, {}
     for key, path in zip(keys, files, strict=True):
+        if specs[key[0]].foreign is not None:
+            configs[key] = wanted[key]
+            continue
         prepared = prepare(path, specs[key[0]], wanted[key])
         configs[key] = with_stride(wanted[key], prepared.stride_in_1x1, path, settings.overrides)
         if settings.start is not None:

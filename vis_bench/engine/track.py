@@ -15,6 +15,7 @@ import torch
 
 from vis_bench.data.frames import load_video_frame
 from vis_bench.data.predictions import any_mask, parse_results, result_record, write_results
+from vis_bench.engine.foreign import tell
 from vis_bench.engine.frame_store import FrameStore
 from vis_bench.engine.process.progress import Progress
 from vis_bench.errors import MethodError
@@ -178,6 +179,7 @@ def track_dataset(
     detections to be kept have arrays that do not fit together.
     """
     method.eval()
+    tell(method, dataset)
     partial = directory / PARTIAL_NAME
     finished = _read_partial(partial, dataset)
     store = FrameStore(directory, dataset, iou_type) if keep_frames else None

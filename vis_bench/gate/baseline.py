@@ -148,13 +148,15 @@ def make_baseline(
 
 
 def _entry(name: str, run: StoredRun, dataset: str | None) -> BaselineRun:
-    has_rule = (run.folder / FRAMES_NAME).exists() and load_spec(run.record.method).associate is not None
+    # what was made elsewhere, or by foreign code, is neither trained nor associated again here
+    foreign = run.record.foreign
+    has_frames = not foreign and (run.folder / FRAMES_NAME).exists()
+    has_rule = has_frames and load_spec(run.record.method).associate is not None
     return BaselineRun(
         folder=name,
         dataset=dataset or run.record.dataset,
         split=run.record.split,
-        # what was made elsewhere is not trained again here
-        tiers=(1,) if run.record.foreign else (1, 2, 3) if has_rule else (1, 3),
+        tiers=(1,) if foreign else (1, 2, 3) if has_rule else (1, 3),
     )
 
 

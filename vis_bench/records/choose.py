@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vis_bench.errors import DataError, NotComparableError, UsageError, did_you_mean
 from vis_bench.records.columns import Record
-from vis_bench.records.keys import KEY_NAMES, comparable_key, data_key
+from vis_bench.records.keys import DATA_KEY_NAMES, KEY_NAMES, comparable_key, data_key
 from vis_bench.records.rows import DONE, Block, Protocols, Row, build_blocks
 from vis_bench.records.run import RECORD_NAME, find_records, read_record
 
@@ -228,7 +228,7 @@ def _what_differs(names: Sequence[str], keys: Sequence[Mapping[tuple[str, ...], 
 def _comparable(a: Chosen, b: Chosen) -> tuple[Sequence[str], tuple[str, ...], tuple[str, ...]]:
     """(names, values of a, values of b) of what two rows have to share; less where one was made elsewhere."""
     if a.row.foreign or b.row.foreign:
-        return ("annotation_hash", "split_hash", "iou_type"), _data_key(a), _data_key(b)
+        return DATA_KEY_NAMES, _data_key(a), _data_key(b)
     return KEY_NAMES, _key(a), _key(b)
 
 

@@ -3,8 +3,9 @@
 Two numbers stand in one table when they are about the same videos, under the same protocol, of the same kind
 of region, after training on the same data. Records are seeds of one row when also method, configuration,
 values set by hand and weights given by hand are the same. The commit of the code is part of neither. A
-foreign
-record has no protocol and no training; it joins every table with equal data, split and kind of region.
+foreign record (predictions made elsewhere, or foreign code) has no training under a protocol; it joins every
+table with equal data, split and kind of region. What a method was told of the objects beforehand is the same
+for all of a table.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from collections.abc import Sequence
 from vis_bench.records.columns import Record
 
 KEY_NAMES = (
-    *("dataset", "split", "protocol_hash", "annotation_hash", "split_hash", "iou_type"),
+    *("dataset", "split", "protocol_hash", "annotation_hash", "split_hash", "iou_type", "prompt"),
     *("train_annotation_hash", "train_split_hash", "extra_annotation_hash", "extra_split_hash"),
 )
 """What the entries of `comparable_key` are; those of the training stand last."""
-WITHOUT_TRAINING = 6
+WITHOUT_TRAINING = 7
+DATA_KEY_NAMES = ("annotation_hash", "split_hash", "iou_type", "prompt")
+"""What the entries of `data_key` are."""
+WITHOUT_CONFIGURATION = ("imported", "as-given")
+"""What stands in a foreign record where there is no configuration to name."""
 NO_PROTOCOL = "none"
 """The protocol of predictions that were made elsewhere, and its hash."""
 
@@ -32,20 +37,20 @@ def comparable_key(record: Record) -> tuple[str, ...]:
     data, train, extra = (record.get(name) or {} for name in ("data", "train_data", "extra_data"))
     return (
         *(record["dataset"], record["split"], record["protocol_hash"]),
-        *(data["annotation_hash"], data["split_hash"], record["iou_type"]),
+        *(data["annotation_hash"], data["split_hash"], record["iou_type"], record.get("prompt") or ""),
         *(train.get("annotation_hash", ""), train.get("split_hash", "")),
         *(extra.get("annotation_hash", ""), extra.get("split_hash", "")),
     )
 
 
 def data_key(record: Record) -> tuple[str, ...]:
-    """What a foreign record shares with the others of a table that it joins: videos and kind of region."""
+    """What a foreign record shares with the others of a table that it joins, see DATA_KEY_NAMES."""
     data = record["data"]
-    return data["annotation_hash"], data["split_hash"], record["iou_type"]
+    return data["annotation_hash"], data["split_hash"], record["iou_type"], record.get("prompt") or ""
 
 
 def is_foreign(record: Record) -> bool:
-    """Whether the predictions were made elsewhere and imported."""
+    """Whether the predictions were made elsewhere and imported, or by foreign code."""
     return bool(record.get("foreign"))
 
 
@@ -65,7 +70,7 @@ def training_text(record: Record, needed: bool) -> str:
     """What was trained on. needed: say it also of a run that was trained as usual, else the text is empty."""
     train, extra = record.get("train_data"), record.get("extra_data")
     if is_foreign(record):
-        return "predictions made elsewhere"
+        return "foreign code" if record.get("foreign_code") else "predictions made elsewhere"
     if train is None:
         return "weights as given, not trained"
     if not needed:

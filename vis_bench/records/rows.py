@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from vis_bench.errors import DataError, NotComparableError
 from vis_bench.records.columns import COLUMNS, Column, Record, read_value
 from vis_bench.records.keys import (
+    WITHOUT_CONFIGURATION,
     WITHOUT_TRAINING,
     comparable_key,
     data_key,
@@ -69,8 +70,8 @@ class Row:
 
     def label(self, default_config: str | None) -> str:
         """`method`, with `@config` where it is not the block's usual one, and with what was set by hand."""
-        if self.foreign:
-            return self.method
+        if self.foreign and self.config in WITHOUT_CONFIGURATION:
+            return self.method + self._by_hand
         base, _, variant = self.config.partition("+")
         shown = variant if base == default_config else self.config
         shown = "" if self.config == default_config else shown
@@ -95,7 +96,7 @@ class Row:
 
     @property
     def foreign(self) -> bool:
-        """Whether its predictions were made elsewhere."""
+        """Whether its predictions were made elsewhere, or by foreign code."""
         return is_foreign(self.records[0])
 
     @property
@@ -151,6 +152,7 @@ class Block:
     iou_type: `segm` masks, `bbox` boxes. default_config: the configuration left out of labels, None if every
     label shows it. devices: names of the devices that the done runs used, `unknown` where a record says
     nothing. training: what was trained on, empty unless nothing was or another block differs only in it.
+    prompt: what its methods were told of the objects beforehand, empty for nothing.
     image_stage: whether the protocol, as it is known here, has one.
     """
 
@@ -166,6 +168,7 @@ class Block:
     rows: tuple[Row, ...]
     training: str = ""
     image_stage: bool = False
+    prompt: str = ""
 
 
 def installed_protocols() -> Protocols:
@@ -240,15 +243,17 @@ def build_blocks(records: Sequence[Record], protocols: Protocols = MappingProxyT
 
 def _block(group: Sequence[Record], protocols: Protocols, training: str) -> Block:
     # what a block shares is what its runs share; a foreign row has only the data in common
-    own = [record for record in group if not is_foreign(record)] or group
+    trained = [record for record in group if not is_foreign(record)]
+    own = trained or group
     first = own[0]
     runs: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
     for record in group:
         runs[row_key(record)].append(record)
     alike = Counter(key[:3] for key in runs)
     configs = {record["config"] for record in own}
-    protocol = protocols.get((first["protocol"], first["protocol_hash"]))
-    usual = next(iter(configs)) if len(configs) == 1 else None
+    # it says how methods are trained
+    protocol = protocols.get((first["protocol"], first["protocol_hash"])) if trained else None
+    usual = next(iter(configs)) if len(configs) == 1 and trained else None
     rows = [_row(found, shows_weights=alike[key[:3]] > 1) for key, found in runs.items()]
     rows.sort(key=_rank)
     groups = {paradigm: place for place, paradigm in enumerate(dict.fromkeys(row.paradigm for row in rows))}
@@ -266,6 +271,7 @@ def _block(group: Sequence[Record], protocols: Protocols, training: str) -> Bloc
         rows=tuple(rows),
         training=training,
         image_stage=protocol is not None and protocol.image_stage is not None,
+        prompt=str(first.get("prompt") or ""),
     )
 
 

@@ -104,7 +104,9 @@ class Record(_Strict):
     trained, and in records that do not say.
     operating_point: None in records that were made before there was one, and where nothing was scored.
     foreign: predictions that were made elsewhere and imported; nothing is known of their training, `online`
-    is None, and the protocol is `none`. without_deterministic_kernel: operations that the
+    is None, and the protocol is `none`; or those of foreign code that was run here on weights as given, which
+    `foreign_code` names in words. prompt: what a method was told of the objects beforehand, "" for nothing;
+    prompted runs have tables of their own. without_deterministic_kernel: operations that the
     training used on a GPU and that have no deterministic kernel there, so that the same training ends with
     other bytes; empty on CPUs.
     """
@@ -153,6 +155,8 @@ class Record(_Strict):
     git: dict[str, Any] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     foreign: bool = False
+    foreign_code: str = ""
+    prompt: str = ""
 
     def variant(self) -> str:
         """`method@config`."""

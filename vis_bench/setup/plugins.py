@@ -1,4 +1,5 @@
-"""Finding methods: by entry point (group `vis_bench.methods`) or by `path/to/file.py:NAME`."""
+"""Finding methods: by entry point (group `vis_bench.methods`), by `path/to/file.py:NAME`, or by the prefix of
+a foreign framework (`frameworks.py`)."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from typing import Any
 import vis_bench
 from vis_bench.errors import MethodError, UsageError, did_you_mean
 from vis_bench.method import MethodSpec
+from vis_bench.setup.frameworks import parse_reference
 
 GROUP = "vis_bench.methods"
 OUR_PACKAGES = ("methods", "protocols")
@@ -109,12 +111,39 @@ def _load_from_file(path: Path, attribute: str) -> MethodSpec:
     return _as_spec(getattr(module, attribute), f"{path}:{attribute}")
 
 
+def full_name(method: str) -> str:
+    """A method as another process finds it: paths are absolute."""
+    file, reference = plugin_file(method), parse_reference(method)
+    if reference is not None:
+        return reference.text
+    return method if file is None else f"{file[0]}:{file[1]}"
+
+
+def short_name(method: str) -> str:
+    """A method in labels and names of folders: without the path to it."""
+    file, reference = plugin_file(method), parse_reference(method)
+    if reference is not None:
+        return reference.name
+    return method if file is None else file[0].stem
+
+
+def without_place(method: str) -> str:
+    """A method as it is named in hashes: without the folder that its file is in."""
+    file, reference = plugin_file(method), parse_reference(method)
+    if reference is not None:
+        return reference.name
+    return method if file is None else f"{file[0].name}:{file[1]}"
+
+
 def load_spec(name: str) -> MethodSpec:
-    """The method called `name`, or the one at `path/to/file.py:NAME`.
+    """The method called `name`, the one at `path/to/file.py:NAME`, or that of a foreign framework.
 
     Raises UsageError for an unknown name (with a suggestion) and MethodError when its module does not
-    import.
+    import, or its framework is not installed.
     """
+    reference = parse_reference(name)
+    if reference is not None:
+        return load_object(reference.framework.load)(reference)
     file = plugin_file(name)
     if file is not None:
         return _load_from_file(*file)
@@ -132,7 +161,9 @@ def load_spec(name: str) -> MethodSpec:
 
 
 def split_variant(text: str) -> tuple[str, str | None]:
-    """`inspro@A` -> ("inspro", "A"); `inspro` -> ("inspro", None). An @ in the path of a file stays there."""
+    """`inspro@A` -> ("inspro", "A"); `inspro` -> ("inspro", None). An @ in a path stays there."""
+    if parse_reference(text) is not None:
+        return text, None
     path, colon, rest = text.rpartition(".py:")
     name, separator, config = rest.partition("@")
     return f"{path}{colon}{name}", config if separator else None

@@ -227,6 +227,9 @@ def resolve_config(
     skip_unknown: leave out values for keys that this method does not have.
     """
     chosen, config = choose_config(spec, name, protocol.config)
+    if spec.foreign is not None:
+        # a protocol says how methods are trained
+        return chosen, override(config, dict(values), skip_unknown)
     if chosen.partition("+")[0] == "paper" and dataset is not None:
         config = override(config, spec.schedules.get(dataset, {}))
     only_one = len(spec.configs) == 1

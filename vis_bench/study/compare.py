@@ -271,7 +271,7 @@ def _shared_seeds(chosen: Sequence[Chosen]) -> list[int]:
 
 def _fixed_notes(chosen: Sequence[Chosen]) -> list[str]:
     return [
-        f"{one.label} was made elsewhere: its protocol and training are not known; "
+        f"{one.label} {_whose(one)}: its protocol and training are not known; "
         + (
             "it is one fixed checkpoint, no claim on its training."
             if one.fixed
@@ -280,6 +280,10 @@ def _fixed_notes(chosen: Sequence[Chosen]) -> list[str]:
         for one in chosen
         if one.row.foreign
     ]
+
+
+def _whose(one: Chosen) -> str:
+    return "is foreign code" if one.row.records[0].get("foreign_code") else "was made elsewhere"
 
 
 def _audit(one: Chosen, seeds: Sequence[int], scores: Scores, column: Column) -> list[str]:

@@ -56,7 +56,10 @@ def load_exactly(
     classes: of the data set, None where they do not matter. config_values: of the configuration as a record
     has them; what `weights export` wrote is checked against both. Raises MethodError where the tensors do not
     fit, DataError where an exported file is of another method, configuration or class list, or changed.
+    Foreign code loads in its own way (`Foreign.load`), and raises the same.
     """
+    if spec.foreign is not None and spec.foreign.load is not None:
+        return spec.foreign.load(model, path)
     prepared = prepare(path, spec, config)
     _check_strides(prepared, config)
     if prepared.origin is not None and prepared.origin.record_hash is not None:

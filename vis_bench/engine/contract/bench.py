@@ -20,6 +20,7 @@ from vis_bench.engine.contract.scenes import (
     hidden_after,
 )
 from vis_bench.engine.contract.subject import Subject
+from vis_bench.engine.foreign import tell
 from vis_bench.engine.track import track_video
 from vis_bench.method import FrameResult, VideoInstance
 from vis_bench.types import Dataset, Track, Video
@@ -120,6 +121,7 @@ class Bench:
     def track(self, model: Any, name: str, seed: int = 0) -> Tracked:
         """Track one video as the engine does, with torch seeded. Raises MethodError for a broken contract."""
         model.eval()
+        tell(model, self.dataset)
         recorder = _Recorder(model)
         torch.manual_seed(seed)
         iou_type = self.subject.spec.info.iou_type
@@ -134,4 +136,6 @@ def open_bench(subject: Subject, trained: Any, folder: Path) -> Bench:
         scenes.write_video(folder, number, name, scene)
         for number, (name, scene) in enumerate(_videos().items(), start=1)
     ]
-    return Bench(subject, trained, scenes.as_dataset(folder, videos), folder)
+    dataset = scenes.as_dataset(folder, videos, subject.class_names)
+    tell(trained, dataset)
+    return Bench(subject, trained, dataset, folder)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -33,7 +34,8 @@ def check_method(subject: Subject) -> Iterator[CheckResult]:
     """Check one method, a result at a time; takes seconds to a few minutes for a tiny configuration, most of
     them for the last check, detection, which a method with another fault does not reach.
 
-    A method that cannot be built, or whose tracks are malformed, gets no further. Tracking is looked at after
+    A method that cannot be built, or whose tracks are malformed, gets no further; foreign code is not
+    trained, and checked with the weights that it has. Tracking is looked at after
     a few training steps, so that there is something to see; where these fail, with the weights of the start.
     """
     with _one_thread(), tempfile.TemporaryDirectory() as folder:
@@ -44,6 +46,9 @@ def check_method(subject: Subject) -> Iterator[CheckResult]:
             failed += [result.name] * (result.status == "failed")
         if result.status == "failed":
             return
+        if subject.spec.foreign is not None:
+            yield from _tracking(subject, subject.as_given(), Path(folder), failed)
+            return
         for check in TRAINING:
             yield (result := perform(check, subject))
             failed += [result.name] * (result.status == "failed")
@@ -52,18 +57,25 @@ def check_method(subject: Subject) -> Iterator[CheckResult]:
         yield (result := perform(learns, subject))
         failed += [result.name] * (result.status == "failed")
         trained = found[0].model if found else subject.build()
-        bench = open_bench(subject, trained, Path(folder))
-        for tracking in TRACKING:
-            yield (result := perform(tracking, bench))
-            failed += [result.name] * (result.status == "failed")
-            if tracking.name == "output" and result.status == "failed":
-                return
+        yield from _tracking(subject, trained, Path(folder), failed)
+        if "output" in failed:
+            return
         if failed:
             # the longest check, and it would say nothing new of a method with another fault
             later = f"looked at when {failed[0]!r} is mended"
             yield CheckResult(LOOK_ALIKES.name, "not applicable", later)
         else:
             yield perform(LOOK_ALIKES, subject)
+
+
+def _tracking(subject: Subject, model: Any, folder: Path, failed: list[str]) -> Iterator[CheckResult]:
+    """The checks of tracking; the others would say nothing after malformed tracks. failed: takes names up."""
+    bench = open_bench(subject, model, folder)
+    for tracking in TRACKING:
+        yield (result := perform(tracking, bench))
+        failed += [result.name] * (result.status == "failed")
+        if tracking.name == "output" and result.status == "failed":
+            return
 
 
 def _kept(fitted: Fit, found: list[Fit]) -> Fit:

@@ -46,8 +46,8 @@ def specification(subject: Subject) -> Outcome:
 
 def light_import(subject: Subject) -> Outcome:
     """An installed specification and its association rule need no torch, so that listing stays instant."""
-    if ".py:" in subject.name:
-        return not_applicable("a method in a file of its own may import torch")
+    if ".py:" in subject.name or subject.spec.foreign is not None:
+        return not_applicable("a method in a file of its own, or of others, may import torch")
     try:
         done = subprocess.run(
             [sys.executable, "-c", _WITHOUT_TORCH, subject.name],
@@ -68,7 +68,8 @@ def build(subject: Subject) -> Outcome:
     model = subject.build()
     if not isinstance(model, nn.Module):
         return broken(f"build returned {type(model).__name__}, not a torch module")
-    needed = ("losses", "track", "summarise") if subject.spec.info.online else ("losses", "track")
+    needed = ["track"]
+    needed += ["losses"] * (subject.spec.foreign is None) + ["summarise"] * subject.spec.info.online
     missing = [name for name in needed if not callable(getattr(model, name, None))]
     if missing:
         return broken(f"the module has no function {missing[0]!r}")

@@ -139,7 +139,7 @@ def write_video(folder: Path, number: int, name: str, scene: Scene) -> Video:
     return Video(number, name, width, height, tuple(names))
 
 
-def as_dataset(folder: Path, videos: Sequence[Video]) -> Dataset:
+def as_dataset(folder: Path, videos: Sequence[Video], class_names: Sequence[str] = CLASS_NAMES) -> Dataset:
     """Videos below `folder` as a dataset without truth."""
-    categories = tuple(Category(i + 1, name) for i, name in enumerate(CLASS_NAMES))
+    categories = tuple(Category(i + 1, name) for i, name in enumerate(class_names))
     return Dataset("contract", "check", tuple(videos), categories, None, folder, "", "")

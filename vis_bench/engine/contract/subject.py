@@ -7,6 +7,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,10 +16,12 @@ from torch import Tensor, nn
 from vis_bench.engine.contract.scenes import CLASS_NAMES, as_clip, draw_scene
 from vis_bench.engine.training.loop import seed_everything
 from vis_bench.engine.training.optimizer import build_optimizer, learning_rate
+from vis_bench.errors import DataError, UsageError
 from vis_bench.method import Clip, MethodSpec, TrainConfig
 from vis_bench.setup.config import choose_config
 from vis_bench.setup.plugins import build_method, load_spec, split_variant
 from vis_bench.setup.seeds import axis_seed
+from vis_bench.weights.load import load_exactly
 
 STEPS = 40
 WARMUP_STEPS = 5
@@ -26,12 +29,15 @@ WARMUP_STEPS = 5
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """name: as given on the command line. config: the resolved configuration."""
+    """name: as given on the command line. config: the resolved configuration. class_names: of the drawn
+    objects. weights: of foreign code, a file; None for random ones, or those that it brings."""
 
     name: str
     spec: MethodSpec
     config_name: str
     config: Any
+    class_names: tuple[str, ...] = CLASS_NAMES
+    weights: Path | None = None
 
     @property
     def phases(self) -> tuple[TrainConfig, ...]:
@@ -46,7 +52,14 @@ class Subject:
     def build(self, seed: int = 0) -> Any:
         """A new model whose random start is that of `seed`."""
         seed_everything(axis_seed(seed, "init"))
-        return build_method(self.spec, self.config, len(CLASS_NAMES))
+        return build_method(self.spec, self.config, len(self.class_names))
+
+    def as_given(self) -> Any:
+        """A new model with the weights of foreign code."""
+        model = self.build()
+        if self.weights is not None:
+            load_exactly(model, self.weights, self.spec, self.config, None)
+        return model
 
     def copy(self, model: Any) -> Any:
         """An independent copy, with whatever the model keeps beside its weights."""
@@ -63,16 +76,27 @@ class Subject:
         return as_clip(draw_scene(seed, frames or self.clip_frames, objects, **scene))
 
 
-def find_subject(name: str, config: str | None) -> Subject:
+def find_subject(name: str, config: str | None, weights: Path | None = None) -> Subject:
     """The method `NAME`, `NAME@CONFIG` or `path/to/file.py:NAME` under a configuration (default `tiny`).
 
-    Raises UsageError for an unknown name or configuration, or for two of them, and MethodError when the
-    method cannot be imported.
+    weights: for foreign code. Raises UsageError for an unknown name or configuration, or for two of them, or
+    for weights of another method; MethodError when the method cannot be imported.
     """
     method, variant = split_variant(name)
     spec = load_spec(method)
     chosen, value = choose_config(spec, config or variant, "tiny")
-    return Subject(method, spec, chosen, value)
+    if weights is not None and (spec.foreign is None or spec.foreign.load is None):
+        raise UsageError(f"--weights is for foreign code without weights of its own; {name} is trained here.")
+    if weights is not None and not weights.is_file():
+        raise DataError(f"{weights}: no such checkpoint (--weights).")
+    names: tuple[str, ...] = CLASS_NAMES
+    if spec.foreign is not None and spec.foreign.class_names:
+        names = spec.foreign.class_names
+    elif spec.foreign is not None and spec.foreign.own_number is not None:
+        # the classes of foreign code are as many as its weights have
+        count = spec.foreign.own_number(value).num_classes
+        names = tuple([*CLASS_NAMES, *(f"unused {n}" for n in range(count))][:count])
+    return Subject(method, spec, chosen, value, names, weights)
 
 
 def total_of(terms: dict[str, Tensor]) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any
 
 from vis_bench.data import catalog
 from vis_bench.data.frames import require_frames
+from vis_bench.engine.foreign import brings_weights
 from vis_bench.engine.plan import identity
 from vis_bench.engine.process import precision
 from vis_bench.engine.sources import code_hash
@@ -111,6 +112,7 @@ def plan_speed(methods: Sequence[str], settings: SpeedSettings) -> tuple[list[Sp
         key = config_hash(
             {
                 "config": to_dict(config),
+                "own_weights": spec.foreign.weights_hash if spec.foreign is not None else None,
                 "code": code_hash(method, spec),
                 "measuring": _measuring_hash(),
                 "weights": weights_hash,
@@ -143,6 +145,8 @@ def _weights(
 
     A variant that was never trained takes the weights of the configuration that it changes.
     """
+    if brings_weights(spec):
+        return None, "those that it brings"
     if settings.weights is not None:
         if not settings.weights.is_file():
             raise DataError(f"{settings.weights}: no such checkpoint (--weights).")

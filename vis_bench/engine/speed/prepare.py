@@ -17,6 +17,7 @@ from vis_bench.engine.speed.measure import forecast, measure_curve, measure_spee
 from vis_bench.engine.speed.plan import SpeedPlan, SpeedSettings, plan_speed, protocols_for
 from vis_bench.errors import UsageError, did_you_mean
 from vis_bench.records.speed import CUDA_FRAMES, FRAMES_MIN, CurveKind, Scenario
+from vis_bench.setup.frameworks import with_options
 from vis_bench.setup.plugins import check_shadowing, expand_methods
 from vis_bench.setup.protocol import load_protocol, protocol_for_dataset
 from vis_bench.types import Dataset
@@ -108,6 +109,9 @@ def prepare(
     runs: str | Path | None = None,
     out: str | Path = "runs/speed",
     data_root: str | Path | None = None,
+    project: str | None = None,
+    associate: str | None = None,
+    prompt: str | None = None,
 ) -> Measurement:
     """Options of the command as given; see `vis-bench speed --help`.
 
@@ -144,7 +148,8 @@ def prepare(
         weights=None if weights is None else Path(weights),
         runs=None if runs is None else Path(runs),
     )
-    plans, opened = plan_speed(list(expand_methods(methods)), settings)
+    asked = {"project": project, "associate": associate, "prompt": prompt}
+    plans, opened = plan_speed(with_options(list(expand_methods(methods)), asked), settings)
     return Measurement(tuple(plans), opened, cast(CurveKind | None, curve), short, settings.out)
 
 

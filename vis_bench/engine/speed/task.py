@@ -9,6 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from vis_bench.data import catalog
+from vis_bench.engine.foreign import brings_weights, tell
 from vis_bench.engine.speed.probe import Place
 from vis_bench.engine.training.loop import seed_everything
 from vis_bench.errors import MethodError
@@ -70,9 +71,10 @@ def build(task: SpeedTask, dataset: Dataset) -> tuple[MethodSpec, Any]:
     seed_everything(axis_seed(0, "init"))
     model_config = task_config(task, spec)
     model = build_method(spec, model_config, len(dataset.categories))
-    if task.weights is not None:
+    if task.weights is not None and not brings_weights(spec):
         load_exactly(model, Path(task.weights), spec, model_config, None)
     model = model.to(task.device).eval()
+    tell(model, dataset)
     if task.protocol.compile:
         if not hasattr(model, "backbone"):
             raise MethodError(f"{spec.info.name}: --compile needs a method with the attribute `backbone`.")

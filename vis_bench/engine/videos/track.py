@@ -11,6 +11,7 @@ import numpy as np
 
 from vis_bench.data.catalog import class_names, known_datasets
 from vis_bench.data.unlabelled import Source, as_dataset
+from vis_bench.engine.foreign import tell
 from vis_bench.engine.process.progress import Progress
 from vis_bench.engine.track import track_video
 from vis_bench.engine.track_cap import cap_note, capped
@@ -19,6 +20,7 @@ from vis_bench.files import read_bytes
 from vis_bench.method import MethodSpec
 from vis_bench.records.run import RECORD_NAME, read_record
 from vis_bench.setup.config import override, to_dict
+from vis_bench.setup.frameworks import needs_weights
 from vis_bench.setup.plugins import build_method, load_spec, split_variant
 from vis_bench.setup.protocol import load_protocol, resolve_config
 from vis_bench.types import Dataset, Track
@@ -34,7 +36,7 @@ class Prepared:
     label: str
     spec: MethodSpec
     config: Any
-    weights: Path
+    weights: Path | None
 
 
 def prepare(methods: Sequence[str], weights: Sequence[str], max_tracks: int | None) -> tuple[Prepared, ...]:
@@ -43,14 +45,19 @@ def prepare(methods: Sequence[str], weights: Sequence[str], max_tracks: int | No
     Raises UsageError for unknown names, another number of weights than methods, and two of one name;
     DataError for missing weights.
     """
-    if len(methods) != len(weights):
+    needing = needs_weights(methods)
+    if len(needing) != len(weights):
         raise UsageError(
-            f"--methods names {len(methods)}, --weights {len(weights)}: give --weights once for each, in "
-            "order."
+            f"--methods names {len(needing)} that need weights, --weights {len(weights)}: give --weights "
+            "once for each, in order."
         )
     found = []
-    for text, file in zip(methods, weights, strict=True):
-        path = Path(file)
+    files = iter(weights)
+    for text in methods:
+        if text not in needing:
+            found.append(_with_own_weights(text, max_tracks))
+            continue
+        path = Path(next(files))
         if not path.is_file():
             raise DataError(f"{path}: no such checkpoint (--weights).")
         name, config_name = split_variant(text)
@@ -69,6 +76,17 @@ def prepare(methods: Sequence[str], weights: Sequence[str], max_tracks: int | No
     return tuple(found)
 
 
+def _with_own_weights(text: str, max_tracks: int | None) -> Prepared:
+    """A method that brings its weights."""
+    spec = load_spec(text)
+    if spec.foreign is not None and spec.foreign.prompt:
+        raise UsageError(
+            f"{text}: these videos have no truth to prompt with. Name a detector: --prompt hf:PATH."
+        )
+    chosen, config = resolve_config(spec, None, load_protocol(PROTOCOL), ())
+    return Prepared(f"{spec.info.name}@{chosen}", spec, capped(config, spec, max_tracks), None)
+
+
 def classes_of(given: str | None, prepared: Sequence[Prepared]) -> tuple[str, ...]:
     """Class names: of the file or data set given, else those of the data in the record beside the weights.
 
@@ -83,6 +101,10 @@ def classes_of(given: str | None, prepared: Sequence[Prepared]) -> tuple[str, ..
             raise DataError(f"{given}: one class name a line is needed, each once; found {len(names)}.")
         return names
     for one in prepared:
+        if one.spec.foreign is not None and one.spec.foreign.class_names:
+            return one.spec.foreign.class_names
+        if one.weights is None:
+            continue
         beside = one.weights.parent / RECORD_NAME
         if not beside.is_file():
             continue
@@ -109,8 +131,10 @@ def track_sources(
     """
     dataset = as_dataset(sources, classes)
     model = build_method(one.spec, one.config, len(classes)).to(device)
-    load_exactly(model, one.weights, one.spec, one.config, classes, to_dict(one.config))
+    if one.weights is not None:
+        load_exactly(model, one.weights, one.spec, one.config, classes, to_dict(one.config))
     model.eval()
+    notes = list(tell(model, dataset))
     tracks: list[Track] = []
     ahead = 0
     for source in sources:
@@ -119,7 +143,7 @@ def track_sources(
         tracks += outcome.tracks
         ahead = max(ahead, outcome.look_ahead_frames)
     note = cap_note(one.spec, one.config, dataset, tracks)
-    return dataset, tracks, ahead, [note] if note else []
+    return dataset, tracks, ahead, [*notes, note] if note else notes
 
 
 def _counted(source: Source, progress: Progress) -> Iterator[np.ndarray]:

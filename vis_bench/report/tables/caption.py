@@ -27,6 +27,7 @@ def heading(block: Block) -> str:
         REGION_NAMES.get(block.iou_type, one_line(block.iou_type)),
         f"protocol {one_line(block.protocol)} ({one_line(block.protocol_hash)[:8]})",
         *([one_line(block.training)] if block.training else []),
+        *([f"prompted with {one_line(block.prompt)}"] if block.prompt else []),
         f"{seeds} {', '.join(map(str, block.seeds))}",
     ]
     if block.default_config is not None:
@@ -71,7 +72,9 @@ def marks_sentences(blocks: Sequence[Block], columns: Sequence[Column]) -> list[
 def pretraining_sentences(blocks: Sequence[Block], protocols: Protocols) -> list[str]:
     """For each protocol one sentence on how the methods were initialised."""
     sentences = []
-    for name, content in dict.fromkeys((block.protocol, block.protocol_hash) for block in blocks):
+    # a protocol says how methods are trained, and nothing of foreign rows
+    trained = [block for block in blocks if not all(row.foreign for row in block.rows)]
+    for name, content in dict.fromkeys((block.protocol, block.protocol_hash) for block in trained):
         protocol = protocols.get((name, content))
         shown = one_line(name)
         if name == NO_PROTOCOL:
@@ -127,7 +130,7 @@ def _row_notes(row: Row, block: Block) -> list[str]:
         return []
     notes = [f"{label}, seed {seed}: {_reason(status, error)}" for seed, status, error in row.problems]
     if row.foreign:
-        return [*notes, f"{label}: predictions made elsewhere; how they were trained is not known here."]
+        return [*notes, f"{label}: {_foreign_text(row)}; how they were trained is not known here."]
     absent = sorted(set(block.seeds) - set(row.done_seeds) - {seed for seed, _, _ in row.problems})
     if absent:
         seeds = "seed" if len(absent) == 1 else "seeds"
@@ -140,6 +143,14 @@ def _row_notes(row: Row, block: Block) -> list[str]:
             f"{label}: seeds ran at different commits ({', '.join(c or 'unknown' for c in commits)})."
         )
     return notes
+
+
+def _foreign_text(row: Row) -> str:
+    record = row.done[0]
+    code = one_line(str(record.get("foreign_code") or ""))
+    if not code:
+        return "predictions made elsewhere"
+    return f"foreign code ({code}; licence: {one_line(record['licence'])}) with weights as given"
 
 
 def row_problem(row: Row) -> str:
