@@ -12,7 +12,7 @@ import shutil
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,8 @@ TEMPORARY_SUFFIX = ".tmp"
 LONGEST_NAME_BYTES = 150
 """Of a file or folder that is named by `file_name`; most file systems take 255, and endings are added."""
 FAST_SWITCH = "VIS_BENCH_FAST"
+_LITTLE = 64_000_000
+"""Bytes that are free on a disk that is as good as full: a checkpoint has more."""
 
 
 def fast_switch() -> str:
@@ -110,6 +112,15 @@ def resume_lines(path: Path) -> Iterator[tuple[int, Any]]:
             offset += len(line)
 
 
+def require_entry(path: Path, entry: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """A line of a file that a killed run goes on from; path: that file. Raises DataError for any other."""
+    if isinstance(entry, dict) and all(key in entry for key in keys):
+        return entry
+    raise DataError(
+        f"{path}: what a killed run has kept is damaged. Delete this file and run again: it is made anew."
+    )
+
+
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256."""
     return hashlib.sha256(data).hexdigest()
@@ -152,9 +163,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Its bytes are on the disk before it is renamed, so that a power cut leaves the old file or the whole new
     one. A symbolic link is followed. A device, a pipe or standard output is written through, not replaced.
 
-    Raises UsageError when the folder cannot be made, and for every OSError of the block: a full disk, say.
+    Raises UsageError when the folder cannot be made, and where the block cannot write: for every OSError, a
+    full disk say, and for what torch and safetensors raise in its place.
     """
     temporary = None
+    folder = path.parent
     try:
         through = _written_through(path)
         target = path if through else path.resolve()
@@ -173,10 +186,48 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(target)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror or error}).") from None
+        raise _not_written(path, folder, temporary, error.strerror or str(error)) from None
+    except Exception as error:
+        if not _failed_to_write(error):
+            raise
+        reason = (str(error).splitlines() or [""])[0][:200]
+        raise _not_written(path, folder, temporary, reason) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def append_text(path: Path, text: str) -> int:
+    """Append UTF-8 text to a file; returns where it begins, in bytes. Raises UsageError as `atomic_path`."""
+    try:
+        with path.open("ab") as file:
+            offset = file.tell()
+            file.write(text.encode())
+            return offset
+    except OSError as error:
+        raise _not_written(path, path.parent, path, error.strerror or str(error)) from None
+
+
+def _failed_to_write(error: Exception) -> bool:
+    """Whether an error of torch or safetensors says that the file could not be written.
+
+    Neither raises an OSError: torch a RuntimeError of its archive writer, safetensors an error of its own.
+    """
+    text = str(error)
+    of_torch = isinstance(error, RuntimeError) and ("PytorchStreamWriter" in text or "write failed" in text)
+    return of_torch or (type(error).__name__ == "SafetensorError" and "os error" in text)
+
+
+def _not_written(path: Path, folder: Path, written: Path | None, reason: str) -> UsageError:
+    """What was in the way, with the bytes that were written and those that are left on the disk."""
+    try:
+        done = written.stat().st_size if written is not None and written.exists() else 0
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return UsageError(f"{path}: cannot be written ({reason}).")
+    sizes = f" after {done:,} bytes; {free:,} bytes are free on that disk" if done or free < _LITTLE else ""
+    advice = " Free some space and run again." if free < _LITTLE else ""
+    return UsageError(f"{path}: cannot be written ({reason}){sizes}.{advice}")
 
 
 def _written_through(path: Path) -> bool:

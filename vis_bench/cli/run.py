@@ -23,7 +23,7 @@ from vis_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vis_bench.engine.plan import OpenedData
+    from vis_bench.engine.opened_data import OpenedData
     from vis_bench.engine.run import Settings, Sweep
 
 # file systems take names of 255 bytes
@@ -101,6 +101,9 @@ def run(
     truth: Annotated[
         str | None, typer.Option(help="Truth of the evaluated split, where it is hidden (annotation file).")
     ] = None,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Score videos that are trained on too; records say so.")
+    ] = False,
     keep_frames: Annotated[
         bool, typer.Option("--keep-frames", help="Store the detections of every frame (for reassociate).")
     ] = False,
@@ -201,6 +204,7 @@ def run(
         keep_frames=keep_frames,
         max_tracks=max_tracks,
         truth=truth,
+        allow_overlap=allow_overlap,
         watcher=shown,
     )
     for outcome in shown.failed:
@@ -255,11 +259,14 @@ def _print_plan(sweep: Sweep) -> None:
 
 
 def _warnings(sweep: Sweep) -> list[str]:
-    """One for each paper configuration that would train on a CPU."""
+    """One for each paper configuration that would train on a CPU; of the data, what spoils a result."""
+    from vis_bench.data.lessons import unlearnt_text
     from vis_bench.engine.paper_forecast import cpu_warning
 
     firsts = {(run.method, run.config_name): run for run in reversed(sweep.runs)}
     found = [cpu_warning(run, sweep.data) for run in reversed(firsts.values())]
+    train = sweep.data.train
+    found += [sweep.data.overlap_note, unlearnt_text(train) if train is not None else None]
     return [text for text in found if text is not None]
 
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from vis_bench.cache import default_cache_root
+from vis_bench.cache import default_cache_root, saying_that_it_is_made_anew
 from vis_bench.data.layouts import (
     OFFICIAL_FILES,
     PARTS_OF_VALID,
@@ -311,7 +311,8 @@ def _open_shapes(name: str, split: str, cache_root: Path | None) -> Dataset:
 
     folder = ensure_shapes(name, split, default_cache_root() if cache_root is None else cache_root)
     annotations = folder / f"instances_{split}.json"
-    return open_annotations(annotations, folder / "JPEGImages", name, split, cache_root)
+    with saying_that_it_is_made_anew(folder):
+        return open_annotations(annotations, folder / "JPEGImages", name, split, cache_root)
 
 
 def _existing_path(name_or_path: str) -> Path:

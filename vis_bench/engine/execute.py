@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 import vis_bench
 from vis_bench.cache import default_cache_root
 from vis_bench.engine import ranks
 from vis_bench.engine.image_stage_training import stage_weights, start_from
+from vis_bench.engine.opened_data import OpenedData, identity
 from vis_bench.engine.operating_point import chosen_on_tuning, operating_point_of
-from vis_bench.engine.plan import OpenedData, RunSpec, axis_seeds, identity
+from vis_bench.engine.plan import RunSpec, axis_seeds
 from vis_bench.engine.process.determinism import deterministic
 from vis_bench.engine.process.environment import device_name, git_state, hardware, package_versions
 from vis_bench.engine.process.failure import Failure
@@ -30,8 +32,8 @@ from vis_bench.engine.track import track_dataset
 from vis_bench.engine.track_cap import cap_note, cap_values
 from vis_bench.engine.training.group import Group
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
-from vis_bench.engine.training.weights import load_weights, save_weights
-from vis_bench.errors import VisBenchError
+from vis_bench.engine.training.weights import put_into, save_weights
+from vis_bench.errors import DataError, VisBenchError
 from vis_bench.files import remove_temporaries, sha256, write_text
 from vis_bench.method import MethodSpec
 from vis_bench.records.run import (
@@ -68,13 +70,19 @@ def shared_initialisation(run: RunSpec, progress: Progress) -> Mapping[str, torc
     if recipe is None or backbone is None or not run.settings.train or unused:
         return None
     cache = run.settings.cache_root or default_cache_root()
-    return load_object(recipe)(
-        backbone,
-        run.settings.protocol.initialisation.options,
-        cache,
-        run.settings.device,
-        lambda done, total: progress("shared pretraining", done, total),
-    )
+    try:
+        return load_object(recipe)(
+            backbone,
+            run.settings.protocol.initialisation.options,
+            cache,
+            run.settings.device,
+            lambda done, total: progress("shared pretraining", done, total),
+        )
+    except SafetensorError as error:
+        raise DataError(
+            f"{cache / 'initialisation'}: the shared initialisation kept there is damaged ({error}). Delete "
+            "this folder and run again: it is made anew."
+        ) from None
 
 
 def execute_run(
@@ -212,6 +220,8 @@ def _run(
         seconds, *_ = _training(run.stage.directory / LOG_NAME)
         facts = {**facts, "image_stage": facts["image_stage"].model_copy(update={"seconds": seconds})}
     notes = weight_notes(run, spec)
+    if data.overlap_note is not None:
+        notes.append(data.overlap_note)
     if set(train_devices) - {device_name(settings.device)}:
         notes.append(f"trained on {', then '.join(train_devices)}; tracked on {device_name(settings.device)}")
     checkpoint = run.train_dir / CHECKPOINT_NAME
@@ -277,7 +287,7 @@ def _prepare_weights(
                 remove_temporaries(run.train_dir)
                 _make_weights(run, spec, data, model, progress, together)
                 return
-    model.load_state_dict(load_weights(checkpoint))
+    put_into(model, checkpoint)
 
 
 def _make_weights(

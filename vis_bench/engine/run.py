@@ -9,7 +9,8 @@ from typing import Any, get_args
 
 from vis_bench.cache import default_cache_root
 from vis_bench.data import catalog
-from vis_bench.engine.plan import OpenedData, RunSpec, open_data, plan_runs, with_fresh
+from vis_bench.engine.opened_data import OpenedData, open_data
+from vis_bench.engine.plan import RunSpec, plan_runs, with_fresh
 from vis_bench.engine.process.busy import machine_shared
 from vis_bench.engine.process.devices import choose_devices, default_workers, leads
 from vis_bench.engine.process.environment import require_torch
@@ -34,7 +35,8 @@ class Settings:
     as fit) and deterministic. weights: what is scored as it is. start: DIR, FILE or NAME=FILE,... that
     training starts from; class_rows: what becomes of a class head for other classes. precision: None is the
     method's own on this kind of device. max_tracks: None and 10
-    leave the configurations as they are. truth: of the evaluated split, where the user has it.
+    leave the configurations as they are. truth: of the evaluated split, where the user has it. allow_overlap:
+    score videos that are trained on as well, and say so.
     """
 
     dataset: str
@@ -58,6 +60,7 @@ class Settings:
     deterministic: bool = False
     max_tracks: int | None = None
     truth: Path | None = None
+    allow_overlap: bool = False
 
     @property
     def train_dataset(self) -> str:
@@ -117,6 +120,7 @@ def run(
     keep_frames: bool = False,
     max_tracks: int | None = None,
     truth: str | Path | None = None,
+    allow_overlap: bool = False,
     watcher: Watcher | None = None,
 ) -> list[Record]:
     """Train, track and score methods on a data set; one record per method and seed, in that order.
@@ -136,7 +140,8 @@ def run(
     class head for other classes. image_stage: False leaves out the protocol's, so that every method starts
     from its backbone. extra_data: `coco:PATH`, images to train on too. keep_frames: store the detections of
     every frame. max_tracks: most tracks a video or frame, as the method counts; None for the usual 10. truth:
-    annotation file of a split whose truth is hidden. watcher: hears of plan and outcomes.
+    annotation file of a split whose truth is hidden. allow_overlap: score videos that are trained on as well;
+    their records say so. watcher: hears of plan and outcomes.
 
     A run that fails has a record with status `failed` and its error; the others go on. In a script that is
     run as a file, call it below `if __name__ == "__main__":`, since runs have processes of their own. Raises
@@ -196,6 +201,7 @@ def run(
         deterministic=deterministic,
         max_tracks=max_tracks,
         truth=_path(truth),
+        allow_overlap=allow_overlap,
     )
     data = open_data(settings)
     runs = plan_runs(names, chosen_seeds, settings, data)

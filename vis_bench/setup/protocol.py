@@ -18,7 +18,7 @@ from vis_bench.setup.schedule import Schedule, scheduled
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Initialisation(_Strict):
@@ -67,7 +67,7 @@ class Training(_Strict):
 
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     auxiliary: str | None = None
-    auxiliary_weight: float = 1.0
+    auxiliary_weight: float = Field(default=1.0, ge=0)
     checkpoint_every_iterations: int = Field(default=200, ge=1)
     extra: Extra | None = None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vis_bench.files import write_text
+from vis_bench.files import append_text, write_text
 
 TENSORBOARD_FOLDER = "tensorboard"
 
@@ -72,8 +72,7 @@ class TrainLog:
         """Append one line."""
         if not self._writes:
             return
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry.line(self._device)) + "\n")
+        append_text(self._path, json.dumps(entry.line(self._device)) + "\n")
         if self._board is not None:
             _show(self._board, entry)
 
@@ -108,9 +107,9 @@ def _show(board: Any, entry: LogEntry) -> None:
 
 
 def _complete(line: str) -> bool:
-    """False for a last line that a killed run left half written."""
+    """False for a line that a killed run left half written, or that is none of ours."""
     try:
-        json.loads(line)
+        entry = json.loads(line)
     except json.JSONDecodeError:
         return False
-    return True
+    return isinstance(entry, dict) and isinstance(entry.get("iteration"), int)
