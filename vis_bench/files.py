@@ -157,14 +157,15 @@ def inside(root: Path, relative: str, source: Path) -> Path:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, needed_bytes: int | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it is renamed to `path` only when the block ends well.
 
     Its bytes are on the disk before it is renamed, so that a power cut leaves the old file or the whole new
     one. A symbolic link is followed. A device, a pipe or standard output is written through, not replaced.
 
     Raises UsageError when the folder cannot be made, and where the block cannot write: for every OSError, a
-    full disk say, and for what torch and safetensors raise in its place.
+    full disk say, and for what torch and safetensors raise in its place. needed_bytes: of the file, where they
+    are known, for that message.
     """
     temporary = None
     folder = path.parent
@@ -186,12 +187,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(target)
     except OSError as error:
-        raise _not_written(path, folder, temporary, error.strerror or str(error)) from None
+        raise _not_written(path, folder, temporary, error.strerror or str(error), needed_bytes) from None
     except Exception as error:
         if not _failed_to_write(error):
             raise
         reason = (str(error).splitlines() or [""])[0][:200]
-        raise _not_written(path, folder, temporary, reason) from error
+        raise _not_written(path, folder, temporary, reason, needed_bytes) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -214,19 +215,26 @@ def _failed_to_write(error: Exception) -> bool:
     Neither raises an OSError: torch a RuntimeError of its archive writer, safetensors an error of its own.
     """
     text = str(error)
-    of_torch = isinstance(error, RuntimeError) and ("PytorchStreamWriter" in text or "write failed" in text)
+    words = ("PytorchStreamWriter", "inline_container", "iostream error", "write failed")
+    of_torch = isinstance(error, RuntimeError) and any(word in text for word in words)
     return of_torch or (type(error).__name__ == "SafetensorError" and "os error" in text)
 
 
-def _not_written(path: Path, folder: Path, written: Path | None, reason: str) -> UsageError:
-    """What was in the way, with the bytes that were written and those that are left on the disk."""
+def _not_written(
+    path: Path, folder: Path, written: Path | None, reason: str, needed_bytes: int | None = None
+) -> UsageError:
+    """What was in the way, with the bytes that were written or are needed, and those that are left there."""
     try:
         done = written.stat().st_size if written is not None and written.exists() else 0
         free = shutil.disk_usage(folder).free
     except OSError:
         return UsageError(f"{path}: cannot be written ({reason}).")
-    sizes = f" after {done:,} bytes; {free:,} bytes are free on that disk" if done or free < _LITTLE else ""
-    advice = " Free some space and run again." if free < _LITTLE else ""
+    sizes = (
+        f" after {done:,} bytes" if done else f"; {needed_bytes:,} bytes are needed" if needed_bytes else ""
+    )
+    if sizes or free < _LITTLE:
+        sizes += f"; {free:,} bytes are free on that disk"
+    advice = " Free some space and run again." if free < max(_LITTLE, needed_bytes or 0) else ""
     return UsageError(f"{path}: cannot be written ({reason}){sizes}.{advice}")
 
 

@@ -25,9 +25,9 @@ from vis_bench.cli.options import (
 if TYPE_CHECKING:
     from vis_bench.engine.opened_data import OpenedData
     from vis_bench.engine.run import Settings, Sweep
+    from vis_bench.engine.sweep import Outcome
 
-# file systems take names of 255 bytes
-FOLDER_NAME_BYTES = 200
+ERROR_BELOW = "see the end"
 
 
 def run(
@@ -158,7 +158,9 @@ def run(
             used = sweep.settings.protocol
             protocols = {**installed_protocols(), (used.name, used.content_hash()): used}
             records = [outcome.record.model_dump(mode="json") for outcome in outcomes]
-            table = comparison_table(records, shown_columns, protocols, above)
+            # told once, at the end
+            shown = [{**record, "error": ERROR_BELOW if record["error"] else None} for record in records]
+            table = comparison_table(shown, shown_columns, protocols, above)
             typer.echo(table, err=json_ == "-")
             runs = [(outcome.record, outcome.run.run_dir) for outcome in outcomes]
             path = write_run_report(
@@ -207,12 +209,20 @@ def run(
         allow_overlap=allow_overlap,
         watcher=shown,
     )
-    for outcome in shown.failed:
-        say(f"vis-bench: {outcome.run.label} failed: {outcome.record.error}")
+    for error, labels in _by_error(shown.failed).items():
+        say(f"vis-bench: {', '.join(labels)} failed: {error}")
     if shown.failed:
         # broken data is the data's fault only where no method failed for a reason of its own
         codes = {outcome.record.error_code for outcome in shown.failed}
         raise typer.Exit(EXIT_DATA if codes == {EXIT_DATA} else EXIT_METHOD_FAILED)
+
+
+def _by_error(failed: Sequence[Outcome]) -> dict[str, list[str]]:
+    """Labels of the runs that failed for each reason: an image stage fails all that start from it."""
+    found: dict[str, list[str]] = {}
+    for outcome in failed:
+        found.setdefault(str(outcome.record.error), []).append(outcome.run.label)
+    return found
 
 
 def report_folder(methods: str, settings: Settings) -> Path:

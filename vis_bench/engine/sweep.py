@@ -194,7 +194,8 @@ def _in_processes(
 def _stage_ended(stage: Stage, result: StageMade | Failure) -> str:
     """As `_ended`, for an image stage."""
     if isinstance(result, Failure):
-        return f"{'failed':<10} {stage.label}  {result.text}"
+        # every run that needs it says why
+        return f"{'failed':<10} {stage.label}"
     return f"{'done':<10} {stage.label}  {stage.rules.images:,} images, trained in {duration(result.seconds)}"
 
 

@@ -67,7 +67,7 @@ def read_weights(path: Path) -> WeightsFile:
 def write_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors as safetensors, whole or not at all."""
     plain = {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}
-    with atomic_path(path) as temporary:
+    with atomic_path(path, sum(value.nbytes for value in plain.values())) as temporary:
         save_file(plain, temporary, metadata=dict(metadata) if metadata else None)
 
 

@@ -73,8 +73,8 @@ def read_resume(directory: Path) -> ResumeState | None:
 
 def _damaged(path: Path, reason: str) -> DataError:
     return DataError(
-        f"{path}: the state of an interrupted training is damaged ({reason}). Delete this file and run again: "
-        "the training starts from its beginning."
+        f"{path}: the state of an interrupted training is damaged ({reason}). Delete this file and run "
+        "again: the training starts from its beginning."
     )
 
 

@@ -47,5 +47,6 @@ def put_into(model: nn.Module, path: Path) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise DataError(
-            f"{path}: holds other tensors than this model ({reason}). Delete it and run again: it is made anew."
+            f"{path}: holds other tensors than this model ({reason}). Delete it and run again: it is made "
+            "anew."
         ) from None
