@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import importlib.util
@@ -26,6 +27,7 @@ LONGEST_NAME_BYTES = 150
 FAST_SWITCH = "VIS_BENCH_FAST"
 _LITTLE = 64_000_000
 """Bytes that are free on a disk that is as good as full: a checkpoint has more."""
+_NOTHING = 4096
 
 
 def fast_switch() -> str:
@@ -164,8 +166,8 @@ def atomic_path(path: Path, needed_bytes: int | None = None) -> Iterator[Path]:
     one. A symbolic link is followed. A device, a pipe or standard output is written through, not replaced.
 
     Raises UsageError when the folder cannot be made, and where the block cannot write: for every OSError, a
-    full disk say, and for what torch and safetensors raise in its place. needed_bytes: of the file, where they
-    are known, for that message.
+    full disk say, and for what torch and safetensors raise in its place. needed_bytes: of the file, where
+    they are known, for that message.
     """
     temporary = None
     folder = path.parent
@@ -229,9 +231,12 @@ def _not_written(
         free = shutil.disk_usage(folder).free
     except OSError:
         return UsageError(f"{path}: cannot be written ({reason}).")
-    sizes = (
-        f" after {done:,} bytes" if done else f"; {needed_bytes:,} bytes are needed" if needed_bytes else ""
-    )
+    sizes = f" after {done:,} bytes" if done else ""
+    if needed_bytes and not done:
+        sizes = f"; {needed_bytes:,} bytes are needed"
+    if free < _NOTHING:
+        # torch names a place in its own sources
+        reason = os.strerror(errno.ENOSPC)
     if sizes or free < _LITTLE:
         sizes += f"; {free:,} bytes are free on that disk"
     advice = " Free some space and run again." if free < max(_LITTLE, needed_bytes or 0) else ""
