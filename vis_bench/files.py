@@ -6,6 +6,7 @@ import errno
 import gzip
 import hashlib
 import importlib.util
+import io
 import json
 import os
 import re
@@ -17,9 +18,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 from vis_bench.errors import DataError, UsageError
+from vis_bench.limits import FILE_BYTES_VARIABLE, most_file_bytes
 
 TEMPORARY_SUFFIX = ".tmp"
 LONGEST_NAME_BYTES = 150
@@ -28,6 +30,7 @@ FAST_SWITCH = "VIS_BENCH_FAST"
 _LITTLE = 64_000_000
 """Bytes that are free on a disk that is as good as full: a checkpoint has more."""
 _NOTHING = 4096
+_PIECE_BYTES = 1 << 24
 
 
 def fast_switch() -> str:
@@ -47,22 +50,54 @@ def json_parser() -> ModuleType | None:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file, decompressed when it starts with gzip's magic number.
 
-    Raises DataError naming the path when it is missing, a folder, unreadable or a broken gzip stream.
+    Raises DataError naming the path when it is missing, a folder, a device, unreadable, a broken gzip stream,
+    or holds more bytes than `limits.most_file_bytes`.
     """
     try:
-        raw = path.read_bytes()
+        raw = _bytes(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file.") from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder, a file is needed.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    except ValueError:
+        raise DataError(f"{str(path)!r}: is no path.") from None
     if raw[:2] != b"\x1f\x8b":
         return raw
     try:
-        return gzip.decompress(raw)
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+            return _joined(path, file)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: broken gzip stream ({error}). Copy the file again.") from None
+
+
+def _bytes(path: Path) -> bytes:
+    kind = path.stat().st_mode
+    if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
+        raise DataError(f"{path}: is a device, a file is needed.")
+    with path.open("rb") as file:
+        return _joined(path, file)
+
+
+def _joined(path: Path, file: IO[bytes]) -> bytes:
+    """All that a file holds, if it is not too much. Raises DataError."""
+    most, found, size = most_file_bytes(), list[bytes](), 0
+    try:
+        while piece := file.read(_PIECE_BYTES):
+            found.append(piece)
+            size += len(piece)
+            if size > most:
+                raise DataError(
+                    f"{path}: holds more than {most:,} bytes uncompressed, which is the limit. Is it the right "
+                    f"file? {FILE_BYTES_VARIABLE}=BYTES raises the limit."
+                )
+        return b"".join(found)
+    except MemoryError:
+        raise DataError(
+            f"{path}: does not fit into memory ({size:,} bytes were read). Free some memory, or give a smaller "
+            "file."
+        ) from None
 
 
 def read_json(path: Path) -> Any:
@@ -89,6 +124,8 @@ def parse_json(raw: bytes, path: str) -> Any:
         ) from None
     except RecursionError:
         raise DataError(f"{path}: JSON nested too deeply.") from None
+    except MemoryError:
+        raise DataError(f"{path}: its content does not fit into memory. Give a smaller file.") from None
     except ValueError as error:
         # Python refuses whole numbers of more than 4,300 digits
         raise DataError(f"{path}: not usable JSON ({error}).") from None
@@ -107,7 +144,7 @@ def resume_lines(path: Path) -> Iterator[tuple[int, Any]]:
             try:
                 # a line without its end may be valid JSON by chance
                 value = json.loads(line if line.endswith(b"\n") else b"")
-            except ValueError:
+            except (ValueError, RecursionError):
                 file.truncate(offset)
                 return
             yield offset, value

@@ -9,14 +9,13 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from vis_bench.errors import DataError
+from vis_bench.limits import PIXELS_VARIABLE, most_pixels
 from vis_bench.types import Dataset, Video
 
 # 16-bit and floating point pictures have no defined mapping to 8 bits; PIL would clip them silently.
 _UNSUPPORTED_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 # Pillow opens many more, some by starting other programs (Ghostscript for PostScript, whatever its name)
 FORMATS = ("JPEG", "PNG")
-MOST_PIXELS = 100_000_000
-"""Of a frame whose size nothing states; a picture of a few bytes can claim more than the memory holds."""
 _UPRIGHT = 1
 
 
@@ -52,8 +51,12 @@ def load_frame(image_root: Path, file_name: str, size: tuple[int, int] | None = 
 
 
 def _require_size(path: Path, found: tuple[int, int], size: tuple[int, int] | None) -> None:
-    if size is None and found[0] * found[1] > MOST_PIXELS:
-        raise DataError(f"{path}: claims {found[1]}x{found[0]} pixels, {MOST_PIXELS} in all are the limit.")
+    # a picture of a few bytes can claim more than the memory holds
+    if size is None and found[0] * found[1] > most_pixels():
+        raise DataError(
+            f"{path}: claims {found[1]}x{found[0]} pixels, more than the limit of {most_pixels():,}. "
+            f"{PIXELS_VARIABLE}=PIXELS raises it."
+        )
     if size is not None and found != size:
         raise DataError(
             f"{path}: is {found[1]}x{found[0]} pixels, the annotation file says {size[1]}x{size[0]}. "

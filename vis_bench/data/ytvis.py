@@ -32,6 +32,7 @@ from vis_bench.data.segmentations import SegmentationBatch, are_finite_numbers, 
 from vis_bench.data.splits import split_hash
 from vis_bench.errors import DataError
 from vis_bench.files import read_json, write_json
+from vis_bench.limits import PIXELS_VARIABLE, most_pixels
 from vis_bench.masks.rle import tight_box
 from vis_bench.types import Category, Dataset, Rle, TruthTrack, Video
 
@@ -173,6 +174,11 @@ def check_size(width: int, height: int, where: str) -> None:
     if not (0 < width <= _LONGEST_SIDE_PIXELS and 0 < height <= _LONGEST_SIDE_PIXELS):
         raise DataError(
             f"{where}: size {width}x{height} must lie within 1..{_LONGEST_SIDE_PIXELS} pixels a side."
+        )
+    if width * height > most_pixels():
+        raise DataError(
+            f"{where}: claims {width}x{height} pixels, more than the limit of {most_pixels():,}. "
+            f"{PIXELS_VARIABLE}=PIXELS raises it."
         )
 
 

@@ -128,9 +128,9 @@ def _kind_of_folder(path: Path) -> Format:
     jsons = next(iter(sorted(path.rglob("*.json"))), None)
     if pictures is not None:
         try:
-            with Image.open(pictures) as image:
+            with Image.open(pictures, formats=("PNG",)) as image:
                 return FORMATS["mots-png" if image.mode in SIXTEEN_BIT else "davis"]
-        except OSError as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise DataError(f"{pictures}: damaged image ({error}).") from None
     if texts:
         return _kind_of_text(texts[0])
