@@ -89,14 +89,14 @@ def _joined(path: Path, file: IO[bytes]) -> bytes:
             size += len(piece)
             if size > most:
                 raise DataError(
-                    f"{path}: holds more than {most:,} bytes uncompressed, which is the limit. Is it the right "
-                    f"file? {FILE_BYTES_VARIABLE}=BYTES raises the limit."
+                    f"{path}: holds more than {most:,} bytes uncompressed, which is the limit. Is it the "
+                    f"right file? {FILE_BYTES_VARIABLE}=BYTES raises the limit."
                 )
         return b"".join(found)
     except MemoryError:
         raise DataError(
-            f"{path}: does not fit into memory ({size:,} bytes were read). Free some memory, or give a smaller "
-            "file."
+            f"{path}: does not fit into memory ({size:,} bytes were read). Free some memory, or give a "
+            "smaller file."
         ) from None
 
 
@@ -242,7 +242,7 @@ def append_text(path: Path, text: str) -> int:
     try:
         with path.open("ab") as file:
             offset = file.tell()
-            file.write(text.encode())
+            file.write(_text_bytes(text))
             return offset
     except OSError as error:
         raise _not_written(path, path.parent, path, error.strerror or str(error)) from None
@@ -331,12 +331,20 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
-    write_bytes(path, text.encode())
+    write_bytes(path, _text_bytes(text))
+
+
+def _text_bytes(text: str) -> bytes:
+    """UTF-8, with `\\ud800` for half a surrogate pair: names in JSON files can have one."""
+    return text.encode(errors="backslashreplace")
 
 
 def dump_json(value: Any, indent: int | None = None) -> str:
-    """JSON text that is valid everywhere: NaN and infinity are refused (ValueError)."""
-    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)
+    """JSON text that is valid everywhere: NaN and infinity are refused (ValueError).
+
+    Half a surrogate pair, which no UTF-8 text can hold, stays what it is, as an escape.
+    """
+    return _text_bytes(json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)).decode()
 
 
 def write_json(path: Path, value: Any, indent: int | None = 1) -> None:

@@ -1,4 +1,4 @@
-"""How large an input may be: what a few bytes can claim must not fill the memory. Each limit can be raised."""
+"""How large an input may be: what a few bytes claim must not fill the memory. Each limit can be raised."""
 
 from __future__ import annotations
 

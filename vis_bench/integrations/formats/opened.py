@@ -149,7 +149,7 @@ def _kind_of_folder(path: Path) -> Format:
 def _folder_hash(path: Path) -> str:
     files = sorted(file for file in path.rglob("*") if file.suffix in _HASHED and file.is_file())
     lines = [f"{file.relative_to(path).as_posix()} {_file_hash(file)}" for file in files]
-    return sha256("\n".join(lines).encode())
+    return sha256("\n".join(lines).encode(errors="surrogatepass"))
 
 
 def _file_hash(path: Path) -> str:
