@@ -1,4 +1,4 @@
-"""Records of strangers: what cannot be the number of a run is refused, in every command that reads records."""
+"""Records of strangers: what cannot be the number of a run is refused wherever records are read."""
 
 from __future__ import annotations
 
