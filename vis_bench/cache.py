@@ -20,11 +20,21 @@ def default_cache_root() -> Path:
     Raises UsageError where that folder belongs to somebody else.
     """
     given = os.environ.get(CACHE_ROOT_VARIABLE)
+    if given:
+        return from_home(given)
     try:
-        return Path(given).expanduser() if given else Path.home() / ".cache" / "vis-bench"
+        return Path.home() / ".cache" / "vis-bench"
     except RuntimeError:
         # no HOME, and a user that the system does not know, as in many containers
-        return Path(given) if given else _private_temporary()
+        return _private_temporary()
+
+
+def from_home(text: str) -> Path:
+    """A path with `~` for a home folder; as it stands where there is no such home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 @contextmanager

@@ -27,8 +27,7 @@ TEMPORARY_SUFFIX = ".tmp"
 LONGEST_NAME_BYTES = 150
 """Of a file or folder that is named by `file_name`; most file systems take 255, and endings are added."""
 FAST_SWITCH = "VIS_BENCH_FAST"
-_LITTLE = 64_000_000
-"""Bytes that are free on a disk that is as good as full: a checkpoint has more."""
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOTHING = 4096
 _PIECE_BYTES = 1 << 24
 
@@ -226,12 +225,11 @@ def atomic_path(path: Path, needed_bytes: int | None = None) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(target)
     except OSError as error:
-        raise _not_written(path, folder, temporary, error.strerror or str(error), needed_bytes) from None
+        raise _not_written(path, folder, temporary, error, needed_bytes) from None
     except Exception as error:
         if not _failed_to_write(error):
             raise
-        reason = (str(error).splitlines() or [""])[0][:200]
-        raise _not_written(path, folder, temporary, reason, needed_bytes) from error
+        raise _not_written(path, folder, temporary, error, needed_bytes) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -245,7 +243,7 @@ def append_text(path: Path, text: str) -> int:
             file.write(_text_bytes(text))
             return offset
     except OSError as error:
-        raise _not_written(path, path.parent, path, error.strerror or str(error)) from None
+        raise _not_written(path, path.parent, path, error) from None
 
 
 def _failed_to_write(error: Exception) -> bool:
@@ -260,9 +258,13 @@ def _failed_to_write(error: Exception) -> bool:
 
 
 def _not_written(
-    path: Path, folder: Path, written: Path | None, reason: str, needed_bytes: int | None = None
+    path: Path, folder: Path, written: Path | None, error: Exception, needed_bytes: int | None = None
 ) -> UsageError:
-    """What was in the way, with the bytes that were written or are needed, and those that are left there."""
+    """What was in the way; for want of space the bytes that were written or are needed, and those left."""
+    code = error.errno if isinstance(error, OSError) else errno.ENOSPC
+    reason = getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0][:200]
+    if code not in _NO_SPACE:
+        return UsageError(f"{path}: cannot be written ({reason}).")
     try:
         done = written.stat().st_size if written is not None and written.exists() else 0
         free = shutil.disk_usage(folder).free
@@ -274,10 +276,10 @@ def _not_written(
     if free < _NOTHING:
         # torch names a place in its own sources
         reason = os.strerror(errno.ENOSPC)
-    if sizes or free < _LITTLE:
-        sizes += f"; {free:,} bytes are free on that disk"
-    advice = " Free some space and run again." if free < max(_LITTLE, needed_bytes or 0) else ""
-    return UsageError(f"{path}: cannot be written ({reason}){sizes}.{advice}")
+    return UsageError(
+        f"{path}: cannot be written ({reason}){sizes}; {free:,} bytes are free on that disk. Free some space "
+        "and run again."
+    )
 
 
 def _written_through(path: Path) -> bool:

@@ -120,7 +120,7 @@ def run(
       vis-bench run --methods stc --dataset shapes --set train.lr=5e-4 --out runs/lr
     """
     from vis_bench.engine import run as engine
-    from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED
+    from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, UsageError
     from vis_bench.files import require_target, require_writable
     from vis_bench.records.columns import parse_columns, parse_threshold
     from vis_bench.records.rows import installed_protocols
@@ -134,6 +134,7 @@ def run(
         """Prints the plan; at the end the table, and writes the report."""
 
         failed: Sequence[engine.Outcome] = ()
+        only_shown = False
 
         def planned(self, sweep: Sweep) -> None:
             _print_plan(sweep)
@@ -142,7 +143,9 @@ def run(
                 raise typer.Exit
 
         def starting(self, sweep: Sweep) -> None:
-            require_writable(self.folder(sweep))
+            self.only_shown = sweep.finished
+            if not self.only_shown:
+                require_writable(self.folder(sweep))
             require_target(json_)
             for text in _warnings(sweep):
                 say(f"vis-bench: warning: {text}")
@@ -163,15 +166,21 @@ def run(
             table = comparison_table(shown, shown_columns, protocols, above)
             typer.echo(table, err=json_ == "-")
             runs = [(outcome.record, outcome.run.run_dir) for outcome in outcomes]
-            path = write_run_report(
-                self.folder(sweep),
-                runs,
-                [sweep.data.evaluated],
-                protocols,
-                columns=shown_columns,
-                threshold=above,
-            )
-            say(f"report     {path}")
+            try:
+                path = write_run_report(
+                    self.folder(sweep),
+                    runs,
+                    [sweep.data.evaluated],
+                    protocols,
+                    columns=shown_columns,
+                    threshold=above,
+                )
+                say(f"report     {path}")
+            except UsageError as error:
+                # finished runs can be looked at on a disk that takes nothing; the table is there
+                if not self.only_shown:
+                    raise
+                say(f"no report  {error} (--report names another folder)")
             put_json(json_, records)
             self.failed = [outcome for outcome in outcomes if outcome.record.status == "failed"]
 

@@ -31,8 +31,8 @@ def require_lessons(dataset: Dataset) -> None:
     reason = f"{found} annotations, all of them crowds or without a pixel" if found else "no annotation"
     raise DataError(
         f"{dataset.name} {dataset.split}: there is no object to learn from ({reason}), and a training on it "
-        "would end with a row of zeros. Give a training split with objects, or score a checkpoint with "
-        "--weights FILE --no-train."
+        "would end with a row of zeros. Give a training split with objects, or score a checkpoint: "
+        "vis-bench run --weights FILE --no-train."
     )
 
 

@@ -89,7 +89,8 @@ def parse_results(
                 continue
             raise DataError(
                 f"{place(i)}: category {category_id} is not in {dataset.name}. Use the ids of the annotation "
-                "file (they usually start at 1), or leave such tracks out with --ignore-unknown-categories."
+                "file (they usually start at 1), or leave such tracks out: vis-bench eval "
+                "--ignore-unknown-categories."
             )
         score = require(record, "score", place(i))
         if not is_finite_number(score):
@@ -102,14 +103,14 @@ def parse_results(
         elif iou_type == "bbox":
             raise DataError(
                 f"{place(i)}: has no `bboxes`, so it cannot be scored on boxes. Write one [x, y, width, "
-                "height] or null per frame, or score masks with --iou-type segm."
+                "height] or null per frame, or score masks: vis-bench eval --iou-type segm."
             )
         parts.append((video, category_id, float(score), _add_masks(batch, record, video, i, place(i)), boxes))
     rles, _ = batch.finish()
     if iou_type == "segm" and parts and all(boxes and not any_mask(slots) for *_, slots, boxes in parts):
         raise DataError(
-            f"{where}: holds boxes and not one mask, so it cannot be scored on masks. Score it with "
-            "--iou-type bbox."
+            f"{where}: holds boxes and not one mask, so it cannot be scored on masks. Score the boxes: "
+            "vis-bench eval --iou-type bbox."
         )
     return [
         Track(

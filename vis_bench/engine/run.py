@@ -78,6 +78,11 @@ class Sweep:
     jobs: int
     slots: tuple[tuple[str, ...], ...]
 
+    @property
+    def finished(self) -> bool:
+        """Whether every run has a record already, so that there is nothing to compute, or to keep."""
+        return all(run.finished_record() is not None for run in self.runs)
+
 
 class Watcher:
     """Hears of a sweep; the base says nothing. An exception raised before `finished` stops it."""
@@ -212,7 +217,8 @@ def run(
     watcher = watcher if watcher is not None and leads() else Watcher()
     watcher.planned(sweep)
     require_torch(settings.device)
-    require_writable(settings.out)
+    if not sweep.finished:
+        require_writable(settings.out)
     watcher.starting(sweep)
     with machine_shared():
         outcomes = run_sweep(runs, data, sweep.jobs, sweep.slots)

@@ -33,8 +33,8 @@ def check_tracks(dataset: Dataset, tracks: Sequence[Track], iou_type: IouType = 
         masks = masks or any(rle is not None for rle in truth.segmentations)
     if iou_type == "segm" and not masks and any(any(truth.boxes) for truth in dataset.tracks or ()):
         raise DataError(
-            f"{dataset.name} {dataset.split}: its truth has boxes and not one mask. Score with "
-            "--iou-type bbox."
+            f"{dataset.name} {dataset.split}: its truth has boxes and not one mask. Score the "
+            "boxes: vis-bench eval --iou-type bbox."
         )
 
 

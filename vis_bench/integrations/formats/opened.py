@@ -142,7 +142,8 @@ def _kind_of_folder(path: Path) -> Format:
     ):
         return FORMATS["sav"]
     raise DataError(
-        f"{path}: is no folder of PNG, txt or SA-V files. Name its kind with --format ({', '.join(FORMATS)})."
+        f"{path}: is no folder of PNG, txt or SA-V files. Name its kind: vis-bench data convert "
+        f"--format KIND ({', '.join(FORMATS)})."
     )
 
 
