@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import IO, Any
 
 from vis_bench.errors import DataError, UsageError
+from vis_bench.leftovers import remove_abandoned, writer_mark
 from vis_bench.limits import FILE_BYTES_VARIABLE, most_file_bytes
 
 TEMPORARY_SUFFIX = ".tmp"
@@ -212,7 +213,10 @@ def atomic_path(path: Path, needed_bytes: int | None = None) -> Iterator[Path]:
         target = path if through else path.resolve()
         folder = Path(tempfile.gettempdir()) if through else target.parent
         folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY_SUFFIX, dir=folder)
+        prefix = f".{path.name[:LONGEST_NAME_BYTES]}."
+        remove_abandoned(folder, prefix)
+        own = f"{prefix}{writer_mark()}-"
+        handle, name = tempfile.mkstemp(prefix=own, suffix=TEMPORARY_SUFFIX, dir=folder)
         os.close(handle)
         temporary = Path(name)
         yield temporary

@@ -116,5 +116,22 @@ def _missing(image_root: Path, file_name: str) -> str:
     folder, _, last = file_name.rpartition("/")
     lines = [f"{image_root / file_name}: no such frame. Expected:", f"  {image_root}/"]
     lines += [f"    {folder}/", f"      {last}"] if folder else [f"    {last}"]
+    other = _otherwise_spelled(image_root / file_name)
+    if other is not None:
+        advice = "rename the frames, or write their names as they are into `file_names`"
+        return "\n".join([*lines, f"(there is {other}: {advice})"])
     reason = "the image folder itself is missing" if not image_root.is_dir() else "the frame is missing"
     return "\n".join([*lines, f"({reason}; unpack the frames there or give the right data root)"])
+
+
+def _otherwise_spelled(path: Path) -> str | None:
+    """A file beside that differs in upper and lower case, or in .jpg and .jpeg: 00000.JPG."""
+
+    def plain(name: str) -> str:
+        return name.casefold().replace(".jpeg", ".jpg")
+
+    try:
+        names = sorted(one.name for one in path.parent.iterdir())
+    except (OSError, ValueError):
+        return None
+    return next((name for name in names if plain(name) == plain(path.name)), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -31,6 +30,7 @@ from vis_bench.engine.start_facts import frames_facts, read_start, stage_facts, 
 from vis_bench.engine.track import track_dataset
 from vis_bench.engine.track_cap import cap_note, cap_values
 from vis_bench.engine.training.group import Group
+from vis_bench.engine.training.log import training_facts
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
 from vis_bench.engine.training.weights import put_into, save_weights
 from vis_bench.errors import DataError, VisBenchError
@@ -49,7 +49,7 @@ from vis_bench.records.run import (
 )
 from vis_bench.scoring.evaluate import evaluate
 from vis_bench.setup.config import dotted_keys, to_dict
-from vis_bench.setup.plugins import build_method, load_object, load_spec
+from vis_bench.setup.plugins import build_method, load_recipe, load_spec
 from vis_bench.setup.seeds import axis_seed
 from vis_bench.weights.load import load_exactly, start_from_file
 
@@ -71,7 +71,7 @@ def shared_initialisation(run: RunSpec, progress: Progress) -> Mapping[str, torc
         return None
     cache = run.settings.cache_root or default_cache_root()
     try:
-        return load_object(recipe)(
+        return load_recipe(recipe)(
             backbone,
             run.settings.protocol.initialisation.options,
             cache,
@@ -215,9 +215,9 @@ def _run(
     # before any training: a later phase may freeze what an earlier one trained
     parameters = _parameters(model)
     _prepare_weights(run, spec, data, model, progress, together)
-    train_seconds, train_devices, operations = _training(run.train_dir / LOG_NAME)
+    train_seconds, train_devices, operations = training_facts(run.train_dir / LOG_NAME)
     if run.stage is not None:
-        seconds, *_ = _training(run.stage.directory / LOG_NAME)
+        seconds, *_ = training_facts(run.stage.directory / LOG_NAME)
         facts = {**facts, "image_stage": facts["image_stage"].model_copy(update={"seconds": seconds})}
     notes = weight_notes(run, spec)
     if data.overlap_note is not None:
@@ -387,16 +387,6 @@ def _link(source: Path, target: Path) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _training(log: Path) -> tuple[float | None, tuple[str, ...], tuple[str, ...]]:
-    """Seconds of a training, the devices that it used in order, and its operations without a deterministic
-    kernel; neither from a log that names none."""
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    entries = [json.loads(line) for line in lines]
-    devices = dict.fromkeys(entry["device"] for entry in entries if "device" in entry)
-    operations = {name for entry in entries for name in entry.get("without_deterministic_kernel", ())}
-    return (entries[-1]["seconds"] if entries else None), tuple(devices), tuple(sorted(operations))
 
 
 def _parameters(model: torch.nn.Module) -> dict[str, int]:

@@ -21,7 +21,7 @@ from vis_bench.method import MethodSpec, TrainConfig
 from vis_bench.records.run import RECORD_NAME, Record, read_record
 from vis_bench.setup import seeds as seed_axes
 from vis_bench.setup.config import config_hash, dotted_keys, override, to_dict
-from vis_bench.setup.plugins import load_spec, method_names, plugin_file, split_variant
+from vis_bench.setup.plugins import load_spec, method_names, plugin_file, require_recipe, split_variant
 from vis_bench.setup.protocol import Protocol, resolve_config
 from vis_bench.setup.schedule import phases_of
 from vis_bench.setup.train_ranges import require_trainable
@@ -129,6 +129,9 @@ def plan_runs(
     _require_known_values(settings.overrides, list(wanted.values()))
     _require_known_overrides(protocol, specs.values())
     recipes = (protocol.initialisation.recipe, protocol.training.auxiliary)
+    for recipe in recipes:
+        if recipe is not None:
+            require_recipe(recipe)
     code = {method: code_hash(method, spec, recipes) for method, spec in specs.items()}
     shared = {
         "protocol": protocol.content_hash(),
