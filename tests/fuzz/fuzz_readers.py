@@ -1,4 +1,4 @@
-"""Every reader of files of strangers: a valid sample for each, and how it is read. Used by the fuzzing worker."""
+"""Every reader of files of strangers: a valid sample for each, and how it is read."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _reference(folder: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """make: writes a valid sample to a path (a file, or a folder). read: reads it, and gives numbers that are to
-    be looked at, or None. name: of the sample. codes: exit codes that its errors may have."""
+    """make: writes a valid sample to a path (a file, or a folder). read: reads it, and gives numbers that are
+    to be looked at, or None. name: of the sample. codes: exit codes that its errors may have."""
 
     make: Callable[[Path], None]
     read: Callable[[Path], Any]

@@ -1,4 +1,4 @@
-"""A process that reads what it is told to, with little memory: one line in (reader, path), one line out (JSON)."""
+"""A process that reads what it is told to, with little memory: a line in (reader, path), a line out (JSON)."""
 
 from __future__ import annotations
 
