@@ -41,7 +41,8 @@ def truth_content() -> dict[str, Any]:
     masks = [_rle(2, 3), None, _rle(4, 5)]
     boxes = [[3, 2, 6, 4], None, [5, 4, 6, 4]]
     polygons = [[[1.0, 1.0, 9.0, 1.0, 9.0, 8.0]], None, None]
-    common = {"bboxes": boxes, "areas": [24, None, 24], "occlusion": ["no", None, "slight"]}
+    occlusion = ["no_occlusion", None, "slight_occlusion"]
+    common = {"bboxes": boxes, "areas": [24, None, 24], "occlusion": occlusion}
     annotations = [
         {"id": 1, "video_id": 1, "category_id": 1, "iscrowd": 0, "segmentations": masks, **common},
         {"id": 2, "video_id": 1, "category_id": 2, "iscrowd": 1, "segmentations": masks, **common},
@@ -163,7 +164,7 @@ def _read_format(name: str) -> Callable[[Path], Any]:
         content = found.content()
         as_dataset(content, "x", "y", "")
         as_tracks(content)
-        return _score(path, path, "bbox") if name in ("mot", "cvat") else _score(path, path)
+        return _score(path, path, "bbox") if name == "mot" else _score(path, path)
 
     return read
 

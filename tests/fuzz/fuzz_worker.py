@@ -1,4 +1,4 @@
-"""A process that reads what it is told to, with little memory: a line in (reader, path), a line out (JSON)."""
+"""A process that reads what it is told to, with little memory: (reader, path) in, the outcome out."""
 
 from __future__ import annotations
 

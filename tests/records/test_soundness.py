@@ -38,6 +38,7 @@ def test_every_stored_record_is_sound(path: Path) -> None:
         (("video_ap", "AP"), True, "video_ap.AP is True, a finite number or null"),
         (("video_ap", "AP"), "0.5", "video_ap.AP is '0.5'"),
         (("video_ap", "AP"), float("inf"), "video_ap.AP is inf"),
+        (("video_ap", "AP"), 10**400, "video_ap.AP is 10+, a finite number"),
         (("video_ap",), [], r"video_ap is \[\], an object is needed"),
         (("per_category",), 5, "per_category is 5, an object is needed"),
         (("per_category", "disc", "AP"), 2, "per_category.disc.AP is 2"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from vis_bench.records.columns import (
     MOT_THRESHOLDS,
     Column,
     category_column,
+    is_number,
     mot_column,
 )
 
@@ -65,7 +65,7 @@ def _problem(metrics: Mapping[str, Any], column: Column) -> str | None:
     if value is None:
         return None
     where = ".".join(column.path[1:])
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_number(value):
         return f"{where} is {value!r}, a finite number or null is needed"
     least, most = column.bounds
     if not least - _TOLERANCE <= value <= most + _TOLERANCE:
