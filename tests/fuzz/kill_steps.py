@@ -91,7 +91,7 @@ def work(folder: Path) -> None:
     plain = folder / "plain"
     shutil.rmtree(plain, ignore_errors=True)
     shutil.copytree(record.parent, plain, ignore=shutil.ignore_patterns("frames.jsonl.gz"))
-    call("gate", "--make", folder / "baseline", plain)
+    call("gate", "--make", folder / "baseline", plain, "--dataset", squares)
 
 
 if __name__ == "__main__":
