@@ -80,7 +80,7 @@ def _bytes(path: Path) -> bytes:
         return _joined(path, file)
 
 
-def _joined(path: Path, file: IO[bytes]) -> bytes:
+def _joined(path: Path, file: IO[bytes] | gzip.GzipFile) -> bytes:
     """All that a file holds, if it is not too much. Raises DataError."""
     most, found, size = most_file_bytes(), list[bytes](), 0
     try:

@@ -124,6 +124,8 @@ def main() -> None:
     except Exception:  # noqa: BLE001 - shown in full
         traceback.print_exc()
         sys.exit(EXIT_UNEXPECTED)
+    finally:
+        _hear_no_more()
 
 
 _ENDED_BY = {
@@ -163,6 +165,15 @@ def _hear_the_end() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, end)
+
+
+def _hear_no_more() -> None:
+    """Leave the signals to a program that has called `main` as a function."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        found = None if number is None else signal.getsignal(number)
+        if number is not None and getattr(found, "__qualname__", "").startswith("_hear_the_end."):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _leave_a_broken_pipe() -> None:
