@@ -23,7 +23,7 @@ NAMES = (
 )
 MOMENTS = [(name, moment) for name in NAMES for moment in ("begin", "end")]
 TIMES = 10
-SECONDS = 300
+SECONDS = 1200
 # what tells when and where, and not what came out
 WHEN_AND_WHERE = ("timing", "git", "hardware", "versions", "image_stage")
 ENDED = -9
