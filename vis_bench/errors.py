@@ -22,6 +22,8 @@ EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 # as a shell says it of a process that SIGTERM ended
 EXIT_TERMINATED = 143
+# and SIGHUP: the terminal was closed
+EXIT_HUNG_UP = 129
 
 
 class VisBenchError(Exception):

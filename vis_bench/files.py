@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import importlib.util
+import io
 import json
 import os
 import re
@@ -12,18 +14,23 @@ import shutil
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 from vis_bench.errors import DataError, UsageError
+from vis_bench.leftovers import remove_abandoned, writer_mark
+from vis_bench.limits import FILE_BYTES_VARIABLE, most_file_bytes
 
 TEMPORARY_SUFFIX = ".tmp"
 LONGEST_NAME_BYTES = 150
 """Of a file or folder that is named by `file_name`; most file systems take 255, and endings are added."""
 FAST_SWITCH = "VIS_BENCH_FAST"
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOTHING = 4096
+_PIECE_BYTES = 1 << 24
 
 
 def fast_switch() -> str:
@@ -43,22 +50,54 @@ def json_parser() -> ModuleType | None:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file, decompressed when it starts with gzip's magic number.
 
-    Raises DataError naming the path when it is missing, a folder, unreadable or a broken gzip stream.
+    Raises DataError naming the path when it is missing, a folder, a device, unreadable, a broken gzip stream,
+    or holds more bytes than `limits.most_file_bytes`.
     """
     try:
-        raw = path.read_bytes()
+        raw = _bytes(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file.") from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder, a file is needed.") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
+    except ValueError:
+        raise DataError(f"{str(path)!r}: is no path.") from None
     if raw[:2] != b"\x1f\x8b":
         return raw
     try:
-        return gzip.decompress(raw)
+        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+            return _joined(path, file)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: broken gzip stream ({error}). Copy the file again.") from None
+
+
+def _bytes(path: Path) -> bytes:
+    kind = path.stat().st_mode
+    if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
+        raise DataError(f"{path}: is a device, a file is needed.")
+    with path.open("rb") as file:
+        return _joined(path, file)
+
+
+def _joined(path: Path, file: IO[bytes] | gzip.GzipFile) -> bytes:
+    """All that a file holds, if it is not too much. Raises DataError."""
+    most, found, size = most_file_bytes(), list[bytes](), 0
+    try:
+        while piece := file.read(_PIECE_BYTES):
+            found.append(piece)
+            size += len(piece)
+            if size > most:
+                raise DataError(
+                    f"{path}: holds more than {most:,} bytes uncompressed, which is the limit. Is it the "
+                    f"right file? {FILE_BYTES_VARIABLE}=BYTES raises the limit."
+                )
+        return b"".join(found)
+    except MemoryError:
+        raise DataError(
+            f"{path}: does not fit into memory ({size:,} bytes were read). Free some memory, or give a "
+            "smaller file."
+        ) from None
 
 
 def read_json(path: Path) -> Any:
@@ -85,6 +124,8 @@ def parse_json(raw: bytes, path: str) -> Any:
         ) from None
     except RecursionError:
         raise DataError(f"{path}: JSON nested too deeply.") from None
+    except MemoryError:
+        raise DataError(f"{path}: its content does not fit into memory. Give a smaller file.") from None
     except ValueError as error:
         # Python refuses whole numbers of more than 4,300 digits
         raise DataError(f"{path}: not usable JSON ({error}).") from None
@@ -103,11 +144,20 @@ def resume_lines(path: Path) -> Iterator[tuple[int, Any]]:
             try:
                 # a line without its end may be valid JSON by chance
                 value = json.loads(line if line.endswith(b"\n") else b"")
-            except ValueError:
+            except (ValueError, RecursionError):
                 file.truncate(offset)
                 return
             yield offset, value
             offset += len(line)
+
+
+def require_entry(path: Path, entry: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """A line of a file that a killed run goes on from; path: that file. Raises DataError for any other."""
+    if isinstance(entry, dict) and all(key in entry for key in keys):
+        return entry
+    raise DataError(
+        f"{path}: what a killed run has kept is damaged. Delete this file and run again: it is made anew."
+    )
 
 
 def sha256(data: bytes) -> str:
@@ -146,21 +196,27 @@ def inside(root: Path, relative: str, source: Path) -> Path:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, needed_bytes: int | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it is renamed to `path` only when the block ends well.
 
     Its bytes are on the disk before it is renamed, so that a power cut leaves the old file or the whole new
     one. A symbolic link is followed. A device, a pipe or standard output is written through, not replaced.
 
-    Raises UsageError when the folder cannot be made, and for every OSError of the block: a full disk, say.
+    Raises UsageError when the folder cannot be made, and where the block cannot write: for every OSError, a
+    full disk say, and for what torch and safetensors raise in its place. needed_bytes: of the file, where
+    they are known, for that message.
     """
     temporary = None
+    folder = path.parent
     try:
         through = _written_through(path)
         target = path if through else path.resolve()
         folder = Path(tempfile.gettempdir()) if through else target.parent
         folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY_SUFFIX, dir=folder)
+        prefix = f".{path.name[:LONGEST_NAME_BYTES]}."
+        remove_abandoned(folder, prefix)
+        own = f"{prefix}{writer_mark()}-"
+        handle, name = tempfile.mkstemp(prefix=own, suffix=TEMPORARY_SUFFIX, dir=folder)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -173,10 +229,61 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(target)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written ({error.strerror or error}).") from None
+        raise _not_written(path, folder, temporary, error, needed_bytes) from None
+    except Exception as error:
+        if not _failed_to_write(error):
+            raise
+        raise _not_written(path, folder, temporary, error, needed_bytes) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def append_text(path: Path, text: str) -> int:
+    """Append UTF-8 text to a file; returns where it begins, in bytes. Raises UsageError as `atomic_path`."""
+    try:
+        with path.open("ab") as file:
+            offset = file.tell()
+            file.write(_text_bytes(text))
+            return offset
+    except OSError as error:
+        raise _not_written(path, path.parent, path, error) from None
+
+
+def _failed_to_write(error: Exception) -> bool:
+    """Whether an error of torch or safetensors says that the file could not be written.
+
+    Neither raises an OSError: torch a RuntimeError of its archive writer, safetensors an error of its own.
+    """
+    text = str(error)
+    words = ("PytorchStreamWriter", "inline_container", "iostream error", "write failed")
+    of_torch = isinstance(error, RuntimeError) and any(word in text for word in words)
+    return of_torch or (type(error).__name__ == "SafetensorError" and "os error" in text)
+
+
+def _not_written(
+    path: Path, folder: Path, written: Path | None, error: Exception, needed_bytes: int | None = None
+) -> UsageError:
+    """What was in the way; for want of space the bytes that were written or are needed, and those left."""
+    code = error.errno if isinstance(error, OSError) else errno.ENOSPC
+    reason = getattr(error, "strerror", None) or (str(error).splitlines() or [""])[0][:200]
+    if code not in _NO_SPACE:
+        return UsageError(f"{path}: cannot be written ({reason}).")
+    try:
+        done = written.stat().st_size if written is not None and written.exists() else 0
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return UsageError(f"{path}: cannot be written ({reason}).")
+    sizes = f" after {done:,} bytes" if done else ""
+    if needed_bytes and not done:
+        sizes = f"; {needed_bytes:,} bytes are needed"
+    if free < _NOTHING:
+        # torch names a place in its own sources
+        reason = os.strerror(errno.ENOSPC)
+    return UsageError(
+        f"{path}: cannot be written ({reason}){sizes}; {free:,} bytes are free on that disk. Free some space "
+        "and run again."
+    )
 
 
 def _written_through(path: Path) -> bool:
@@ -230,12 +337,20 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
-    write_bytes(path, text.encode())
+    write_bytes(path, _text_bytes(text))
+
+
+def _text_bytes(text: str) -> bytes:
+    """UTF-8, with `\\ud800` for half a surrogate pair: names in JSON files can have one."""
+    return text.encode(errors="backslashreplace")
 
 
 def dump_json(value: Any, indent: int | None = None) -> str:
-    """JSON text that is valid everywhere: NaN and infinity are refused (ValueError)."""
-    return json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)
+    """JSON text that is valid everywhere: NaN and infinity are refused (ValueError).
+
+    Half a surrogate pair, which no UTF-8 text can hold, stays what it is, as an escape.
+    """
+    return _text_bytes(json.dumps(value, indent=indent, allow_nan=False, ensure_ascii=False)).decode()
 
 
 def write_json(path: Path, value: Any, indent: int | None = 1) -> None:

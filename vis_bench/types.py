@@ -120,6 +120,10 @@ class TracksOnDemand(Sequence[TruthTrack]):
         """`TruthTrack.in_frames` of the tracks of one video; other frames are not read."""
 
     @abstractmethod
+    def shown_categories(self) -> Iterable[int]:
+        """Category id of each track that is no crowd and has a pixel; reads no mask."""
+
+    @abstractmethod
     def shown_frames(self) -> Iterable[tuple[int, Sequence[int]]]:
         """(video id, frames in which the mask has a pixel) of each track that is no crowd; reads no mask."""
 

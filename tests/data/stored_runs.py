@@ -8,7 +8,7 @@ from typing import Any
 
 from vis_bench.data.catalog import open_dataset
 from vis_bench.data.predictions import write_results
-from vis_bench.engine.plan import identity
+from vis_bench.engine.opened_data import identity
 from vis_bench.records.run import PREDICTIONS_NAME, Record, write_record
 from vis_bench.scoring.evaluate import evaluate
 from vis_bench.types import Track

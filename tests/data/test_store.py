@@ -12,6 +12,7 @@ from ytvis_files import annotation, payload, rle, runs, square, video_record, wr
 
 from vis_bench.data import stored
 from vis_bench.data.catalog import open_dataset
+from vis_bench.data.lessons import object_counts
 from vis_bench.data.shown_frames import shown_frames
 from vis_bench.data.splits import development_split, first_videos, keep_videos
 from vis_bench.data.store import packed
@@ -83,6 +84,7 @@ def assert_same(plain, found):
     assert list(plain.tracks_by_video) == list(found.tracks_by_video)
     if plain.tracks is not None:
         assert shown_frames(found) == shown_frames(plain)
+        assert object_counts(found) == object_counts(plain)
     assert plain == found
     assert found == plain
 

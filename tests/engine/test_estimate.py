@@ -12,8 +12,9 @@ from torch import nn
 from vis_bench.engine import paper_forecast as module
 from vis_bench.engine.estimate import Machine, Work, estimate, estimate_texts, long_duration
 from vis_bench.engine.measured_cost import loader_seconds, probed_flops, remembered
+from vis_bench.engine.opened_data import open_data
 from vis_bench.engine.paper_forecast import cpu_warning, is_paper, machine_of, paper_forecast, scale_of
-from vis_bench.engine.plan import open_data, plan_runs
+from vis_bench.engine.plan import plan_runs
 from vis_bench.engine.run import Settings
 from vis_bench.engine.saved_bytes import saved_bytes
 from vis_bench.report.terminal.verdicts import wrap_after

@@ -7,7 +7,8 @@ from square_videos import write_split
 from stored_runs import store_run
 
 from vis_bench.engine.forecast import detectable_difference, earlier_records, expected_cost
-from vis_bench.engine.plan import open_data, plan_runs
+from vis_bench.engine.opened_data import open_data
+from vis_bench.engine.plan import plan_runs
 from vis_bench.engine.run import Settings
 from vis_bench.records.run import CHECKPOINT_NAME
 from vis_bench.setup.protocol import load_protocol

@@ -14,8 +14,9 @@ from vis_bench.data.extra import PseudoMotion
 from vis_bench.data.stills import stills_dataset
 from vis_bench.engine.image_stage import Stage, named_stage, planned_stage, stage_part, stage_training
 from vis_bench.engine.image_stage_training import stage_weights
+from vis_bench.engine.opened_data import open_data
 from vis_bench.engine.order import Order
-from vis_bench.engine.plan import open_data, plan_runs
+from vis_bench.engine.plan import plan_runs
 from vis_bench.engine.run import Settings
 from vis_bench.engine.start_facts import stage_facts
 from vis_bench.engine.training.clips.mixed_clips import training_clips

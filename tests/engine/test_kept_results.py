@@ -10,7 +10,8 @@ import torch
 
 from vis_bench.engine.execute import execute_run, record_failure
 from vis_bench.engine.frame_store import FrameStore
-from vis_bench.engine.plan import open_data, plan_runs, with_fresh
+from vis_bench.engine.opened_data import open_data
+from vis_bench.engine.plan import plan_runs, with_fresh
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.progress import silent

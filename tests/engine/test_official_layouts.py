@@ -30,7 +30,9 @@ def write_official(root, name):
             masks.append(mask)
             path = folder / frame_path.format(video=f"{name}{video}", i=i)
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.repeat((60 + 150 * mask)[..., None], 3, 2).astype(np.uint8)).save(path)
+            image = Image.fromarray(np.repeat((60 + 150 * mask)[..., None], 3, 2).astype(np.uint8))
+            # no two videos are the same file by file
+            image.save(path, comment=path.parent.name)
         names = [file_name.format(video=f"{name}{video}", i=i) for i in range(2)]
         videos.append({"id": video, "height": SIZE[0], "width": SIZE[1], "length": 2, "file_names": names})
         tracks.append(

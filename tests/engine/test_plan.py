@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from vis_bench.engine.plan import open_data, plan_runs
+from vis_bench.engine.opened_data import open_data
+from vis_bench.engine.plan import plan_runs
 from vis_bench.engine.run import Settings
 from vis_bench.errors import UsageError
 from vis_bench.setup.protocol import load_protocol

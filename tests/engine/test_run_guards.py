@@ -30,11 +30,73 @@ def annotation(squares: Path, split: str) -> Path:
 
 def test_videos_that_were_trained_on_are_not_scored(run, tmp_path):
     code, out, err = run("--split", "train")
-    assert code == 2
-    assert "3 videos of split 'train'" in err
+    assert code == 3
+    assert "3 of the 3 videos of squares train would be trained on and scored (train0, train1, train2)" in err
     assert "--no-train" in err
     assert not out
     assert not (tmp_path / "runs").exists()
+
+
+def copy_of_a_training_video(squares: Path) -> None:
+    """The scored set gets a copy of a training video, under another name and annotation."""
+    for source in (squares / "train/JPEGImages/train1").iterdir():
+        (squares / "val/JPEGImages/val0" / source.name).write_bytes(source.read_bytes())
+
+
+def test_a_copied_video_is_found_by_its_pictures(run, squares, tmp_path):
+    copy_of_a_training_video(squares)
+    code, _, err = run()
+    assert code == 3
+    assert "1 of the 2 videos of squares val would be trained on and scored (val0)" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_overlap_that_is_allowed_is_noted_in_the_record(run, squares, tmp_path):
+    copy_of_a_training_video(squares)
+    code, _, err = run("--allow-overlap")
+    assert code == 0
+    note = "1 of 2 scored videos were trained on (val0): --allow-overlap"
+    assert f"vis-bench: warning: {note}" in err
+    (record,) = tmp_path.glob("runs/squares-val/**/record.json")
+    assert note in json.loads(record.read_text())["notes"]
+
+
+@pytest.mark.parametrize("objects", ["none", "crowds", "empty masks"])
+def test_training_on_nothing_is_refused_before_it_starts(run, squares, tmp_path, objects):
+    path = annotation(squares, "train")
+    payload = json.loads(path.read_text())
+    for entry in payload["annotations"]:
+        if objects == "crowds":
+            entry["iscrowd"] = 1
+        else:
+            entry["segmentations"] = [None] * 4
+    payload["annotations"] = [] if objects == "none" else payload["annotations"]
+    path.write_text(json.dumps(payload))
+    code, _, err = run()
+    assert code == 3
+    assert "squares train: there is no object to learn from" in err
+    assert ("no annotation" if objects == "none" else "3 annotations, all of them crowds") in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_classes_without_a_training_object_are_warned_of(run, squares):
+    for split in ("train", "val"):
+        path = annotation(squares, split)
+        payload = json.loads(path.read_text())
+        payload["categories"] += [{"id": 1 + n, "name": name} for n, name in enumerate("abcd")]
+        path.write_text(json.dumps(payload))
+    code, _, err = run()
+    assert code == 0
+    assert (
+        "warning: 4 of 5 classes never occur in squares train and cannot be learnt: a, b, c and 1 more" in err
+    )
+
+
+@pytest.mark.parametrize("value", ["0", "-3"])
+def test_a_training_without_a_step_is_refused(run, value):
+    code, _, err = run("--set", f"train.iterations={value}")
+    assert code == 2
+    assert f"train.iterations is {value}, at least 1 is needed" in err
 
 
 def test_a_trained_checkpoint_may_be_scored_on_the_training_videos(run, tmp_path):

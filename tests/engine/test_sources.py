@@ -166,6 +166,8 @@ NO_NUMBERS = {
         "engine/training/loader.py",
         "data/store/known.py",
     ),
+    # it ends a run, or lets it be
+    "engine/finite_outputs.py",
     *("engine/process/environment.py", "engine/frame_store.py", "engine/process/progress.py"),
     *("engine/training/interrupts.py", "engine/training/log.py"),
 }

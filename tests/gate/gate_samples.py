@@ -12,7 +12,7 @@ import numpy as np
 from vis_bench.data.frame_predictions import read_frames
 from vis_bench.data.predictions import write_results
 from vis_bench.engine.frame_store import FrameStore
-from vis_bench.engine.plan import identity
+from vis_bench.engine.opened_data import identity
 from vis_bench.masks.rle import decode, encode, tight_box
 from vis_bench.method import FrameResult, RawDetections
 from vis_bench.records.run import OperatingPoint, Record, write_record

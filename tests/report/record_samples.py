@@ -15,7 +15,7 @@ def _metrics(ap: float | None, id_switches: int) -> dict[str, Any]:
     video_ap: dict[str, Any] = dict.fromkeys(AP_NAMES, ap)
     counts = dict.fromkeys(MOT_COUNTS, 7)
     # other numbers than at the operating point: whoever reads the wrong ones is noticed
-    mot = dict.fromkeys(MOT_FRACTIONS, 0.5) | counts | {"IDs": id_switches - 1}
+    mot = dict.fromkeys(MOT_FRACTIONS, 0.5) | counts | {"IDs": max(0, id_switches - 1)}
     point = dict.fromkeys(MOT_FRACTIONS, 0.625) | counts | {"IDs": id_switches}
     thresholds = dict.fromkeys(("0.0", "0.1", "0.3", "0.5"), mot)
     return {

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -28,6 +31,8 @@ from vis_bench.cli.track import track
 from vis_bench.cli.weights import weights_app
 from vis_bench.errors import (
     EXIT_BROKEN_PIPE,
+    EXIT_DATA,
+    EXIT_HUNG_UP,
     EXIT_INTERRUPTED,
     EXIT_TERMINATED,
     EXIT_UNEXPECTED,
@@ -51,8 +56,8 @@ def root(
     """Compare the paradigms of video instance segmentation under one protocol.
 
     Exit codes: 0 ok, 1 gate failed, 2 usage, 3 data missing or invalid, 4 some method failed,
-    5 not comparable, 6 inconclusive, 70 unexpected error, 130 interrupted, 141 nobody read the output any
-    more, 143 ended by SIGTERM.
+    5 not comparable, 6 inconclusive, 70 unexpected error, 129 the terminal was closed (SIGHUP), 130
+    interrupted, 141 nobody read the output any more, 143 ended by SIGTERM.
     """
 
 
@@ -94,6 +99,8 @@ def main() -> None:
 
     Any other exception is a bug; its traceback is printed, and the exit code is none that a gate returns.
     """
+    _take_any_text()
+    _hear_the_end()
     try:
         try:
             _application()()
@@ -108,12 +115,65 @@ def main() -> None:
         # click ends with 1, which is "gate failed" here
         if isinstance(end.__context__, BrokenPipeError):
             _leave_a_broken_pipe()
-        if end.code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
-            typer.echo("vis-bench: interrupted; the same command goes on from here.", err=True)
+        if end.code in _ENDED_BY:
+            _say(f"vis-bench: {_ENDED_BY[int(end.code)]}; the same command goes on from here.")
         raise
+    except RecursionError:
+        _say("vis-bench: an input is nested too deeply to be worked with. Is it the right file?")
+        sys.exit(EXIT_DATA)
     except Exception:  # noqa: BLE001 - shown in full
         traceback.print_exc()
         sys.exit(EXIT_UNEXPECTED)
+    finally:
+        _hear_no_more()
+
+
+_ENDED_BY = {
+    EXIT_INTERRUPTED: "interrupted",
+    EXIT_TERMINATED: "ended by SIGTERM",
+    EXIT_HUNG_UP: "ended by SIGHUP, the terminal was closed",
+}
+
+
+def _say(text: str) -> None:
+    """A last word; after SIGHUP nobody may be there to read it."""
+    try:
+        typer.echo(text, err=True)
+    except OSError:
+        return
+
+
+def _take_any_text() -> None:
+    """Print what a terminal cannot show as an escape: a name from a file must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _hear_the_end() -> None:
+    """Turn SIGTERM and SIGHUP into an orderly end: processes of ours are ended, and a message is left.
+
+    A signal that is ignored (nohup) stays ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+def _hear_no_more() -> None:
+    """Leave the signals to a program that has called `main` as a function."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        found = None if number is None else signal.getsignal(number)
+        if number is not None and getattr(found, "__qualname__", "").startswith("_hear_the_end."):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _leave_a_broken_pipe() -> None:

@@ -26,13 +26,15 @@ from vis_bench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from vis_bench.engine.plan import OpenedData
+    from vis_bench.engine.opened_data import OpenedData
     from vis_bench.engine.run import Settings, Sweep
+    from vis_bench.engine.sweep import Outcome
 
 # file systems take names of 255 bytes
 FOLDER_NAME_BYTES = 200
 SAID_NOTES = ("the cap of", "classes: ", "prompted with ")
 """Beginnings of what is said of a run at once; the other notes stand in its record."""
+ERROR_BELOW = "see the end"
 
 
 def run(
@@ -106,6 +108,9 @@ def run(
     truth: Annotated[
         str | None, typer.Option(help="Truth of the evaluated split, where it is hidden (annotation file).")
     ] = None,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Score videos that are trained on too; records say so.")
+    ] = False,
     keep_frames: Annotated[
         bool, typer.Option("--keep-frames", help="Store the detections of every frame (for reassociate).")
     ] = False,
@@ -127,7 +132,7 @@ def run(
       vis-bench run --methods hf:./mask2former --associate stc --no-train -d ovis
     """
     from vis_bench.engine import run as engine
-    from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED
+    from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, UsageError
     from vis_bench.files import require_target, require_writable
     from vis_bench.records.columns import parse_columns, parse_threshold
     from vis_bench.records.rows import installed_protocols
@@ -141,6 +146,7 @@ def run(
         """Prints the plan; at the end the table, and writes the report."""
 
         failed: Sequence[engine.Outcome] = ()
+        only_shown = False
 
         def planned(self, sweep: Sweep) -> None:
             _print_plan(sweep)
@@ -149,7 +155,9 @@ def run(
                 raise typer.Exit
 
         def starting(self, sweep: Sweep) -> None:
-            require_writable(self.folder(sweep))
+            self.only_shown = sweep.finished
+            if not self.only_shown:
+                require_writable(self.folder(sweep))
             require_target(json_)
             for text in _warnings(sweep):
                 say(f"vis-bench: warning: {text}")
@@ -165,18 +173,26 @@ def run(
             used = sweep.settings.protocol
             protocols = {**installed_protocols(), (used.name, used.content_hash()): used}
             records = [outcome.record.model_dump(mode="json") for outcome in outcomes]
-            table = comparison_table(records, shown_columns, protocols, above)
+            # told once, at the end
+            shown = [{**record, "error": ERROR_BELOW if record["error"] else None} for record in records]
+            table = comparison_table(shown, shown_columns, protocols, above)
             typer.echo(table, err=json_ == "-")
             runs = [(outcome.record, outcome.run.run_dir) for outcome in outcomes]
-            path = write_run_report(
-                self.folder(sweep),
-                runs,
-                [sweep.data.evaluated],
-                protocols,
-                columns=shown_columns,
-                threshold=above,
-            )
-            say(f"report     {path}")
+            try:
+                path = write_run_report(
+                    self.folder(sweep),
+                    runs,
+                    [sweep.data.evaluated],
+                    protocols,
+                    columns=shown_columns,
+                    threshold=above,
+                )
+                say(f"report     {path}")
+            except UsageError as error:
+                # finished runs can be looked at on a disk that takes nothing; the table is there
+                if not self.only_shown:
+                    raise
+                say(f"no report  {error} (--report names another folder)")
             put_json(json_, records)
             self.failed = [outcome for outcome in outcomes if outcome.record.status == "failed"]
 
@@ -214,14 +230,23 @@ def run(
         project=project,
         associate=associate,
         prompt=prompt,
+        allow_overlap=allow_overlap,
         watcher=shown,
     )
-    for outcome in shown.failed:
-        say(f"vis-bench: {outcome.run.label} failed: {outcome.record.error}")
+    for error, labels in _by_error(shown.failed).items():
+        say(f"vis-bench: {', '.join(labels)} failed: {error}")
     if shown.failed:
         # broken data is the data's fault only where no method failed for a reason of its own
         codes = {outcome.record.error_code for outcome in shown.failed}
         raise typer.Exit(EXIT_DATA if codes == {EXIT_DATA} else EXIT_METHOD_FAILED)
+
+
+def _by_error(failed: Sequence[Outcome]) -> dict[str, list[str]]:
+    """Labels of the runs that failed for each reason: an image stage fails all that start from it."""
+    found: dict[str, list[str]] = {}
+    for outcome in failed:
+        found.setdefault(str(outcome.record.error), []).append(outcome.run.label)
+    return found
 
 
 def report_folder(methods: str, settings: Settings) -> Path:
@@ -269,11 +294,14 @@ def _print_plan(sweep: Sweep) -> None:
 
 
 def _warnings(sweep: Sweep) -> list[str]:
-    """One for each paper configuration that would train on a CPU."""
+    """One for each paper configuration that would train on a CPU; of the data, what spoils a result."""
+    from vis_bench.data.lessons import unlearnt_text
     from vis_bench.engine.paper_forecast import cpu_warning
 
     firsts = {(run.method, run.config_name): run for run in reversed(sweep.runs)}
     found = [cpu_warning(run, sweep.data) for run in reversed(firsts.values())]
+    train = sweep.data.train
+    found += [sweep.data.overlap_note, unlearnt_text(train) if train is not None else None]
     return [text for text in found if text is not None]
 
 

@@ -93,7 +93,7 @@ class VideoInstanceMetric:
         if dataset.tracks is None:
             raise DataError("truth: has no `annotations`. Give an empty list for videos without objects.")
         tracks = parse_results(list(predictions), dataset, "predictions", iou_type=self._iou_type)
-        check_tracks(dataset, tracks)
+        check_tracks(dataset, tracks, self._iou_type)
         by_video: dict[int, list[Track]] = {video.id: [] for video in dataset.videos}
         self._refuse_repeated(by_video)
         for track in tracks:

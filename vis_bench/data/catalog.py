@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from vis_bench.cache import default_cache_root
+from vis_bench.cache import default_cache_root, from_home, saying_that_it_is_made_anew
 from vis_bench.data.layouts import (
     OFFICIAL_FILES,
     PARTS_OF_VALID,
@@ -198,7 +198,7 @@ def _data_root(data_root: str | Path | None) -> Path | None:
     if data_root is not None:
         return Path(data_root)
     given = os.environ.get(DATA_ROOT_VARIABLE)
-    return Path(given).expanduser() if given else None
+    return from_home(given) if given else None
 
 
 def _open_official(name: str, split: str, data_root: Path | None, cache_root: Path | None) -> Dataset:
@@ -311,11 +311,12 @@ def _open_shapes(name: str, split: str, cache_root: Path | None) -> Dataset:
 
     folder = ensure_shapes(name, split, default_cache_root() if cache_root is None else cache_root)
     annotations = folder / f"instances_{split}.json"
-    return open_annotations(annotations, folder / "JPEGImages", name, split, cache_root)
+    with saying_that_it_is_made_anew(folder):
+        return open_annotations(annotations, folder / "JPEGImages", name, split, cache_root)
 
 
 def _existing_path(name_or_path: str) -> Path:
-    path = Path(name_or_path).expanduser()
+    path = from_home(name_or_path)
     if path.exists():
         return path
     if "/" in name_or_path or "\\" in name_or_path or path.suffix in (".json", ".gz"):
@@ -343,7 +344,7 @@ def _open_path(path: Path, split: str | None, cache_root: Path | None) -> Datase
         if split is not None and split != chosen:
             raise UsageError(
                 f"{path} is one file with split {chosen!r}; it has no split {split!r}. Give the folder that "
-                "holds both, or run with --weights FILE --no-train."
+                "holds both, or score a checkpoint: vis-bench run --weights FILE --no-train."
             )
         name = path.name.removesuffix(".gz").removesuffix(".json")
     else:

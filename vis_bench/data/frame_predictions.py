@@ -211,5 +211,5 @@ def _embeddings(frame: dict[str, Any], n: int, where: str) -> np.ndarray:
 def _parse(line: bytes, where: str) -> Any:
     try:
         return json.loads(line)
-    except (UnicodeDecodeError, ValueError):
+    except (UnicodeDecodeError, ValueError, RecursionError):
         raise DataError(f"{where}: not valid JSON. Is the file complete?") from None

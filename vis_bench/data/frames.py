@@ -9,14 +9,13 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from vis_bench.errors import DataError
+from vis_bench.limits import PIXELS_VARIABLE, most_pixels
 from vis_bench.types import Dataset, Video
 
 # 16-bit and floating point pictures have no defined mapping to 8 bits; PIL would clip them silently.
 _UNSUPPORTED_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 # Pillow opens many more, some by starting other programs (Ghostscript for PostScript, whatever its name)
 FORMATS = ("JPEG", "PNG")
-MOST_PIXELS = 100_000_000
-"""Of a frame whose size nothing states; a picture of a few bytes can claim more than the memory holds."""
 _UPRIGHT = 1
 
 
@@ -52,8 +51,12 @@ def load_frame(image_root: Path, file_name: str, size: tuple[int, int] | None = 
 
 
 def _require_size(path: Path, found: tuple[int, int], size: tuple[int, int] | None) -> None:
-    if size is None and found[0] * found[1] > MOST_PIXELS:
-        raise DataError(f"{path}: claims {found[1]}x{found[0]} pixels, {MOST_PIXELS} in all are the limit.")
+    # a picture of a few bytes can claim more than the memory holds
+    if size is None and found[0] * found[1] > most_pixels():
+        raise DataError(
+            f"{path}: claims {found[1]}x{found[0]} pixels, more than the limit of {most_pixels():,}. "
+            f"{PIXELS_VARIABLE}=PIXELS raises it."
+        )
     if size is not None and found != size:
         raise DataError(
             f"{path}: is {found[1]}x{found[0]} pixels, the annotation file says {size[1]}x{size[0]}. "
@@ -113,5 +116,22 @@ def _missing(image_root: Path, file_name: str) -> str:
     folder, _, last = file_name.rpartition("/")
     lines = [f"{image_root / file_name}: no such frame. Expected:", f"  {image_root}/"]
     lines += [f"    {folder}/", f"      {last}"] if folder else [f"    {last}"]
+    other = _otherwise_spelled(image_root / file_name)
+    if other is not None:
+        advice = "rename the frames, or write their names as they are into `file_names`"
+        return "\n".join([*lines, f"(there is {other}: {advice})"])
     reason = "the image folder itself is missing" if not image_root.is_dir() else "the frame is missing"
     return "\n".join([*lines, f"({reason}; unpack the frames there or give the right data root)"])
+
+
+def _otherwise_spelled(path: Path) -> str | None:
+    """A file beside that differs in upper and lower case, or in .jpg and .jpeg: 00000.JPG."""
+
+    def plain(name: str) -> str:
+        return name.casefold().replace(".jpeg", ".jpg")
+
+    try:
+        names = sorted(one.name for one in path.parent.iterdir())
+    except (OSError, ValueError):
+        return None
+    return next((name for name in names if plain(name) == plain(path.name)), None)

@@ -6,10 +6,13 @@ import codecs
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from vis_bench.limits import most_file_bytes
 
 _CHUNK_BYTES = 1 << 23
 _SPACE = " \t\n\r"
@@ -43,7 +46,7 @@ class JsonStream:
         self._hash = hashlib.sha256()
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._scan = json.JSONDecoder().raw_decode
-        self._text, self._at, self._ended = "", 0, False
+        self._text, self._at, self._ended, self._bytes = "", 0, False, 0
 
     @property
     def sha256(self) -> str:
@@ -58,7 +61,7 @@ class JsonStream:
         try:
             with _uncompressed(self._path) as self._file:
                 yield from self._members(listed)
-        except (OSError, EOFError, UnicodeDecodeError, RecursionError) as error:
+        except (OSError, EOFError, UnicodeDecodeError, RecursionError, zlib.error) as error:
             raise NotStreamableError(str(error)) from None
 
     def _members(self, listed: str) -> Iterator[Member | Element]:
@@ -126,6 +129,9 @@ class JsonStream:
         if self._ended:
             return False
         data = self._file.read(max(_CHUNK_BYTES, len(self._text) - self._at))
+        self._bytes += len(data)
+        if self._bytes > most_file_bytes():
+            raise NotStreamableError("too many bytes")
         self._hash.update(data)
         self._ended = not data
         self._text = self._text[self._at :] + self._decoder.decode(data, final=self._ended)
@@ -136,14 +142,17 @@ class JsonStream:
 def text_hash(path: Path) -> str:
     """SHA-256 of the uncompressed text of a file, plain or gzip.
 
-    Raises NotStreamableError when it cannot be read.
+    Raises NotStreamableError when it cannot be read, or holds more than `limits.most_file_bytes`.
     """
-    found = hashlib.sha256()
+    found, size = hashlib.sha256(), 0
     try:
         with _uncompressed(path) as file:
             while data := file.read(_CHUNK_BYTES):
                 found.update(data)
-    except (OSError, EOFError) as error:
+                size += len(data)
+                if size > most_file_bytes():
+                    raise NotStreamableError("too many bytes")
+    except (OSError, EOFError, zlib.error) as error:
         raise NotStreamableError(str(error)) from None
     return found.hexdigest()
 

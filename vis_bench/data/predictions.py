@@ -60,7 +60,7 @@ def parse_results(
     keys, unknown videos or categories, scores that are no finite numbers, lists that are not as long as the
     video, masks of another size than the video, masks whose runs do not fill the image exactly, boxes of
     negative size, and where there is nothing of the wanted iou_type: for `bbox` in any track, for `segm` in
-    the whole list.
+    the whole list. Broken boxes beside masks are left out where masks are to be scored.
     """
     if not isinstance(payload, list):
         keys = f" with keys {', '.join(map(str, payload))}" if isinstance(payload, dict) else ""
@@ -89,27 +89,28 @@ def parse_results(
                 continue
             raise DataError(
                 f"{place(i)}: category {category_id} is not in {dataset.name}. Use the ids of the annotation "
-                "file (they usually start at 1), or leave such tracks out with --ignore-unknown-categories."
+                "file (they usually start at 1), or leave such tracks out: vis-bench eval "
+                "--ignore-unknown-categories."
             )
         score = require(record, "score", place(i))
         if not is_finite_number(score):
             raise DataError(f"{place(i)}: `score` must be a finite number, found {score!r}.")
         boxes = None
         if record.get("bboxes") is not None:
-            box_list = require_list(record, "bboxes", place(i))
-            require_length(box_list, video.length, "bboxes", place(i))
-            boxes = _read_usable_boxes(box_list, place(i))
+            # beside masks that are scored, boxes are not used, whatever stands in them
+            unused = iou_type == "segm" and record.get("segmentations") is not None
+            boxes = _boxes(record, video, place(i), unused)
         elif iou_type == "bbox":
             raise DataError(
                 f"{place(i)}: has no `bboxes`, so it cannot be scored on boxes. Write one [x, y, width, "
-                "height] or null per frame, or score masks with --iou-type segm."
+                "height] or null per frame, or score masks: vis-bench eval --iou-type segm."
             )
         parts.append((video, category_id, float(score), _add_masks(batch, record, video, i, place(i)), boxes))
     rles, _ = batch.finish()
     if iou_type == "segm" and parts and all(boxes and not any_mask(slots) for *_, slots, boxes in parts):
         raise DataError(
-            f"{where}: holds boxes and not one mask, so it cannot be scored on masks. Score it with "
-            "--iou-type bbox."
+            f"{where}: holds boxes and not one mask, so it cannot be scored on masks. Score the boxes: "
+            "vis-bench eval --iou-type bbox."
         )
     return [
         Track(
@@ -150,6 +151,18 @@ def any_mask(segmentations: Sequence[object | None]) -> bool:
     return any(segmentation is not None for segmentation in segmentations)
 
 
+def _boxes(record: dict[str, Any], video: Video, where: str, unused: bool) -> tuple[Box | None, ...] | None:
+    """The boxes of one track; None for broken ones that are not used."""
+    try:
+        box_list = require_list(record, "bboxes", where)
+        require_length(box_list, video.length, "bboxes", where)
+        return _read_usable_boxes(box_list, where)
+    except DataError:
+        if not unused:
+            raise
+        return None
+
+
 def _read_usable_boxes(values: list[Any], where: str) -> tuple[Box | None, ...]:
     boxes = read_boxes(values, where)
     for frame, box in enumerate(boxes):
@@ -161,7 +174,7 @@ def _read_usable_boxes(values: list[Any], where: str) -> tuple[Box | None, ...]:
 def _add_masks(
     batch: SegmentationBatch, record: dict[str, Any], video: Video, i: int, where: str
 ) -> list[int | None]:
-    if "segmentations" not in record and record.get("bboxes") is not None:
+    if record.get("segmentations") is None and record.get("bboxes") is not None:
         return [None] * video.length
     segmentations = require_list(record, "segmentations", where)
     require_length(segmentations, video.length, "segmentations", where)

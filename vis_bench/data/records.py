@@ -59,10 +59,12 @@ def require(record: dict[str, Any], key: str, where: str) -> Any:
 
 
 def require_int(record: dict[str, Any], key: str, where: str) -> int:
-    """The whole number under `key`. Raises DataError for anything else (also text, true, 1.0
+    """The whole number under `key`, 7.0 is one too. Raises DataError for anything else (also text, true
     and numbers beyond 64 bits).
     """
     value = require(record, key, where)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63:
         raise DataError(f"{where}: `{key}` must be a whole number, found {value!r}.")
     return value

@@ -19,6 +19,8 @@ from vis_bench.errors import DataError
 from vis_bench.masks.rle_check import BadCountsError, CheckedCounts, check_counts, compress_runs
 from vis_bench.types import Rle, Video
 
+_EXACT_IN_A_DOUBLE = 2**53
+
 
 class SegmentationBatch:
     """Collects the segmentations of one file; `finish` checks them all and returns them in order.
@@ -144,9 +146,14 @@ class SegmentationBatch:
 
     def _run_array(self, counts: list[object], record: int, frame: int) -> np.ndarray:
         try:
-            runs = np.asarray(counts)
+            # NumPy takes true for 1
+            runs = np.asarray(counts if set(map(type, counts)) <= {int, float} else None)
         except (ValueError, OverflowError):
             runs = np.asarray(None)
+        if runs.dtype == np.float64 and (np.abs(runs) < _EXACT_IN_A_DOUBLE).all():
+            # some programs write whole numbers as 390.0
+            whole = runs.astype(np.int64)
+            runs = whole if (whole == runs).all() else runs
         if not counts or runs.ndim != 1 or runs.dtype != np.int64:
             raise self._error(
                 record, frame, f"`counts` must be a list of whole numbers, found {_shorten(counts)}"

@@ -37,12 +37,12 @@ HELD_OUT_FRACTION = {
 
 def name_hash(name: str) -> str:
     """Hexadecimal SHA-256 of a video's folder name."""
-    return hashlib.sha256(name.encode()).hexdigest()
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
 
 
 def split_hash(names: Iterable[str]) -> str:
     """Hexadecimal SHA-256 of the sorted video names, one per line: the identity of a split."""
-    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(names)).encode(errors="surrogatepass")).hexdigest()
 
 
 def held_out_names(names: Sequence[str], fraction: Fraction) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vis_bench.cache import saying_that_it_is_made_anew
 from vis_bench.data.shapes.stills import ALIKE_SHARE, ensure_stills
 from vis_bench.data.stored import open_annotations
 from vis_bench.types import Dataset
@@ -20,6 +21,7 @@ def stills_dataset(
     Raises UsageError for a number out of range, DataError when the folder cannot be written.
     """
     folder = ensure_stills(seed, images, cache_root, alike_share, progress)
-    return open_annotations(
-        folder / "instances_train.json", folder / "JPEGImages", "stills", "train", cache_root
-    )
+    with saying_that_it_is_made_anew(folder):
+        return open_annotations(
+            folder / "instances_train.json", folder / "JPEGImages", "stills", "train", cache_root
+        )

@@ -100,7 +100,7 @@ def packed_copy(dataset: Dataset, annotations: Path, key: str, cache_root: Path 
     reading rules that decides the content. The data set itself where a store cannot be made.
     """
     folder = (default_cache_root() if cache_root is None else cache_root) / "annotations"
-    path = folder / f"{sha256(key.encode())[:32]}-{reading_rules()[:12]}.store"
+    path = folder / f"{sha256(key.encode(errors='surrogatepass'))[:32]}-{reading_rules()[:12]}.store"
     try:
         if annotations.stat().st_size < WORTH_BYTES:
             return dataset

@@ -32,6 +32,7 @@ from vis_bench.data.segmentations import SegmentationBatch, are_finite_numbers, 
 from vis_bench.data.splits import split_hash
 from vis_bench.errors import DataError
 from vis_bench.files import read_json, write_json
+from vis_bench.limits import PIXELS_VARIABLE, most_pixels
 from vis_bench.masks.rle import tight_box
 from vis_bench.types import Category, Dataset, Rle, TruthTrack, Video
 
@@ -48,9 +49,10 @@ def read_dataset(annotations: Path, image_root: Path | None, name: str, split: s
     `annotations` (or null), and for an official validation or test set (ytvis19, ytvis21, ovis; `valid`,
     `test`) also when the list is empty. Everywhere else an empty list is truth without objects.
 
-    Segmentations of any form become compressed RLE. Boxes and areas that a file leaves out altogether are
-    measured on the masks. Categories are ordered by id, whatever the order of the file, so that labels do not
-    depend on it. annotation_hash is that of the uncompressed text.
+    Segmentations of any form become compressed RLE. Boxes and areas that a file leaves out altogether, or has
+    as null, are measured on the masks; an annotation of boxes alone has no mask in any frame. Categories are
+    ordered by id, whatever the order of the file, so that labels do not depend on it. annotation_hash is
+    that of the uncompressed text.
 
     Raises DataError, naming file, record and repair, for everything that is not as described above.
     Source: YouTube-VIS format; evaluator facts 1, 2 and 9.
@@ -155,7 +157,7 @@ def read_videos(records: list[Any], file: str) -> tuple[Video, ...]:
         names = require_list(record, "file_names", where)
         if not names:
             raise DataError(f"{where}: has no frames (`file_names` is empty). Remove the video.")
-        if record.get("length", len(names)) != len(names):
+        if record.get("length") is not None and record["length"] != len(names):
             raise DataError(
                 f"{where}: `length` is {record['length']!r}, `file_names` has {len(names)} entries. "
                 "Correct whichever is wrong."
@@ -172,6 +174,11 @@ def check_size(width: int, height: int, where: str) -> None:
     if not (0 < width <= _LONGEST_SIDE_PIXELS and 0 < height <= _LONGEST_SIDE_PIXELS):
         raise DataError(
             f"{where}: size {width}x{height} must lie within 1..{_LONGEST_SIDE_PIXELS} pixels a side."
+        )
+    if width * height > most_pixels():
+        raise DataError(
+            f"{where}: claims {width}x{height} pixels, more than the limit of {most_pixels():,}. "
+            f"{PIXELS_VARIABLE}=PIXELS raises it."
         )
 
 
@@ -238,7 +245,11 @@ def read_tracks(
             raise DataError(f"{where}: category {record['category_id']} is not in `categories`.")
         if record.get("iscrowd", 0) not in (0, 1):
             raise DataError(f"{where}: `iscrowd` must be 0 or 1, found {record['iscrowd']!r}.")
-        segmentations = require_list(record, "segmentations", where)
+        if record.get("segmentations") is None and record.get("bboxes") is not None:
+            # truth of boxes alone
+            segmentations: list[Any] = [None] * video.length
+        else:
+            segmentations = require_list(record, "segmentations", where)
         require_length(segmentations, video.length, "segmentations", where)
         slots.append(batch.add_track(segmentations, video, i))
     rles, areas = batch.finish()
@@ -256,22 +267,22 @@ def _track(
     where: str,
 ) -> TruthTrack:
     length = len(segmentations)
-    if "bboxes" in record:
+    if record.get("bboxes") is not None:
         values = require_list(record, "bboxes", where)
         require_length(values, length, "bboxes", where)
         boxes = read_boxes(values, where)
     else:
         boxes = tuple(None if rle is None else tight_box(rle) for rle in segmentations)
-    if "areas" in record:
+    if record.get("areas") is not None:
         values = require_list(record, "areas", where)
         require_length(values, length, "areas", where)
         areas = _read_areas(values, where)
     else:
         areas = tuple(None if slot is None else float(measured_areas[slot]) for slot in slots)
     return TruthTrack(
-        id=record["id"],
-        video_id=record["video_id"],
-        category_id=record["category_id"],
+        id=int(record["id"]),
+        video_id=int(record["video_id"]),
+        category_id=int(record["category_id"]),
         is_crowd=bool(record.get("iscrowd", 0)),
         segmentations=tuple(segmentations),
         boxes=boxes,

@@ -11,27 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from vis_bench.cache import default_cache_root
 from vis_bench.engine import ranks
 from vis_bench.engine.foreign import brings_weights, tell
 from vis_bench.engine.image_stage_training import stage_weights, start_from
+from vis_bench.engine.opened_data import OpenedData
 from vis_bench.engine.operating_point import chosen_on_tuning, operating_point_of
-from vis_bench.engine.plan import OpenedData, RunSpec
+from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.determinism import deterministic
 from vis_bench.engine.process.environment import device_name
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.precision import precision
 from vis_bench.engine.process.progress import Progress, silent
-from vis_bench.engine.run_facts import parameter_counts, run_facts, training_facts
+from vis_bench.engine.run_facts import parameter_counts, run_facts
 from vis_bench.engine.start_facts import read_start, weight_notes, write_start
 from vis_bench.engine.track import track_dataset
 from vis_bench.engine.track_cap import cap_note
 from vis_bench.engine.training.group import Group
+from vis_bench.engine.training.log import training_facts
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
-from vis_bench.engine.training.weights import load_weights, save_weights
-from vis_bench.errors import VisBenchError
+from vis_bench.engine.training.weights import put_into, save_weights
+from vis_bench.errors import DataError, VisBenchError
 from vis_bench.files import remove_temporaries, sha256, write_text
 from vis_bench.method import MethodSpec
 from vis_bench.records.run import (
@@ -47,7 +50,7 @@ from vis_bench.records.run import (
 )
 from vis_bench.scoring.evaluate import evaluate
 from vis_bench.setup.config import to_dict
-from vis_bench.setup.plugins import build_method, load_object, load_spec
+from vis_bench.setup.plugins import build_method, load_recipe, load_spec
 from vis_bench.setup.seeds import axis_seed
 from vis_bench.weights.load import load_exactly, start_from_file
 
@@ -68,13 +71,19 @@ def shared_initialisation(run: RunSpec, progress: Progress) -> Mapping[str, torc
     if recipe is None or backbone is None or not run.settings.train or unused:
         return None
     cache = run.settings.cache_root or default_cache_root()
-    return load_object(recipe)(
-        backbone,
-        run.settings.protocol.initialisation.options,
-        cache,
-        run.settings.device,
-        lambda done, total: progress("shared pretraining", done, total),
-    )
+    try:
+        return load_recipe(recipe)(
+            backbone,
+            run.settings.protocol.initialisation.options,
+            cache,
+            run.settings.device,
+            lambda done, total: progress("shared pretraining", done, total),
+        )
+    except SafetensorError as error:
+        raise DataError(
+            f"{cache / 'initialisation'}: the shared initialisation kept there is damaged ({error}). Delete "
+            "this folder and run again: it is made anew."
+        ) from None
 
 
 def execute_run(
@@ -167,6 +176,8 @@ def _run(
         seconds, *_ = training_facts(run.stage.directory / LOG_NAME)
         facts = {**facts, "image_stage": facts["image_stage"].model_copy(update={"seconds": seconds})}
     notes = weight_notes(run, spec)
+    if data.overlap_note is not None:
+        notes.append(data.overlap_note)
     if set(train_devices) - {device_name(settings.device)}:
         notes.append(f"trained on {', then '.join(train_devices)}; tracked on {device_name(settings.device)}")
     checkpoint = run.train_dir / CHECKPOINT_NAME
@@ -233,7 +244,7 @@ def _prepare_weights(
                 remove_temporaries(run.train_dir)
                 _make_weights(run, spec, data, model, progress, together)
                 return
-    model.load_state_dict(load_weights(checkpoint))
+    put_into(model, checkpoint)
 
 
 def _make_weights(

@@ -14,7 +14,8 @@ import numpy as np
 
 from vis_bench.data.predictions import read_results
 from vis_bench.engine.image_stage import stages_of
-from vis_bench.engine.plan import OpenedData, RunSpec, identity
+from vis_bench.engine.opened_data import OpenedData, identity
+from vis_bench.engine.plan import RunSpec
 from vis_bench.records.run import CHECKPOINT_NAME, PREDICTIONS_NAME, Record, find_records, read_record
 from vis_bench.scoring.evaluate import measure
 from vis_bench.setup.plugins import load_spec

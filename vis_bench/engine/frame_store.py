@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.data.frame_predictions import FRAMES_NAME, emitted, frame_record, header_record
-from vis_bench.files import atomic_path, dump_json, resume_lines
+from vis_bench.files import append_text, atomic_path, dump_json, require_entry, resume_lines
 from vis_bench.method import FrameResult
 from vis_bench.types import Dataset, IouType, Video
 
@@ -29,6 +29,7 @@ class FrameStore:
         self._offsets: dict[int, int] = {}
         self._whole_tracks = False
         for offset, entry in resume_lines(self._partial):
+            entry = require_entry(self._partial, entry, ("video_id", "frames"))
             self._note(entry["video_id"], offset, entry["frames"])
 
     @property
@@ -51,10 +52,7 @@ class FrameStore:
                 for result in results
             ]
         line = dump_json({"video_id": video.id, "name": video.name, "frames": frames})
-        with self._partial.open("ab") as file:
-            offset = file.tell()
-            file.write(line.encode() + b"\n")
-        self._note(video.id, offset, frames)
+        self._note(video.id, append_text(self._partial, line + "\n"), frames)
 
     def _note(self, video_id: int, offset: int, frames: list[Any] | None) -> None:
         self._offsets[video_id] = offset

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from vis_bench.cache import saying_that_it_is_made_anew
 from vis_bench.engine.image_stage import Stage, motion_of, open_images
 from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.precision import precision
@@ -73,7 +74,8 @@ def start_from(
 
 def stage_classes(stage: Stage) -> list[str]:
     """Names of the classes that a stage has learned, in order."""
-    return read_json(stage.directory / CLASSES_NAME)
+    with saying_that_it_is_made_anew(stage.directory):
+        return read_json(stage.directory / CLASSES_NAME)
 
 
 def _train(

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from vis_bench.engine.opened_data import OpenedData, open_data
 from vis_bench.engine.order import Order
-from vis_bench.engine.plan import OpenedData, RunSpec, open_data
+from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.children import end_with_parent, process_context
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.progress import Progress

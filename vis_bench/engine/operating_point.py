@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from vis_bench.data.predictions import read_results
-from vis_bench.engine.plan import OpenedData, RunSpec
+from vis_bench.engine.opened_data import OpenedData
+from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.progress import Progress
 from vis_bench.engine.track import track_dataset

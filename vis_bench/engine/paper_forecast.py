@@ -19,7 +19,8 @@ from vis_bench.engine.estimate import (
     estimate_texts,
     long_duration,
 )
-from vis_bench.engine.plan import OpenedData, RunSpec
+from vis_bench.engine.opened_data import OpenedData
+from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.environment import device_name
 from vis_bench.engine.sources import code_hash
 from vis_bench.method import Augmentation, MethodSpec

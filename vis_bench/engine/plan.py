@@ -8,14 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vis_bench.data import catalog, splits
-from vis_bench.data.coco import open_coco
-from vis_bench.data.extra import ExtraImages, PseudoMotion
-from vis_bench.data.frames import require_frames
-from vis_bench.data.given_truth import with_truth
-from vis_bench.data.official import OFFICIAL, hides_truth
 from vis_bench.engine.frame_store import has_frames
 from vis_bench.engine.image_stage import Stage, identity_of_images, planned_stage, precision_of, stage_part
+from vis_bench.engine.opened_data import OpenedData, identity
 from vis_bench.engine.plan_checks import (
     require_as_given,
     require_known_overrides,
@@ -26,16 +21,23 @@ from vis_bench.engine.sources import code_hash, scoring_hash
 from vis_bench.engine.starts import StartFile, with_files
 from vis_bench.engine.track_cap import capped
 from vis_bench.engine.training.shards import shards_of
-from vis_bench.errors import DataError, UsageError
+from vis_bench.errors import UsageError
 from vis_bench.files import file_name, sha256
 from vis_bench.method import MethodSpec, TrainConfig
-from vis_bench.records.run import RECORD_NAME, DataIdentity, Record, read_record
+from vis_bench.records.run import RECORD_NAME, Record, read_record
 from vis_bench.setup import seeds as seed_axes
 from vis_bench.setup.config import config_hash, override, to_dict
-from vis_bench.setup.plugins import full_name, load_spec, short_name, split_variant, without_place
-from vis_bench.setup.protocol import Extra, resolve_config
+from vis_bench.setup.plugins import (
+    full_name,
+    load_spec,
+    require_recipe,
+    short_name,
+    split_variant,
+    without_place,
+)
+from vis_bench.setup.protocol import resolve_config
 from vis_bench.setup.schedule import phases_of
-from vis_bench.types import Dataset
+from vis_bench.setup.train_ranges import require_trainable
 
 if TYPE_CHECKING:
     from vis_bench.engine.run import Settings
@@ -100,95 +102,6 @@ class RunSpec:
         return record if record.status in ("done", "not scored") else None
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedData:
-    """Datasets of a sweep. train is None when nothing is trained; extra: images mixed in, or None. tuning:
-    what chooses the operating point, None where the evaluated videos do it themselves.
-    """
-
-    evaluated: Dataset
-    train: Dataset | None
-    extra: ExtraImages | None = None
-    tuning: Dataset | None = None
-
-
-def open_data(settings: Settings) -> OpenedData:
-    """Open the evaluated dataset (limited) and the one to train on. Raises DataError, UsageError."""
-    evaluated = catalog.open_dataset(
-        settings.dataset, settings.split, settings.data_root, settings.cache_root
-    )
-    if settings.truth is not None:
-        evaluated = with_truth(evaluated, settings.truth, settings.cache_root)
-    if settings.limit is not None:
-        evaluated = splits.first_videos(evaluated, settings.limit)
-    require_frames(evaluated)
-    tuning = _open_tuning(settings, evaluated)
-    if not settings.train:
-        return OpenedData(evaluated, None, tuning=tuning)
-    name = settings.train_dataset
-    # the hidden official splits leave all labelled videos for training; devval keeps its own videos out
-    hidden = name in OFFICIAL and hides_truth(evaluated.name, evaluated.split)
-    trained_on = catalog.open_dataset(
-        name, "train-full" if hidden else "train", settings.data_root, settings.cache_root
-    )
-    require_frames(trained_on)
-    _require_a_fair_pair(trained_on, evaluated)
-    extra = _open_extra(settings.protocol.training.extra, trained_on)
-    return OpenedData(evaluated, trained_on, extra, tuning)
-
-
-def _open_tuning(settings: Settings, evaluated: Dataset) -> Dataset | None:
-    """The videos that the protocol chooses the operating point on; None where it names none, nothing is
-    scored, or they would be scored themselves.
-    """
-    rule = settings.protocol.operating_point
-    if rule.split is None or evaluated.tracks is None:
-        return None
-    found = catalog.open_dataset(settings.train_dataset, rule.split, settings.data_root, settings.cache_root)
-    if found.annotation_hash == evaluated.annotation_hash and splits.crossing_videos(found, evaluated):
-        return None
-    found = found if rule.videos is None else splits.first_videos(found, rule.videos)
-    require_frames(found)
-    return found
-
-
-def _open_extra(extra: Extra | None, train: Dataset) -> ExtraImages | None:
-    """The images that the protocol mixes in, with the categories of the videos trained on."""
-    if extra is None:
-        return None
-    folder = Path(extra.images) if extra.images is not None else None
-    dataset = open_coco(Path(extra.path), train.categories, folder)
-    require_frames(dataset)
-    return ExtraImages(dataset, PseudoMotion(extra.smallest_crop, extra.degrees), extra.share)
-
-
-def _require_a_fair_pair(train: Dataset, evaluated: Dataset) -> None:
-    """Refuse to score on videos that were trained on, and labels that mean different classes."""
-    shared = splits.crossing_videos(train, evaluated)
-    if shared and train.annotation_hash == evaluated.annotation_hash:
-        raise UsageError(
-            f"{len(shared)} videos of split {evaluated.split!r} (first: {shared[0]}) would be trained on and "
-            "scored. Name another --split, or score a checkpoint with --weights FILE --no-train."
-        )
-    if train.categories != evaluated.categories:
-        raise DataError(
-            f"{train.name} {train.split} and {evaluated.name} {evaluated.split} have different categories "
-            f"({len(train.categories)} and {len(evaluated.categories)}); ids and names must agree, or a "
-            "label means one class where it is learned and another where it is scored."
-        )
-
-
-def identity(dataset: Dataset) -> DataIdentity:
-    """The part of a dataset that a record keeps."""
-    return DataIdentity(
-        name=dataset.name,
-        split=dataset.split,
-        annotation_hash=dataset.annotation_hash,
-        split_hash=dataset.split_hash,
-        videos=len(dataset.videos),
-    )
-
-
 def plan_runs(
     methods: Sequence[str], seeds: Sequence[int], settings: Settings, data: OpenedData
 ) -> list[RunSpec]:
@@ -224,6 +137,9 @@ def plan_runs(
     require_known_values(settings.overrides, list(wanted.values()))
     require_known_overrides(protocol, specs.values())
     recipes = (protocol.initialisation.recipe, protocol.training.auxiliary)
+    for recipe in recipes:
+        if recipe is not None:
+            require_recipe(recipe)
     code = {method: code_hash(method, spec, recipes) for method, spec in specs.items()}
     shared = {
         "protocol": protocol.content_hash(),
@@ -270,6 +186,8 @@ def plan_runs(
             runs.append(
                 RunSpec(method, chosen, config, seed, settings, train_hash, run_hash, precision, start, stage)
             )
+            if settings.train:
+                require_trainable(config, runs[-1].label)
             _require_enough_shards(runs[-1])
     return runs
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from vis_bench.engine.opened_data import OpenedData, open_data
 from vis_bench.engine.order import Order
-from vis_bench.engine.plan import OpenedData, RunSpec, open_data
+from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.children import end_with_parent, process_context
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.training.group import ALONE, Group, join, leave

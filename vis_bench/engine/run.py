@@ -9,7 +9,8 @@ from typing import Any, get_args
 
 from vis_bench.cache import default_cache_root
 from vis_bench.data import catalog
-from vis_bench.engine.plan import OpenedData, RunSpec, open_data, plan_runs, with_fresh
+from vis_bench.engine.opened_data import OpenedData, open_data
+from vis_bench.engine.plan import RunSpec, plan_runs, with_fresh
 from vis_bench.engine.plan_checks import require_weights
 from vis_bench.engine.process.busy import machine_shared
 from vis_bench.engine.process.devices import choose_devices, default_workers, leads
@@ -36,7 +37,8 @@ class Settings:
     as fit) and deterministic. weights: what is scored as it is. start: DIR, FILE or NAME=FILE,... that
     training starts from; class_rows: what becomes of a class head for other classes. precision: None is the
     method's own on this kind of device. max_tracks: None and 10
-    leave the configurations as they are. truth: of the evaluated split, where the user has it.
+    leave the configurations as they are. truth: of the evaluated split, where the user has it. allow_overlap:
+    score videos that are trained on as well, and say so.
     """
 
     dataset: str
@@ -60,6 +62,7 @@ class Settings:
     deterministic: bool = False
     max_tracks: int | None = None
     truth: Path | None = None
+    allow_overlap: bool = False
 
     @property
     def train_dataset(self) -> str:
@@ -76,6 +79,11 @@ class Sweep:
     data: OpenedData
     jobs: int
     slots: tuple[tuple[str, ...], ...]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every run has a record already, so that there is nothing to compute, or to keep."""
+        return all(run.finished_record() is not None for run in self.runs)
 
 
 class Watcher:
@@ -122,6 +130,7 @@ def run(
     project: str | None = None,
     associate: str | None = None,
     prompt: str | None = None,
+    allow_overlap: bool = False,
     watcher: Watcher | None = None,
 ) -> list[Record]:
     """Train, track and score methods on a data set; one record per method and seed, in that order.
@@ -143,8 +152,8 @@ def run(
     every frame. max_tracks: most tracks a video or frame, as the method counts; None for the usual 10. truth:
     annotation file of a split whose truth is hidden. project, associate, prompt: for methods of foreign code
     (docs/foreign-models.md): module or path of a detectron2 project, association rules for models of single
-    images, and what a prompted model is told (`truth`, or `hf:PATH` of a detector). watcher: hears of plan
-    and outcomes.
+    images, and what a prompted model is told (`truth`, or `hf:PATH` of a detector). allow_overlap: score
+    videos that are trained on as well; their records say so. watcher: hears of plan and outcomes.
 
     A run that fails has a record with status `failed` and its error; the others go on. In a script that is
     run as a file, call it below `if __name__ == "__main__":`, since runs have processes of their own. Raises
@@ -206,6 +215,7 @@ def run(
         deterministic=deterministic,
         max_tracks=max_tracks,
         truth=_path(truth),
+        allow_overlap=allow_overlap,
     )
     data = open_data(settings)
     runs = plan_runs(names, chosen_seeds, settings, data)
@@ -216,7 +226,8 @@ def run(
     watcher = watcher if watcher is not None and leads() else Watcher()
     watcher.planned(sweep)
     require_torch(settings.device)
-    require_writable(settings.out)
+    if not sweep.finished:
+        require_writable(settings.out)
     watcher.starting(sweep)
     with machine_shared():
         outcomes = run_sweep(runs, data, sweep.jobs, sweep.slots)

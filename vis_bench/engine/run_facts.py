@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import torch
 
 import vis_bench
-from vis_bench.engine.plan import OpenedData, RunSpec, axis_seeds, identity
+from vis_bench.engine.opened_data import OpenedData, identity
+from vis_bench.engine.plan import RunSpec, axis_seeds
 from vis_bench.engine.process.environment import git_state, hardware, package_versions
 from vis_bench.engine.start_facts import frames_facts, stage_facts
 from vis_bench.engine.track_cap import cap_values
@@ -81,16 +80,6 @@ def _initial_weights(run: RunSpec, spec: MethodSpec) -> str | None:
         return run.start.sha256
     weights = run.settings.weights
     return None if weights is None else sha256(weights.read_bytes())
-
-
-def training_facts(log: Path) -> tuple[float | None, tuple[str, ...], tuple[str, ...]]:
-    """Seconds of a training, the devices that it used in order, and its operations without a deterministic
-    kernel; neither from a log that names none."""
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    entries = [json.loads(line) for line in lines]
-    devices = dict.fromkeys(entry["device"] for entry in entries if "device" in entry)
-    operations = {name for entry in entries for name in entry.get("without_deterministic_kernel", ())}
-    return (entries[-1]["seconds"] if entries else None), tuple(devices), tuple(sorted(operations))
 
 
 def parameter_counts(model: torch.nn.Module) -> dict[str, int]:

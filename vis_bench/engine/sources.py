@@ -84,7 +84,10 @@ def code_hash(method: str, spec: MethodSpec, recipes: Sequence[str | None] = ())
         return _hash(sources | set(spec.foreign.files))
     build = spec.build if isinstance(spec.build, str) else getattr(spec.build, "__module__", None)
     for reference in (entry_point_module(method), build, *recipes):
-        if reference is not None:
+        recipe = plugin_file(reference) if reference is not None else None
+        if recipe is not None:
+            sources |= _plugin_sources(recipe[0])
+        elif reference is not None:
             sources |= _module_sources(reference.partition(":")[0])
     return _hash(sources)
 

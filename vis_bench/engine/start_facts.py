@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from vis_bench.cache import saying_that_it_is_made_anew
 from vis_bench.engine.foreign import brings_weights
 from vis_bench.engine.image_stage import stages_of
 from vis_bench.engine.plan import RunSpec
+from vis_bench.errors import DataError
 from vis_bench.files import read_json, write_json
 from vis_bench.method import MethodSpec
 from vis_bench.records.run import ImageStageFacts, Start
@@ -49,7 +53,13 @@ def write_start(train_dir: Path, start: Start) -> None:
 def read_start(train_dir: Path) -> Start | None:
     """What the training in this directory started from; None where that was no whole model."""
     path = train_dir / START_NAME
-    return Start.model_validate(read_json(path)) if path.exists() else None
+    if not path.exists():
+        return None
+    with saying_that_it_is_made_anew(train_dir):
+        try:
+            return Start.model_validate(read_json(path))
+        except ValidationError:
+            raise DataError(f"{path}: is damaged.") from None
 
 
 def weight_notes(run: RunSpec, spec: MethodSpec) -> list[str]:

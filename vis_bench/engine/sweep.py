@@ -10,7 +10,8 @@ from multiprocessing.connection import wait
 from vis_bench.data.shapes.workers import available_processes
 from vis_bench.engine.image_stage import Stage
 from vis_bench.engine.job import Job, StageMade, execute, make_stage, start_job, start_stage_job
-from vis_bench.engine.plan import OpenedData, RunSpec
+from vis_bench.engine.opened_data import OpenedData
+from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.devices import Devices, under_launcher
 from vis_bench.engine.process.failure import Failure
 from vis_bench.engine.process.progress import SweepBars, duration
@@ -193,7 +194,8 @@ def _in_processes(
 def _stage_ended(stage: Stage, result: StageMade | Failure) -> str:
     """As `_ended`, for an image stage."""
     if isinstance(result, Failure):
-        return f"{'failed':<10} {stage.label}  {result.text}"
+        # every run that needs it says why
+        return f"{'failed':<10} {stage.label}"
     return f"{'done':<10} {stage.label}  {stage.rules.images:,} images, trained in {duration(result.seconds)}"
 
 

@@ -15,11 +15,12 @@ import torch
 
 from vis_bench.data.frames import load_video_frame
 from vis_bench.data.predictions import any_mask, parse_results, result_record, write_results
+from vis_bench.engine.finite_outputs import require_finite_scores, requiring_numbers
 from vis_bench.engine.foreign import tell
 from vis_bench.engine.frame_store import FrameStore
 from vis_bench.engine.process.progress import Progress
 from vis_bench.errors import MethodError
-from vis_bench.files import resume_lines
+from vis_bench.files import append_text, require_entry, resume_lines
 from vis_bench.masks.boxes import is_usable
 from vis_bench.method import FrameResult, VideoInstance
 from vis_bench.setup.seeds import axis_seed
@@ -81,7 +82,7 @@ def track_video(
     frame, since its embeddings would grow with the length of the video. pictures: as in `FrameFeed`.
 
     Raises MethodError when the method breaks its contract (frames left out or out of order, tracks of the
-    wrong length, unknown labels, masks from a method of boxes).
+    wrong length, unknown labels, masks from a method of boxes, scores that are not finite).
     """
     feed = FrameFeed(dataset, video, device, pictures)
     begin = time.perf_counter()
@@ -107,6 +108,7 @@ def _drain(
             raise MethodError(
                 f"video {video.name}: result of frame {result.index} came when frame {len(results)} was due"
             )
+        require_finite_scores(result, video.name)
         look_ahead = max(look_ahead, feed.handed - (result.index + 1))
         results.append(_with_candidates(result, keep_candidates))
     if len(results) != video.length:
@@ -189,7 +191,8 @@ def track_dataset(
         if video.id not in finished:
             # a method that draws random numbers gives the same result wherever a killed run goes on
             torch.manual_seed(axis_seed(seed, "augmentation", video.id))
-            outcome = track_video(method, dataset, video, device, iou_type, keep_candidates=keep_frames)
+            with requiring_numbers(method, video.name):
+                outcome = track_video(method, dataset, video, device, iou_type, keep_candidates=keep_frames)
             if store is not None:
                 # before the tracks, so that a video with tracks on disk has its frames there too
                 store.append(video, outcome.results)
@@ -215,14 +218,14 @@ def _append_partial(path: Path, video: Video, outcome: VideoOutcome) -> None:
         "seconds": outcome.seconds,
         "tracks": [result_record(track) for track in outcome.tracks],
     }
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry, allow_nan=False) + "\n")
+    append_text(path, json.dumps(entry, allow_nan=False) + "\n")
 
 
 def _read_partial(path: Path, dataset: Dataset) -> dict[int, VideoOutcome]:
     """Videos that an interrupted run finished; a half-written last line is cut off and tracked again."""
     finished: dict[int, VideoOutcome] = {}
     for _, entry in resume_lines(path):
+        entry = require_entry(path, entry, ("video_id", "look_ahead_frames", "seconds", "tracks"))
         tracks = parse_results(entry["tracks"], dataset, str(path))
         finished[entry["video_id"]] = VideoOutcome(
             tuple(tracks), entry["look_ahead_frames"], entry["seconds"]

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
-from vis_bench.files import fast_switch
+from vis_bench.errors import DataError
+from vis_bench.files import FAST_SWITCH, fast_switch
 
 MODULE = "vis_bench.masks._kernels"
 # below this many masks the plain path is as good
@@ -66,11 +70,37 @@ class Kernels:
 
 @functools.cache
 def installed_kernels() -> Kernels | None:
-    """The kernels that were built with this installation; None where there are none."""
-    try:
-        return Kernels(importlib.import_module(MODULE))
-    except ImportError:
+    """The kernels that were built with this installation; None where there are none.
+
+    Raises DataError for a file of kernels that is damaged or of another machine.
+    """
+    found = importlib.util.find_spec(MODULE)
+    if found is None or found.origin is None:
         return None
+    try:
+        # a library that is cut off ends the process that maps it (SIGBUS)
+        if not _is_whole(Path(found.origin)):
+            raise ImportError("the file is cut off")
+        return Kernels(importlib.import_module(MODULE))
+    except (ImportError, OSError) as error:
+        raise DataError(
+            f"{found.origin}: the compiled kernels cannot be loaded ({error}). Delete this file and install "
+            f"vis-bench again, or set {FAST_SWITCH}=0: the numbers are the same, scoring is slower."
+        ) from None
+
+
+def _is_whole(library: Path) -> bool:
+    """Whether a library holds all that its header says; only known of 64-bit ELF files."""
+    with library.open("rb") as file:
+        head = file.read(64)
+        if not head.startswith(b"\x7fELF\x02"):
+            return len(head) == 64
+        if len(head) < 64:
+            return False
+        order = "<" if head[5] == 1 else ">"
+        (sections_at,) = struct.unpack_from(f"{order}Q", head, 40)
+        entry_bytes, entries = struct.unpack_from(f"{order}HH", head, 58)
+        return library.stat().st_size >= sections_at + entry_bytes * entries
 
 
 def load_kernels(masks: int) -> Kernels | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -220,10 +221,17 @@ def _seconds_per_frame(record: Record, timing: Any) -> float | None:
     return seconds / frames if seconds is not None and frames else None
 
 
+def is_number(value: object) -> bool:
+    """Whether a value of a record is a finite number; no boolean, and no whole number beyond a double."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
+
+
 def _number(record: Record, where: str, value: Any) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not is_number(value):
         raise DataError(
             f"Record of {record.get('method')!r}, seed {record.get('seed')!r}: {where} is {value!r}, "
             "a finite number or null is needed. Score the run again."

@@ -29,6 +29,7 @@ from vis_bench.records.keys import (
 )
 from vis_bench.records.run import SCHEMA_VERSION
 from vis_bench.records.run import Record as RecordSchema
+from vis_bench.records.soundness import unsound
 from vis_bench.setup.protocol import Protocol, load_protocol, protocol_names
 
 DONE = "done"
@@ -205,8 +206,11 @@ def check_record(record: Record, position: int) -> None:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise DataError(f"{where}: {field}: {first['msg']}. Run it again.") from None
-    if record["status"] == DONE and record.get("metrics") is None:
+    if record["status"] == DONE and not record.get("metrics"):
         raise DataError(f"{where}: the status is 'done' but there are no metrics. Run it again.")
+    problem = unsound(record["metrics"]) if record.get("metrics") is not None else None
+    if problem is not None:
+        raise DataError(f"{where}: metrics: {problem}. Score the run again.")
 
 
 def build_blocks(records: Sequence[Record], protocols: Protocols = MappingProxyType({})) -> tuple[Block, ...]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vis_bench.errors import DataError
 from vis_bench.files import read_json, write_json
+from vis_bench.records.soundness import unsound
 
 SCHEMA_VERSION = 1
 RECORD_NAME = "record.json"
@@ -174,11 +175,15 @@ def read_record(path: Path) -> Record:
     """Read one record. Raises DataError naming the field when it does not follow the schema."""
     payload = read_json(path)
     try:
-        return Record.model_validate(payload)
+        record = Record.model_validate(payload)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "(top level)"
         raise DataError(f"{path}: not a vis-bench record: {field}: {first['msg']}.") from None
+    problem = None if record.metrics is None else unsound(record.metrics)
+    if problem is not None:
+        raise DataError(f"{path}: not a vis-bench record: metrics: {problem}. Score the run again.")
+    return record
 
 
 def find_records(places: Iterable[Path]) -> list[Path]:

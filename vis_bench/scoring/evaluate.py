@@ -130,7 +130,7 @@ def measure(
     """Compare all tracks with the truth, one video at a time. Arguments and errors as `evaluate`."""
     names = tuple(metric_name(name) for name in metrics)
     _check_arguments(dataset, iou_type)
-    check_tracks(dataset, tracks)
+    check_tracks(dataset, tracks, iou_type)
     work = comparison(dataset, tracks, names, iou_type, count_crowds)
     point = (at or chosen_on_scored(work, jobs)) if AT_OPERATING_POINT & work.metrics else None
     ids = sorted(video.id for video in dataset.videos)
@@ -245,7 +245,7 @@ def _overlaps(
 ) -> Iterator[tuple[list[int], VideoOverlap]]:
     """Per video, ascending ids: positions in `tracks` of its predictions, and all overlaps."""
     _check_arguments(dataset, iou_type)
-    check_tracks(dataset, tracks)
+    check_tracks(dataset, tracks, iou_type)
     positions: dict[int, list[int]] = {video.id: [] for video in dataset.videos}
     for position, track in enumerate(tracks):
         positions[track.video_id].append(position)

@@ -219,6 +219,11 @@ def open_truth(
     Raises UsageError unless exactly one is given, DataError for bad files and for splits without truth.
     """
     opened = open_reference(truth, name, split, data_root, say)
+    if opened.tracks is None and truth is not None:
+        raise DataError(
+            f"{opened.name}: has no `annotations` (the key is missing, or null), so nothing can be scored. "
+            "Write `[]` where the videos show no object, or give the file that holds the truth."
+        )
     if opened.tracks is None:
         raise DataError(
             f"{opened.name} split {opened.split!r} has no public truth, so nothing can be scored here. "

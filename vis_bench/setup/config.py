@@ -28,6 +28,12 @@ def choose_config(spec: MethodSpec, name: str | None, default: str) -> tuple[str
     base, _, variant = wanted.partition("+")
     if wanted in spec.variants and wanted not in spec.configs:
         base, variant = default, wanted
+    if not base:
+        names = {**spec.configs, **spec.variants}
+        raise UsageError(
+            f"Method {spec.info.name!r}: the name of a configuration is missing in {wanted!r}."
+            f"{did_you_mean('', names)}"
+        )
     for part, known in ((base, spec.configs), (variant, spec.variants)):
         if part and part not in known:
             names = {**spec.configs, **spec.variants}

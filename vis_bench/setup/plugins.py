@@ -7,8 +7,9 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, packages_distributions
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import vis_bench
@@ -79,6 +80,32 @@ def load_object(reference: str) -> Any:
         raise UsageError(f"{reference!r}: module {module_name} has no {attribute!r}.") from None
 
 
+def load_recipe(reference: str) -> Any:
+    """What a protocol names: `module:attribute` of an installed package, or `path/to/file.py:NAME`.
+
+    A module that only happens to lie in the working folder is not imported: a protocol of somebody else must
+    not choose what runs. Raises UsageError for such a one, and as `load_object`.
+    """
+    require_recipe(reference)
+    file = plugin_file(reference)
+    return load_object(reference) if file is None else getattr(_module_from_file(*file), file[1])
+
+
+def require_recipe(reference: str) -> None:
+    """Refuse what `load_recipe` would not load, without importing anything. Raises UsageError."""
+    file = plugin_file(reference)
+    if file is not None:
+        if not file[0].is_file():
+            raise UsageError(f"{file[0]}: no such file (named by the protocol).")
+        return
+    top = reference.partition(":")[0].partition(".")[0]
+    if top not in (*OUR_PACKAGES, vis_bench.__name__) and top not in packages_distributions():
+        raise UsageError(
+            f"{reference!r}: {top!r} belongs to no installed package. A protocol names code of installed "
+            "packages, or a file: path/to/file.py:NAME."
+        )
+
+
 def _as_spec(found: Any, where: str) -> MethodSpec:
     """A MethodSpec as it is, or one made from a class with `info` and `configs` attributes."""
     if isinstance(found, MethodSpec):
@@ -93,8 +120,14 @@ def _as_spec(found: Any, where: str) -> MethodSpec:
 
 
 def _load_from_file(path: Path, attribute: str) -> MethodSpec:
+    module = _module_from_file(path, attribute)
+    return _as_spec(getattr(module, attribute), f"{path}:{attribute}")
+
+
+def _module_from_file(path: Path, attribute: str) -> ModuleType:
+    """The module of a file, which has the attribute. Raises UsageError, MethodError."""
     if not path.is_file():
-        raise UsageError(f"{path}: no such file (method given as path/to/file.py:NAME).")
+        raise UsageError(f"{path}: no such file (given as path/to/file.py:NAME).")
     module_name = f"vis_bench_plugin_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
@@ -108,7 +141,7 @@ def _load_from_file(path: Path, attribute: str) -> MethodSpec:
     if not hasattr(module, attribute):
         names = [name for name in vars(module) if not name.startswith("_")]
         raise UsageError(f"{path} has no {attribute!r}.{did_you_mean(attribute, names)}")
-    return _as_spec(getattr(module, attribute), f"{path}:{attribute}")
+    return module
 
 
 def full_name(method: str) -> str:

@@ -11,14 +11,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vis_bench.errors import DataError, UsageError, did_you_mean
-from vis_bench.files import sha256
+from vis_bench.files import read_bytes, sha256
 from vis_bench.method import MethodSpec
 from vis_bench.setup.config import choose_config, config_hash, override
 from vis_bench.setup.schedule import Schedule, scheduled
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Initialisation(_Strict):
@@ -67,7 +67,7 @@ class Training(_Strict):
 
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     auxiliary: str | None = None
-    auxiliary_weight: float = 1.0
+    auxiliary_weight: float = Field(default=1.0, ge=0)
     checkpoint_every_iterations: int = Field(default=200, ge=1)
     extra: Extra | None = None
 
@@ -188,9 +188,7 @@ def load_protocol(name_or_path: str) -> Protocol:
     """
     if name_or_path.endswith(".toml"):
         try:
-            text = Path(name_or_path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise DataError(f"{name_or_path}: cannot be read ({error.strerror}).") from None
+            text = read_bytes(Path(name_or_path)).decode()
         except UnicodeDecodeError:
             raise DataError(f"{name_or_path}: is not UTF-8 text.") from None
     elif name_or_path in (names := protocol_names()):
@@ -199,7 +197,13 @@ def load_protocol(name_or_path: str) -> Protocol:
         raise UsageError(f"Unknown protocol {name_or_path!r}.{did_you_mean(name_or_path, names)}")
     try:
         return Protocol.model_validate(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+    except RecursionError:
+        raise DataError(f"protocol {name_or_path}: nested too deeply.") from None
+    except ValidationError as error:
+        found = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise DataError(f"protocol {name_or_path}: {'; '.join(found)}.") from None
+    except ValueError as error:
+        # also a date that is none, and a whole number of more than 4,300 digits
         raise DataError(f"protocol {name_or_path}: {error}") from None
 
 

@@ -21,10 +21,11 @@ from vis_bench.weights.unpickle import read_arrays
 
 # where programs put the state dict of a file that holds more
 _KEYS = ("state_dict", "model", "blobs")
-_DAMAGED = (
+DAMAGED = (
     *(OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError),
     *(pickle.UnpicklingError, MemoryError, ImportError),
 )
+"""What readers of pickles and torch files raise for bytes that are not what was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def read_weights(path: Path) -> WeightsFile:
 def write_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors as safetensors, whole or not at all."""
     plain = {name: value.detach().cpu().clone().contiguous() for name, value in state.items()}
-    with atomic_path(path) as temporary:
+    with atomic_path(path, sum(value.nbytes for value in plain.values())) as temporary:
         save_file(plain, temporary, metadata=dict(metadata) if metadata else None)
 
 
@@ -82,7 +83,7 @@ def _safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _tensors(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise DataError(
             f"{path}: cannot be loaded as tensors only (weights_only): {_first_line(error)}. A file that "
             "holds other objects is not read; save its state dict alone."
@@ -94,7 +95,7 @@ def _arrays(path: Path) -> dict[str, Tensor]:
     try:
         with path.open("rb") as stream:
             content = read_arrays(stream)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise DataError(
             f"{path}: not a pickle of plain NumPy arrays ({_first_line(error)}). Nothing else is unpickled, "
             "since a pickle can run code; save the state dict as safetensors."

@@ -69,5 +69,5 @@ def read_origin(metadata: Mapping[str, str], where: object) -> Origin | None:
             checkpoint_hash=metadata["checkpoint_hash"] or None,
             config_values=json.loads(metadata["config_values"]),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{where}: its metadata are damaged ({error}).") from None

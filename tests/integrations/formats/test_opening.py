@@ -13,7 +13,6 @@ from ytvis_files import payload, rle, square, video_record, write_json
 
 from vis_bench.data.ytvis import parse_dataset, read_dataset
 from vis_bench.errors import DataError, UsageError
-from vis_bench.integrations.formats import safe_xml, ytvis
 from vis_bench.integrations.formats.convert import convert
 from vis_bench.integrations.formats.davis import palette
 from vis_bench.integrations.formats.lost import lost
@@ -185,7 +184,7 @@ def test_xml_of_strangers(tmp_path, text, message):
 def test_xml_beyond_the_limit_is_not_read(tmp_path, monkeypatch):
     path = tmp_path / "a.xml"
     path.write_text(CVAT)
-    monkeypatch.setattr(safe_xml, "LARGEST_BYTES", 100)
+    monkeypatch.setenv("VIS_BENCH_MAX_FILE_BYTES", "100")
     with pytest.raises(DataError, match="more than"):
         find(path).content()
 
@@ -213,7 +212,7 @@ def test_zips(tmp_path, monkeypatch):
     assert find(packed(mine="[]")).payload == []
     with pytest.raises(DataError, match=r"one results.json is needed"):
         find(packed(a="[]", b="[]"))
-    monkeypatch.setattr(ytvis, "LARGEST_BYTES", 1)
+    monkeypatch.setenv("VIS_BENCH_MAX_FILE_BYTES", "1")
     with pytest.raises(DataError, match="would unpack"):
         find(packed(results="[]"))
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 nothing")

@@ -16,8 +16,10 @@ from vis_bench.data.shapes.parameters import SHAPE_SETS
 from vis_bench.data.shapes.workers import available_processes, write_videos
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.files import write_json
+from vis_bench.leftovers import remove_abandoned, writer_mark
 
-# No generation takes this long: an older temporary folder was left by a process that was killed.
+# No generation takes this long: an older temporary folder was left by a process that was killed. Those of
+# this machine are known by the process in their name.
 STALE_AFTER_S = 6 * 3600
 
 
@@ -76,7 +78,8 @@ def _generate(target: Path, annotations: str, make: Callable[[Path], Mapping[str
     target.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{target.name.rpartition('-')[0]}-"
     _remove_stale(target.parent, prefix)
-    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
+    remove_abandoned(target.parent, prefix)
+    temporary = Path(tempfile.mkdtemp(prefix=f"{prefix}{writer_mark()}-", dir=target.parent))
     try:
         write_json(temporary / annotations, make(temporary), indent=None)
         temporary.chmod(0o755)

@@ -26,7 +26,7 @@ def remembered_hash(folder: Path, annotations: Path) -> str | None:
     state = _state(annotations, annotations.stat())
     try:
         known = json.loads(_place(folder, annotations).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     found = known.pop("annotation_hash", None) if isinstance(known, dict) else None
     return found if known == state and isinstance(found, str) else None

@@ -113,6 +113,14 @@ class StoredTracks(TracksOnDemand):
         own = rows[self.video_ids()[rows] == video_id]
         return tuple([self.read(row, frames) for row in own.tolist()])
 
+    def shown_categories(self) -> Iterator[int]:
+        """As TracksOnDemand."""
+        arrays = self._store.arrays
+        for row in self.rows().tolist():
+            first, end = arrays["first_slot"][row : row + 2].tolist()
+            if not arrays["is_crowd"][row] and arrays["pixels"][first:end].any():
+                yield int(arrays["category_id"][row])
+
     def shown_frames(self) -> Iterator[tuple[int, Sequence[int]]]:
         """As TracksOnDemand."""
         arrays, owners = self._store.arrays, self.video_ids()

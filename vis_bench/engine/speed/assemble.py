@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import vis_bench
-from vis_bench.engine.plan import identity
+from vis_bench.engine.opened_data import identity
 from vis_bench.engine.process.environment import git_state, package_versions
 from vis_bench.engine.speed.audit import same_predictions
 from vis_bench.engine.speed.gpu_notes import gpu_notes

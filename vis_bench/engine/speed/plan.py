@@ -11,7 +11,7 @@ from typing import Any
 from vis_bench.data import catalog
 from vis_bench.data.frames import require_frames
 from vis_bench.engine.foreign import brings_weights
-from vis_bench.engine.plan import identity
+from vis_bench.engine.opened_data import identity
 from vis_bench.engine.process import precision
 from vis_bench.engine.sources import code_hash
 from vis_bench.engine.speed.task import SpeedTask

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vis_bench.errors import MethodError
 from vis_bench.method import Clip
-from vis_bench.setup.plugins import load_object
+from vis_bench.setup.plugins import load_recipe
 
 
 class Auxiliary(nn.Module):
@@ -17,7 +17,7 @@ class Auxiliary(nn.Module):
 
     def __init__(self, reference: str, backbone: nn.Module, num_classes: int) -> None:
         super().__init__()
-        self.head = load_object(reference)(backbone.channels, num_classes)
+        self.head = load_recipe(reference)(backbone.channels, num_classes)
         self.captured: list[dict[str, Tensor]] = []
 
     @contextmanager

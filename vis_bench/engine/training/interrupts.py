@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-_END = ("SIGINT", "SIGTERM")
+_END = ("SIGINT", "SIGTERM", "SIGHUP")
 _SAVE = ("SIGUSR1",)
 
 
@@ -31,7 +31,9 @@ class Interrupts:
 
 @contextmanager
 def listening() -> Iterator[Interrupts]:
-    """Hear SIGINT, SIGTERM and SIGUSR1 inside the block; a second SIGINT ends at once.
+    """Hear SIGINT, SIGTERM, SIGHUP and SIGUSR1 inside the block; a second SIGINT ends at once.
+
+    A signal that is ignored (SIGHUP under nohup) stays ignored.
 
     Only the main thread can listen; elsewhere nothing is heard and signals do what they always do.
     """
@@ -50,7 +52,11 @@ def listening() -> Iterator[Interrupts]:
 
     handlers = {**dict.fromkeys(_END, end), **dict.fromkeys(_SAVE, save)}
     numbers = {getattr(signal, name): handler for name, handler in handlers.items() if hasattr(signal, name)}
-    before = {number: signal.signal(number, handler) for number, handler in numbers.items()}
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in numbers.items()
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield heard
     finally:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vis_bench.files import write_text
+from vis_bench.files import append_text, write_text
 
 TENSORBOARD_FOLDER = "tensorboard"
 
@@ -62,7 +62,7 @@ class TrainLog:
         self._board = _board(path.parent / TENSORBOARD_FOLDER, start) if writes else None
         if not writes or not path.exists():
             return
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
         lines = [line for line in text.splitlines() if _complete(line)]
         kept = "".join(line + "\n" for line in lines if json.loads(line)["iteration"] < start)
         if kept != text:
@@ -72,8 +72,7 @@ class TrainLog:
         """Append one line."""
         if not self._writes:
             return
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry.line(self._device)) + "\n")
+        append_text(self._path, json.dumps(entry.line(self._device)) + "\n")
         if self._board is not None:
             _show(self._board, entry)
 
@@ -81,6 +80,16 @@ class TrainLog:
         """End of the training."""
         if self._board is not None:
             self._board.close()
+
+
+def training_facts(log: Path) -> tuple[float | None, tuple[str, ...], tuple[str, ...]]:
+    """Seconds of a training, the devices that it used in order, and its operations without a deterministic
+    kernel; neither from a log that names none. Lines that are none of ours are left out."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    entries = [json.loads(line) for line in lines if _complete(line)]
+    devices = dict.fromkeys(entry["device"] for entry in entries if "device" in entry)
+    operations = {name for entry in entries for name in entry.get("without_deterministic_kernel", ())}
+    return (entries[-1]["seconds"] if entries else None), tuple(devices), tuple(sorted(operations))
 
 
 def _board(folder: Path, start: int) -> Any:
@@ -108,9 +117,10 @@ def _show(board: Any, entry: LogEntry) -> None:
 
 
 def _complete(line: str) -> bool:
-    """False for a last line that a killed run left half written."""
+    """False for a line that a killed run left half written, or that is none of ours."""
     try:
-        json.loads(line)
-    except json.JSONDecodeError:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
         return False
-    return True
+    known = isinstance(entry, dict) and isinstance(entry.get("iteration"), int)
+    return known and isinstance(entry.get("seconds"), int | float)

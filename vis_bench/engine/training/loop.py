@@ -210,7 +210,7 @@ def _train_phase(
     average = MovingAverage(model, settings.ema_decay) if settings.ema_decay is not None else None
     stepper = Stepper(model, optimizer, average, train, on_device, job.scale_gradients, job.device)
     if resumed is not None:
-        restore(resumed, modules, stepper)
+        restore(resumed, modules, stepper, run.directory)
     trained = Trained(
         model,
         extra,

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from vis_bench.engine.training.stepping import Stepper
+from vis_bench.errors import DataError
 from vis_bench.files import atomic_path
+from vis_bench.weights.files import DAMAGED
 
 RESUME_NAME = "resume.pt"
+_KEYS = frozenset({"trained", "optimizer", "average", "scaler", "phase", "iteration", "seconds"})
 
 
 class ResumeState(TypedDict):
@@ -51,13 +54,43 @@ def save_resume(
 
 
 def read_resume(directory: Path) -> ResumeState | None:
-    """The state of an interrupted training, or None."""
+    """The state of an interrupted training, or None. Raises DataError for a damaged one."""
     path = directory / RESUME_NAME
-    return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except DAMAGED as error:
+        raise _damaged(path, (str(error).splitlines() or [type(error).__name__])[0]) from None
+    absent = _KEYS - set(state) if isinstance(state, dict) else _KEYS
+    if absent:
+        raise _damaged(path, f"without {sorted(absent)[0]!r}")
+    odd = [key for key in ("phase", "iteration") if type(state[key]) is not int or state[key] < 0]
+    if odd or not isinstance(state["seconds"], float | int):
+        raise _damaged(path, f"{(odd or ['seconds'])[0]!r} is no number")
+    return state
 
 
-def restore(state: ResumeState, trained: nn.Module, stepper: Stepper) -> None:
-    """Put the saved values into weights, optimiser, moving average and the scale of gradients."""
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path}: the state of an interrupted training is damaged ({reason}). Delete this file and run "
+        "again: the training starts from its beginning."
+    )
+
+
+def restore(state: ResumeState, trained: nn.Module, stepper: Stepper, directory: Path) -> None:
+    """Put the saved values into weights, optimiser, moving average and the scale of gradients.
+
+    directory: where the state was found. Raises DataError where it does not fit.
+    """
+    try:
+        _restore(state, trained, stepper)
+    except DAMAGED as error:
+        reason = " ".join(str(error).split())[:200]
+        raise _damaged(directory / RESUME_NAME, reason) from None
+
+
+def _restore(state: ResumeState, trained: nn.Module, stepper: Stepper) -> None:
     trained.load_state_dict(state["trained"])
     stepper.optimizer.load_state_dict(state["optimizer"])
     if stepper.average is not None and state["average"] is not None:

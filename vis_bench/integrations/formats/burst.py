@@ -22,6 +22,8 @@ from vis_bench.integrations.formats.frame_entries import Entry, gather
 from vis_bench.integrations.formats.reference import find_video
 from vis_bench.types import Dataset, Video
 
+_LONGEST_ID = 18
+
 
 def read(payload: Any, where: str, reference: Dataset | None) -> Content:
     """A parsed file. Raises DataError for what is missing or does not fit together."""
@@ -79,9 +81,9 @@ def _entries(
     for frame, value in enumerate(frames):
         for key, mask in require_object(value, f"{at}, frame {frame}").items():
             here = f"{at}, frame {frame}, track {key}"
-            if not key.isdecimal():
+            if not key.isdecimal() or len(key) > _LONGEST_ID:
                 raise DataError(f"{here}: track ids are whole numbers.")
-            category = classes.get(key)
+            category = None if classes.get(key) is None else require_int(classes, key, here)
             if category not in known:
                 raise DataError(f"{here}: its class {category!r} in `track_category_ids` is no category.")
             # the challenge's own files have {"rle": ..}, results of its tools the text alone
@@ -91,7 +93,7 @@ def _entries(
                 raise DataError(f"{here}: `score` must be a finite number, found {score!r}.")
             number = None if score is None else float(score)
             rle = {"size": [video.height, video.width], "counts": require(about, "rle", here)}
-            entries.append(Entry(target.id, int(key), frame, int(category), rle, None, number, here))
+            entries.append(Entry(target.id, int(key), frame, category, rle, None, number, here))
     return entries
 
 

@@ -52,7 +52,9 @@ def read(payload: Any, where: str, reference: Dataset | None) -> Content:
                 "single images has no identities and cannot be scored as video."
             )
         track_id = require_int(one, key, at)
-        category_id = class_of_track.get(track_id, one.get("category_id"))
+        category_id = class_of_track.get(track_id)
+        if category_id is None:
+            category_id = require_int(one, "category_id", at)
         if category_id not in known:
             raise DataError(f"{at}: category {category_id!r} is not in `categories`.")
         mask = one.get("segmentation")
@@ -66,7 +68,7 @@ def read(payload: Any, where: str, reference: Dataset | None) -> Content:
                 video_id=video_id,
                 track_id=track_id,
                 frame=frame,
-                category_id=int(category_id),
+                category_id=category_id,
                 mask=mask or None,
                 box=box,
                 score=_score(one, at),
@@ -113,7 +115,8 @@ def _videos(
         own = images.get(video_id, [])
         if not own:
             raise DataError(f"{where}, video {video_id}: has no image.")
-        sizes = {(image.get("width"), image.get("height")) for image in own}
+        at = f"{where}, an image of video {video_id}"
+        sizes = {(require_int(image, "width", at), require_int(image, "height", at)) for image in own}
         if len(sizes) > 1:
             raise DataError(
                 f"{where}, video {video_id}: its images have several sizes ({sorted(sizes)[:2]})."

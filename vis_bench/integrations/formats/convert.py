@@ -51,7 +51,9 @@ def convert(
     if video is not None:
         content = only_video(content, video)
     if target_format is None and not _names_a_format(target):
-        raise UsageError(f"{target}: which format? Give --to with one of: {', '.join(FORMATS)}.")
+        raise UsageError(
+            f"{target}: which format? Name it: vis-bench data convert --to with one of: {', '.join(FORMATS)}."
+        )
     wanted = format_named(target_format or _by_name(target, content))
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target}: is there already. Name a new file or folder.")

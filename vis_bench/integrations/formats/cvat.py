@@ -178,8 +178,8 @@ def write(content: Content, path: Path) -> None:
     """Write one video as a task. Raises UsageError for several: CVAT has one video a task."""
     if len(content.videos) != 1:
         raise UsageError(
-            f"CVAT's XML holds one video, here are {len(content.videos)}. Convert them one by one (--video "
-            "NAME)."
+            f"CVAT's XML holds one video, here are {len(content.videos)}. Convert them one by one: "
+            "vis-bench data convert --video NAME."
         )
     video = content.videos[0]
     names = {category.id: category.name for category in content.categories}

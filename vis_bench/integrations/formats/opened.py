@@ -128,9 +128,9 @@ def _kind_of_folder(path: Path) -> Format:
     jsons = next(iter(sorted(path.rglob("*.json"))), None)
     if pictures is not None:
         try:
-            with Image.open(pictures) as image:
+            with Image.open(pictures, formats=("PNG",)) as image:
                 return FORMATS["mots-png" if image.mode in SIXTEEN_BIT else "davis"]
-        except OSError as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise DataError(f"{pictures}: damaged image ({error}).") from None
     if texts:
         return _kind_of_text(texts[0])
@@ -142,14 +142,15 @@ def _kind_of_folder(path: Path) -> Format:
     ):
         return FORMATS["sav"]
     raise DataError(
-        f"{path}: is no folder of PNG, txt or SA-V files. Name its kind with --format ({', '.join(FORMATS)})."
+        f"{path}: is no folder of PNG, txt or SA-V files. Name its kind: vis-bench data convert "
+        f"--format KIND ({', '.join(FORMATS)})."
     )
 
 
 def _folder_hash(path: Path) -> str:
     files = sorted(file for file in path.rglob("*") if file.suffix in _HASHED and file.is_file())
     lines = [f"{file.relative_to(path).as_posix()} {_file_hash(file)}" for file in files]
-    return sha256("\n".join(lines).encode())
+    return sha256("\n".join(lines).encode(errors="surrogatepass"))
 
 
 def _file_hash(path: Path) -> str:

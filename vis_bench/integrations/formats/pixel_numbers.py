@@ -112,7 +112,7 @@ def sequence_folders(root: Path, where: str) -> list[tuple[str, list[Path]]]:
 def read_picture(path: Path, modes: Sequence[str], kind: str) -> np.ndarray:
     """[H, W] int32 of a PNG of one of these Pillow modes, palette indices as they are. Raises DataError."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:
             if image.mode not in modes:
                 raise DataError(
                     f"{path}: is a picture of mode {image.mode}; {kind} has {' or '.join(modes)}."
@@ -120,7 +120,7 @@ def read_picture(path: Path, modes: Sequence[str], kind: str) -> np.ndarray:
             check_size(image.width, image.height, str(path))
             return np.asarray(image).astype(np.int32)
     except UnidentifiedImageError:
-        raise DataError(f"{path}: is not an image.") from None
+        raise DataError(f"{path}: is not a PNG image.") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: damaged image ({error}).") from None
 

@@ -7,8 +7,8 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from vis_bench.errors import DataError
+from vis_bench.limits import FILE_BYTES_VARIABLE, most_file_bytes
 
-LARGEST_BYTES = 2**30
 DEEPEST = 100
 
 
@@ -16,7 +16,7 @@ def parse_xml(path: Path) -> Element:
     """The root of an XML file.
 
     Raises DataError for what is not well-formed, declares a document type (entities can fill memory and read
-    other files), is larger than 1 GiB or nested deeper than 100.
+    other files), is larger than `limits.most_file_bytes` or nested deeper than 100.
     """
     raw = _bytes(path)
     builder = TreeBuilder()
@@ -50,9 +50,10 @@ def parse_xml(path: Path) -> Element:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > LARGEST_BYTES:
+        if path.stat().st_size > most_file_bytes():
             raise DataError(
-                f"{path}: more than {LARGEST_BYTES >> 30} GiB of XML. Export fewer frames a file."
+                f"{path}: more than {most_file_bytes():,} bytes of XML. Export fewer frames a file, or raise "
+                f"the limit with {FILE_BYTES_VARIABLE}=BYTES."
             )
         # not unpacked here: what is small as gzip may fill memory
         return path.read_bytes()

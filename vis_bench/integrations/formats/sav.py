@@ -66,14 +66,14 @@ def _entries(record: dict[str, Any], video: Video, category_id: int, where: str)
     frames = require_list(record, "masklet", where)
     if len(frames) != video.length:
         raise DataError(f"{where}: {len(frames)} annotated frames, the video has {video.length}.")
-    ids = record.get("masklet_id")
+    ids = None if record.get("masklet_id") is None else require_list(record, "masklet_id", where)
     entries = []
     for frame, masks in enumerate(frames):
         if not isinstance(masks, list) or (ids is not None and len(ids) != len(masks)):
             raise DataError(f"{where}, frame {frame}: a list with one mask for each masklet is needed.")
         for place, mask in enumerate(masks):
             identity = ids[place] if ids is not None else place
-            if not isinstance(identity, int):
+            if not isinstance(identity, int) or isinstance(identity, bool) or abs(identity) >= 2**63:
                 raise DataError(f"{where}: `masklet_id` holds {identity!r}, whole numbers are needed.")
             if mask is not None:
                 here = f"{where}, frame {frame}, masklet {identity}"

@@ -61,13 +61,15 @@ def read_predictions_file(
             "say what there is to say"
         )
     if iou_type == "segm" and tracks and not any(any_mask(track.segmentations) for track in tracks):
-        raise DataError(f"{path}: holds boxes and not one mask. Score it with --iou-type bbox.")
+        raise DataError(
+            f"{path}: holds boxes and not one mask. Score the boxes: vis-bench eval --iou-type bbox."
+        )
     if iou_type == "bbox" and any(track.boxes is None for track in tracks):
-        raise DataError(f"{path}: holds masks. Score it with --iou-type segm.")
+        raise DataError(f"{path}: holds masks. Score them: vis-bench eval --iou-type segm.")
     return tracks
 
 
 def _tell(found: Found, content: Content, say: Callable[[str], object]) -> None:
-    say(f"{found.path}: read as {found.format.title} (--format {found.format.name})")
+    say(f"{found.path}: read as {found.format.title} (format {found.format.name})")
     for note in content.notes:
         say(f"{found.path}: {note}")

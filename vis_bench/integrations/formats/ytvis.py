@@ -7,6 +7,7 @@ Source: YouTube-VIS challenge page (description and submission format).
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from vis_bench.data.predictions import parse_results, result_record, write_results
@@ -20,12 +21,10 @@ from vis_bench.integrations.formats.content import (
     results_content,
     truth_content,
 )
+from vis_bench.limits import FILE_BYTES_VARIABLE, most_file_bytes
 from vis_bench.types import Dataset
 
 MEMBER = "results.json"
-# what a whole validation set of dense masks takes, many times over; keeps a crafted archive from filling
-# memory
-LARGEST_BYTES = 8 * 2**30
 # zip has no time of its own then, so that equal results give equal bytes
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -59,10 +58,15 @@ def zip_member(path: Path) -> bytes:
                     f"{path}: one {MEMBER} is needed in it, found "
                     f"{', '.join(archive.namelist()[:5]) or 'nothing'}."
                 )
-            if archive.getinfo(named[0]).file_size > LARGEST_BYTES:
-                raise DataError(f"{path}: {named[0]} would unpack to more than {LARGEST_BYTES >> 30} GiB.")
+            if archive.getinfo(named[0]).file_size > most_file_bytes():
+                raise DataError(
+                    f"{path}: {named[0]} would unpack to more than {most_file_bytes():,} bytes, which is the "
+                    f"limit. {FILE_BYTES_VARIABLE}=BYTES raises it."
+                )
             return archive.read(named[0])
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+    except MemoryError:
+        raise DataError(f"{path}: does not fit into memory.") from None
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, zlib.error) as error:
         raise DataError(f"{path}: cannot be unpacked ({error}). Copy the file again.") from None
 
 

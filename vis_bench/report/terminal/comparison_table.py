@@ -110,8 +110,11 @@ def _block_lines(block: Block, columns: Sequence[Column], asked: Sequence[Column
         if row.status != DONE:
             room = TERMINAL_WIDTH - label_width - _GAP
             problem = row_problem(row)
-            lines.append(pad_right(short, label_width) + " " * _GAP + cut_end(problem, room))
-            if display_width(problem) > room:
+            fits = display_width(problem) <= room
+            # in full in the note, and not a piece of it here
+            said = problem if fits else cut_end(row.status, room)
+            lines.append(pad_right(short, label_width) + " " * _GAP + said)
+            if not fits:
                 notes.append(f"{label}: {problem}")
             continue
         lines.append(line(short, [mean_text(row, column) for column in columns]))

@@ -227,7 +227,8 @@ def _hex(colour: Colour) -> str:
 
 
 def _pack(value: Any) -> str:
-    data = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    data = text.encode(errors="backslashreplace")
     return base64.b64encode(gzip.compress(data, mtime=0)).decode()
 
 
