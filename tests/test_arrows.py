@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-GROUND = {"types", "errors", "leftovers", "limits", "method", "files", "cache"}
+GROUND = {"types", "errors", "method", "files", "cache"}
 """Modules of the ground floor, which every room may use."""
 
 # a room: the rooms that it may import, from the lowest floor to the highest

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from vis_bench.cache import remove_abandoned, writer_mark
 from vis_bench.files import write_text
-from vis_bench.leftovers import remove_abandoned, writer_mark
 
 KILLED = """
 import os, signal, sys

@@ -1,4 +1,4 @@
-"""Reading and writing files: JSON with or without gzip, hashes, and writes that are never half done."""
+"""Reading and writing files: JSON with or without gzip, limits, hashes, writes that are never half done."""
 
 from __future__ import annotations
 
@@ -20,14 +20,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
+from vis_bench.cache import remove_abandoned, writer_mark
 from vis_bench.errors import DataError, UsageError
-from vis_bench.leftovers import remove_abandoned, writer_mark
-from vis_bench.limits import FILE_BYTES_VARIABLE, most_file_bytes
 
 TEMPORARY_SUFFIX = ".tmp"
 LONGEST_NAME_BYTES = 150
 """Of a file or folder that is named by `file_name`; most file systems take 255, and endings are added."""
 FAST_SWITCH = "VIS_BENCH_FAST"
+# what a few bytes claim must not fill the memory; each limit can be raised
+FILE_BYTES_VARIABLE = "VIS_BENCH_MAX_FILE_BYTES"
+PIXELS_VARIABLE = "VIS_BENCH_MAX_PIXELS"
+FILE_BYTES = 2 * 2**30
+"""Of a text that is read as a whole, uncompressed; the largest public annotation file has a third of it."""
+PIXELS = 100_000_000
+"""Of a frame: ten times those of 4K video."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOTHING = 4096
 _PIECE_BYTES = 1 << 24
@@ -36,6 +42,25 @@ _PIECE_BYTES = 1 << 24
 def fast_switch() -> str:
     """$VIS_BENCH_FAST: "0" switches compiled kernels and orjson off, "1" uses the kernels for any input."""
     return os.environ.get(FAST_SWITCH, "")
+
+
+def most_file_bytes() -> int:
+    """$VIS_BENCH_MAX_FILE_BYTES or 2 GiB. Raises UsageError for what is no number."""
+    return _limit(FILE_BYTES_VARIABLE, FILE_BYTES)
+
+
+def most_pixels() -> int:
+    """$VIS_BENCH_MAX_PIXELS or 100 million. Raises UsageError for what is no number."""
+    return _limit(PIXELS_VARIABLE, PIXELS)
+
+
+def _limit(variable: str, usual: int) -> int:
+    text = os.environ.get(variable, "")
+    if not text:
+        return usual
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise UsageError(f"{variable}={text!r}: must be a whole number.")
+    return int(text)
 
 
 def json_parser() -> ModuleType | None:
@@ -51,7 +76,7 @@ def read_bytes(path: Path) -> bytes:
     """The bytes of a file, decompressed when it starts with gzip's magic number.
 
     Raises DataError naming the path when it is missing, a folder, a device, unreadable, a broken gzip stream,
-    or holds more bytes than `limits.most_file_bytes`.
+    or holds more bytes than `most_file_bytes`.
     """
     try:
         raw = _bytes(path)

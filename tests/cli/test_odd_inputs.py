@@ -14,9 +14,8 @@ from ytvis_files import annotation, payload, write_frames, write_json
 
 from vis_bench.data.frames import load_frame
 from vis_bench.errors import DataError, UsageError
-from vis_bench.files import read_bytes, read_json
+from vis_bench.files import most_pixels, read_bytes, read_json
 from vis_bench.files import write_json as write_atomically
-from vis_bench.limits import most_pixels
 
 DEEP = "[" * 100_000 + "]" * 100_000
 READERS = {

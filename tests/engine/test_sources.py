@@ -157,7 +157,16 @@ def imported_files(*starts: str) -> set[str]:
 # hashed as values (configuration, protocol, lists of videos), or nothing but names, errors, files and bars
 NO_NUMBERS = {
     *("cache.py", "errors.py", "files.py", "setup/config.py", "setup/plugins.py", "setup/protocol.py"),
-    *("types.py", "records/run.py", "data/frame_predictions.py", "data/records.py", "data/splits.py"),
+    *(
+        "types.py",
+        "records/run.py",
+        "records/columns.py",
+        "records/soundness.py",
+        "data/frame_predictions.py",
+        "data/records.py",
+        "data/splits.py",
+    ),
+    *("records/columns.py", "records/soundness.py"),
     # the loader hands over the clips of the sampler; which file has which hash is looked up
     *(
         "engine/process/children.py",

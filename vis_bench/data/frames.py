@@ -9,7 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from vis_bench.errors import DataError
-from vis_bench.limits import PIXELS_VARIABLE, most_pixels
+from vis_bench.files import PIXELS_VARIABLE, most_pixels
 from vis_bench.types import Dataset, Video
 
 # 16-bit and floating point pictures have no defined mapping to 8 bits; PIL would clip them silently.

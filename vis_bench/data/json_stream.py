@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from vis_bench.limits import most_file_bytes
+from vis_bench.files import most_file_bytes
 
 _CHUNK_BYTES = 1 << 23
 _SPACE = " \t\n\r"
@@ -142,7 +142,7 @@ class JsonStream:
 def text_hash(path: Path) -> str:
     """SHA-256 of the uncompressed text of a file, plain or gzip.
 
-    Raises NotStreamableError when it cannot be read, or holds more than `limits.most_file_bytes`.
+    Raises NotStreamableError when it cannot be read, or holds more than `files.most_file_bytes`.
     """
     found, size = hashlib.sha256(), 0
     try:

@@ -31,8 +31,7 @@ from vis_bench.data.records import (
 from vis_bench.data.segmentations import SegmentationBatch, are_finite_numbers, is_finite_number
 from vis_bench.data.splits import split_hash
 from vis_bench.errors import DataError
-from vis_bench.files import read_json, write_json
-from vis_bench.limits import PIXELS_VARIABLE, most_pixels
+from vis_bench.files import PIXELS_VARIABLE, most_pixels, read_json, write_json
 from vis_bench.masks.rle import tight_box
 from vis_bench.types import Category, Dataset, Rle, TruthTrack, Video
 

@@ -11,12 +11,12 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+from vis_bench.cache import remove_abandoned, writer_mark
 from vis_bench.data.shapes.layout import annotation_file
 from vis_bench.data.shapes.parameters import SHAPE_SETS
 from vis_bench.data.shapes.workers import available_processes, write_videos
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.files import write_json
-from vis_bench.leftovers import remove_abandoned, writer_mark
 
 # No generation takes this long: an older temporary folder was left by a process that was killed. Those of
 # this machine are known by the process in their name.

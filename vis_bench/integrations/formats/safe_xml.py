@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from vis_bench.errors import DataError
-from vis_bench.limits import FILE_BYTES_VARIABLE, most_file_bytes
+from vis_bench.files import FILE_BYTES_VARIABLE, most_file_bytes
 
 DEEPEST = 100
 
@@ -16,7 +16,7 @@ def parse_xml(path: Path) -> Element:
     """The root of an XML file.
 
     Raises DataError for what is not well-formed, declares a document type (entities can fill memory and read
-    other files), is larger than `limits.most_file_bytes` or nested deeper than 100.
+    other files), is larger than `files.most_file_bytes` or nested deeper than 100.
     """
     raw = _bytes(path)
     builder = TreeBuilder()

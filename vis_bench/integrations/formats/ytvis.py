@@ -13,7 +13,7 @@ from pathlib import Path
 from vis_bench.data.predictions import parse_results, result_record, write_results
 from vis_bench.data.ytvis import parse_dataset, write_annotations
 from vis_bench.errors import DataError
-from vis_bench.files import atomic_path, dump_json
+from vis_bench.files import FILE_BYTES_VARIABLE, atomic_path, dump_json, most_file_bytes
 from vis_bench.integrations.formats.content import (
     Content,
     as_dataset,
@@ -21,7 +21,6 @@ from vis_bench.integrations.formats.content import (
     results_content,
     truth_content,
 )
-from vis_bench.limits import FILE_BYTES_VARIABLE, most_file_bytes
 from vis_bench.types import Dataset
 
 MEMBER = "results.json"
