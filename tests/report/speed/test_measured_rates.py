@@ -55,6 +55,13 @@ def test_other_values_another_configuration_and_failed_measurements_do_not_count
     assert measured_rates(_runs("a"), []) is None
 
 
+def test_how_long_a_method_was_trained_changes_no_rate():
+    trained = {"queries": 5, "train": {"iterations": 7, "optimizer": "sgd"}}
+    longer = {"queries": 5, "train": {"iterations": 9, "optimizer": "sgd"}}
+    block = block_of({**run_record("a", 0.5), "config_values": trained})
+    assert measured_rates(block, [timed_record("a", config_values=longer, seconds=(5.0,))]).fps == {0: 100.0}
+
+
 def test_the_plot_has_every_seed_at_the_measured_rate():
     block = block_of(run_record("a", 0.4), run_record("a", 0.5, 1, seconds=4.8), run_record("b", 0.3))
     rates = measured_rates(block, [timed_record("a", seconds=(5.0,))])

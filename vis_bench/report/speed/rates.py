@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vis_bench.records.columns import FPS, Record
 from vis_bench.records.rows import Block, Row, build_blocks
@@ -25,7 +26,8 @@ class MeasuredRates:
 def measured_rates(block: Block, timed: Sequence[SpeedRecord]) -> MeasuredRates | None:
     """The rates of those rows whose configuration was timed, all under one protocol on one machine.
 
-    A row counts as timed when a record of speed has its name and all its configuration values, on any data.
+    A row counts as timed when a record of speed has its name and all its configuration values but those of
+    training, on any data.
     Of several protocols and machines the one with most rows is taken, then `stream`, then the first.
     None where no row was timed.
     """
@@ -61,8 +63,18 @@ def with_rates(records: Sequence[Record], timed: Sequence[SpeedRecord]) -> list[
 
 def _rate(row: Row, group: Sequence[SpeedRecord]) -> float | None:
     """Frames per second of the record with the row's configuration; None where there is none."""
-    name, values = f"{row.method}@{row.config}", row.records[0]["config_values"]
+    name, values = f"{row.method}@{row.config}", _tracked_with(row.records[0]["config_values"])
     for record in group:
-        if record.status == "done" and record.variant() == name and record.config_values == values:
+        same = record.variant() == name and _tracked_with(record.config_values) == values
+        if record.status == "done" and same:
             return frames_per_second(record)
     return None
+
+
+def _tracked_with(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a configuration without its trainings: how long they took costs no time in tracking."""
+    return {
+        key: value
+        for key, value in values.items()
+        if not (isinstance(value, Mapping) and {"iterations", "optimizer"} <= value.keys())
+    }
