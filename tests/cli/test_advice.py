@@ -15,7 +15,14 @@ from vis_bench.cli import _application
 
 ROOT = Path(__file__).parents[2]
 # options of programs that are not ours: git, docker and mmdetection
-OF_OTHERS = {"--porcelain", "--untracked-files", "--shm-size", "--format-only"}
+OF_OTHERS = {
+    "--porcelain",
+    "--untracked-files",
+    "--shm-size",
+    "--format-only",
+    "--no-build-isolation",
+    "--upgrade",
+}
 # every command that opens data has these
 OF_ALL_DATA = {"--data-root", "--dataset", "--split", "--truth"}
 # what these rooms say is said by commands that lack each other's options
