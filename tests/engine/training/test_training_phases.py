@@ -161,7 +161,7 @@ def without_times(line):
 
 
 def test_the_auxiliary_loss_is_paid_only_while_the_backbone_learns(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(auxiliary, "load_object", lambda reference: PixelLoss)
+    monkeypatch.setattr(auxiliary, "load_recipe", lambda reference: PixelLoss)
     model, _ = train(dataset, tmp_path, auxiliary="phased_method:PixelLoss")
     lines = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     assert [(line["phase"], "auxiliary" in line["losses"]) for line in lines] == [
@@ -187,7 +187,7 @@ def test_the_auxiliary_head_comes_back_with_the_weights_it_had(dataset, tmp_path
         later = (*CONFIG.later_training, phase(3, 0.01))
         return train(dataset, folder, model, later=later, auxiliary="x:y", checkpoint_every_iterations=4)[1]
 
-    monkeypatch.setattr(auxiliary, "load_object", lambda reference: PixelLoss)
+    monkeypatch.setattr(auxiliary, "load_recipe", lambda reference: PixelLoss)
     undisturbed = run(tmp_path / "whole")
     real, steps = train_module.train_step, []
 
