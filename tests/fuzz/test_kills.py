@@ -76,6 +76,8 @@ class Work:
             if "/known/" in place:
                 continue  # named after the folder
             content = path.read_bytes() if _is_result(path) else b""
+            # a baseline says where its data set lies
+            content = content.replace(str(self.folder).encode(), b"FOLDER")
             found[place] = _timeless(content) if path.name == "record.json" else content
         return found
 
