@@ -266,7 +266,9 @@ def test_a_job_that_dies_is_a_failed_run_and_no_hang(run, tmp_path):
     assert code == 4
     records = [_load(path) for path in tmp_path.glob("runs/squares-val/**/record.json")]
     assert [record["status"] for record in records] == ["failed", "failed"]
-    assert err.count("exit code 9") == 2
+    # one cause is told once, with the runs that it ended
+    assert err.count("exit code 9") == 1
+    assert "toy_method@default seed 0, toy_method@default seed 1 failed" in " ".join(err.split())
 
 
 def _load(path):

@@ -120,8 +120,8 @@ def test_the_moments_are_enough() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "moment"), [("resume.pt", "end"), ("record.json", "begin")])
-def test_killed_at_two_moments(tmp_path, undisturbed, name, moment) -> None:
+@pytest.mark.parametrize(("name", "moment"), [("resume.pt", "end")])
+def test_killed_when_the_state_was_written(tmp_path, undisturbed, name, moment) -> None:
     killed_when_writing(tmp_path, name, moment, undisturbed[0])
 
 
