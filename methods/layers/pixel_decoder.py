@@ -30,7 +30,8 @@ class PixelDecoder(nn.Module):
     channels: width of each backbone level. encoded: the levels that the deformable encoder mixes, coarse
     to fine and ending above the pyramid (the published model: res5, res4, res3). The finer levels are reached
     by pyramid steps: 1x1 lateral + GroupNorm, bilinear top-down sum, 3x3 convolution + GroupNorm + ReLU.
-    checkpoint: layers and steps keep only their inputs for the backward pass.
+    checkpoint: layers and steps keep only their inputs for the backward pass. mask_positions: a sine encoding
+    is added to the map that the mask features are read from.
 
     forward: {"res2": [n, c2, H/4, W/4], ...} -> ({level: [n, dims, h, w]}, mask features
     [n, mask_dims, H/4, W/4]).
@@ -48,13 +49,14 @@ class PixelDecoder(nn.Module):
         points: int = 4,
         hidden: int = 1024,
         checkpoint: bool = False,
+        mask_positions: bool = False,
     ) -> None:
         super().__init__()
         if not encoded or tuple(encoded) != COARSE_TO_FINE[: len(encoded)] or len(encoded) == len(LEVELS):
             raise ValueError(
                 f"the encoded levels must be the first one to three of {COARSE_TO_FINE}, not {encoded}"
             )
-        self.checkpoint = checkpoint
+        self.checkpoint, self.mask_positions = checkpoint, mask_positions
         self.encoded = tuple(encoded)
         self.pyramid = COARSE_TO_FINE[len(encoded) :]
         groups = _norm_groups(dims)
@@ -101,7 +103,10 @@ class PixelDecoder(nn.Module):
         for name in self.pyramid:
             above = list(maps.values())[-1]
             maps[name] = self._computed(self, self._pyramid_step, name, features[name], above)
-        return maps, self.mask_features(maps[LEVELS[0]])
+        finest = maps[LEVELS[0]]
+        if self.mask_positions:
+            finest = finest + sine_2d(*finest.shape[-2:], finest.shape[1], finest.device)
+        return maps, self.mask_features(finest)
 
     def _computed(self, owner: nn.Module, function: Callable[..., Tensor], *inputs: object) -> Tensor:
         return recomputed(owner, function, *inputs) if self.checkpoint else function(*inputs)
@@ -148,4 +153,5 @@ def build_pixel_decoder(config: PixelDecoderConfig, channels: Mapping[str, int])
         points=config.points,
         hidden=config.hidden,
         checkpoint=config.checkpoint,
+        mask_positions=config.mask_positions,
     )

@@ -17,7 +17,7 @@ class PixelDecoderConfig:
 
     hidden: width of the encoder's feed-forward block. points: sampled per head and level.
     checkpoint: in training keep only the inputs of each layer and pyramid step and compute the rest again in
-    the backward pass.
+    the backward pass. mask_positions: the mask features know where they are, which no paper of these has.
     """
 
     dims: int = 256
@@ -28,6 +28,7 @@ class PixelDecoderConfig:
     points: int = 4
     hidden: int = 1024
     checkpoint: bool = field(default=False, metadata=ADDED_LATER)
+    mask_positions: bool = field(default=False, metadata=ADDED_LATER)
 
 
 def check_sizes(method: str, pixel: PixelDecoderConfig, levels: Sequence[str], decoder_heads: int) -> None:

@@ -229,6 +229,22 @@ def test_pixel_decoder_treats_each_frame_by_itself() -> None:
     assert_close_to_largest(together[1:2], alone, terms=1000)
 
 
+def test_mask_features_may_know_where_they_are() -> None:
+    """By nothing but the encoding of their own place; the maps that queries read stay as they are."""
+    torch.manual_seed(0)
+    channels = {"res2": 4, "res3": 4, "res4": 4, "res5": 4}
+    sizes = {"dims": 8, "mask_dims": 12, "layers": 1, "heads": 2, "hidden": 8}
+    plain = PixelDecoder(channels, **sizes).eval()
+    placed = PixelDecoder(channels, **sizes, mask_positions=True).eval()
+    placed.load_state_dict(plain.state_dict())
+    features = {f"res{i}": torch.randn(2, 4, 64 >> i, 96 >> i) for i in (2, 3, 4, 5)}
+    (maps, masks), (own_maps, own_masks) = plain(features), placed(features)
+    assert all(torch.equal(maps[name], own_maps[name]) for name in maps)
+    moved = torch.einsum("oc,chw->ohw", plain.mask_features.weight[..., 0, 0], sine_2d(16, 24, 8))
+    torch.testing.assert_close(own_masks - masks, moved.expand_as(masks), atol=1e-4, rtol=0)
+    assert moved.std(dim=(1, 2)).max() > 0.1
+
+
 def test_pixel_decoder_refuses_levels_out_of_order() -> None:
     channels = dict.fromkeys(("res2", "res3", "res4", "res5"), 4)
     with pytest.raises(ValueError, match="encoded levels"):
