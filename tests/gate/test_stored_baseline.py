@@ -75,7 +75,7 @@ def test_a_broken_rule_is_noticed(run, monkeypatch, broken):
 
 @pytest.mark.parametrize(
     "values",
-    [{"association.iou_weight": 1.0}, {"association.label_weight": 0.0}, {"association.dummy_logit": 2.0}],
+    [{"association.iou_weight": 1.0}, {"association.label_weight": 0.0}, {"association.dummy_logit": 4.0}],
 )
 def test_a_changed_default_of_the_rule_is_noticed(run, values):
     rule = recorded_rule(run.record)

@@ -25,8 +25,7 @@ VERSION = 1
 _CHECKED = (
     *(("video_ap", name) for name in VIDEO_AP_NAMES),
     *(("frame_ap", name) for name in ("AP", "AP50")),
-    # recall is 1 - FN / objects, and records from before it was written hold FN
-    *(("mot", "class_agnostic", MOT_THRESHOLD, name) for name in MOT_NAMES if name != "recall"),
+    *(("mot", "class_agnostic", MOT_THRESHOLD, name) for name in MOT_NAMES),
     *(("hota", "class_agnostic", MOT_THRESHOLD, name) for name in ("HOTA", "DetA", "AssA", "LocA")),
 )
 
