@@ -105,7 +105,8 @@ class PixelDecoder(nn.Module):
             maps[name] = self._computed(self, self._pyramid_step, name, features[name], above)
         finest = maps[LEVELS[0]]
         if self.mask_positions:
-            finest = finest + sine_2d(*finest.shape[-2:], finest.shape[1], finest.device)
+            height, width = finest.shape[-2:]
+            finest = finest + sine_2d(height, width, finest.shape[1], finest.device)
         return maps, self.mask_features(finest)
 
     def _computed(self, owner: nn.Module, function: Callable[..., Tensor], *inputs: object) -> Tensor:
