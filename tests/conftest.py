@@ -6,6 +6,7 @@ With VIS_BENCH_STRICT_SKIPS=1 a skip whose reason is not in allowed_skips.txt fa
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,20 @@ from square_videos import write_split
 
 # One thread, so that trained weights do not depend on the number of cores; read when torch is loaded.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def hear_signals() -> None:
+    """Under nohup, or in the background of a script, some signals are ignored, and programs inherit that.
+
+    What the tests start has to hear them; the tests themselves go on as before.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            # a handler, unlike an order to ignore, is not inherited by other programs
+            signal.signal(number, lambda *_: None)
+
+
+hear_signals()
 
 ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 

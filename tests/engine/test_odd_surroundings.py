@@ -49,7 +49,11 @@ def test_a_signal_leaves_a_message(squares, protocol, tmp_path, name, code, mome
             assert time.monotonic() < deadline
             time.sleep(0.05)
         process.send_signal(getattr(signal, name))
-        _, err = process.communicate(timeout=60)
+        try:
+            _, err = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()  # or the block would wait for its end
+            raise
         if writer is not None:
             writer.close()
     assert process.returncode == code
