@@ -50,6 +50,12 @@ def map_classes(labels: Sequence[str], names: Sequence[str]) -> ClassMap:
     return ClassMap(to_own, "; ".join(parts))
 
 
+def in_order(labels: int, classes: int) -> np.ndarray:
+    """Label i is class i, [labels] int64 with -1 where there is no such class: until names are known."""
+    numbers = np.arange(labels)
+    return np.where(numbers < classes, numbers, -1)
+
+
 def _compared(name: str) -> str:
     return plain(name) or name
 

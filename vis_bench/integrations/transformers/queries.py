@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vis_bench.integrations.frames import FrameConfig, raw_detections
 from vis_bench.integrations.native import Native, as_picture
-from vis_bench.integrations.transformers.classes import map_classes
+from vis_bench.integrations.transformers.classes import in_order, map_classes
 from vis_bench.method import RawDetections
 from vis_bench.types import Dataset
 
@@ -36,7 +36,7 @@ class FrameDetector(Native):
         self.labels = tuple(labels)
         self.config = config
         # until the names of the data set are known
-        self.to_own = np.where(np.arange(len(labels)) < num_classes, np.arange(len(labels)), -1)
+        self.to_own = in_order(len(labels), num_classes)
 
     def prepare_for(self, dataset: Dataset) -> Sequence[str]:
         """Match the labels to the classes of a data set. Raises DataError where none is one of them."""

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vis_bench.integrations.native import Native, as_picture
-from vis_bench.integrations.transformers.classes import map_classes
+from vis_bench.integrations.transformers.classes import in_order, map_classes
 from vis_bench.integrations.transformers.kinds import VideoConfig
 from vis_bench.masks.rle import encode_or_none
 from vis_bench.method import VideoInstance
@@ -33,7 +33,7 @@ class VideoQueries(Native):
         self.labels = tuple(labels)
         self.config = config
         self.num_classes = num_classes
-        self.to_own = np.where(np.arange(len(labels)) < num_classes, np.arange(len(labels)), -1)
+        self.to_own = in_order(len(labels), num_classes)
 
     def prepare_for(self, dataset: Dataset) -> Sequence[str]:
         """Match the labels to the classes of a data set. Raises DataError where none is one of them."""
