@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import ExifTags, Image
 from safetensors.torch import save_file
 
 from vis_bench.engine.process.lock import locked
@@ -59,6 +60,20 @@ def test_overlap_that_is_allowed_is_noted_in_the_record(run, squares, tmp_path):
     assert f"vis-bench: warning: {note}" in err
     (record,) = tmp_path.glob("runs/squares-val/**/record.json")
     assert note in json.loads(record.read_text())["notes"]
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_frames_that_are_turned_by_a_tag_are_refused_before_any_work(run, squares, tmp_path, split):
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 3
+    for path in (squares / split / "JPEGImages").rglob("*.jpg"):
+        with Image.open(path) as image:
+            image.load()
+        image.save(path, exif=turned)
+    code, _, err = run()
+    assert code == 3
+    assert "has the EXIF orientation 3" in err
+    assert not list(tmp_path.rglob("checkpoint.safetensors"))
 
 
 @pytest.mark.parametrize("objects", ["none", "crowds", "empty masks"])

@@ -68,7 +68,17 @@ def test_an_object_on_a_limit_is_in_both_ranges_and_one_without_labels_in_none()
     assert numbers["AR100"] == pytest.approx(0.5)
 
 
-def test_an_unknown_label_is_refused() -> None:
-    made = metric_corpus.dataset([labelled(1, LEFT, ["hidden"] * 4)], {1: 4}, SIZE)
+def test_an_unknown_label_beside_known_ones_is_refused() -> None:
+    made = metric_corpus.dataset([labelled(1, LEFT, ["no_occlusion", "hidden", None, [3]])], {1: 4}, SIZE)
     with pytest.raises(DataError, match="annotation 1: `occlusion` must be a list of no_occlusion"):
         scoring.evaluate(made, [], ["video_ap"])
+
+
+@pytest.mark.parametrize(
+    "other", [0.4, "high", ["hidden"] * 4, [0.1, None], {"level": 2}, [["no_occlusion"]]]
+)
+def test_a_field_of_that_name_with_another_meaning_is_not_used(other: object) -> None:
+    made = metric_corpus.dataset([replace(labelled(1, LEFT, None), extra={"occlusion": other})], {1: 4}, SIZE)
+    numbers = scoring.evaluate(made, [track([LEFT] * 4, 0.9)], ["video_ap"])["video_ap"]
+    assert numbers["AP"] == pytest.approx(1.0)
+    assert (numbers["APso"], numbers["APho"]) == (None, None)

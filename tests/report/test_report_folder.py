@@ -11,7 +11,7 @@ from test_speed_table import record as timed_record
 
 from vis_bench.data.predictions import write_results
 from vis_bench.files import write_json
-from vis_bench.records.run import PREDICTIONS_NAME, Record
+from vis_bench.records.run import PREDICTIONS_NAME, RECORD_NAME, Record
 from vis_bench.records.speed import write_speed
 from vis_bench.report.folder import write_run_report
 
@@ -82,3 +82,17 @@ def test_nothing_is_written_outside_for_a_method_with_a_path_for_a_name(tmp_path
     assert new
     assert all(path.is_relative_to(tmp_path / "a" / "report") for path in new)
     assert len(list((tmp_path / "a" / "report").glob("*x-tiny*.png"))) == 1
+
+
+def test_where_nothing_can_be_written_the_table_is_shown_and_another_folder_asked_for(
+    vis_bench, tmp_path: Path
+):
+    run = tmp_path / "run"
+    write_json(run / RECORD_NAME, make_record("stc", 0.5))
+    taken = tmp_path / "taken"
+    taken.write_text("a file")
+    code, out, err = vis_bench("report", run, "--no-pictures", "--out", taken / "report")
+    assert (code, "50.0" in out) == (2, True)
+    assert "cannot be written" in err
+    assert "--out" in err
+    assert vis_bench("report", run, "--no-pictures", "--out", tmp_path / "other")[0] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -26,28 +27,35 @@ def load_frame(image_root: Path, file_name: str, size: tuple[int, int] | None = 
     compared before anything is decoded. Raises DataError when the file is missing, not such an image, cut
     off, deeper than 8 bits, of another size, or turned by an EXIF tag: masks may fit either picture.
     """
+    with _opened(image_root, file_name) as image:
+        path = image_root / file_name
+        if image.format == "JPEG":
+            # the better reason where the sides are exchanged; a PNG may have the tag behind its pixels
+            _require_upright(path, image)
+        _require_size(path, image.size[::-1], size)
+        if image.mode in _UNSUPPORTED_MODES:
+            raise DataError(f"{path}: has pixels of mode {image.mode}. Convert the frames to 8 bits.")
+        _require_upright(path, image)
+        # converting copies, also where nothing is to be done
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+@contextmanager
+def _opened(image_root: Path, file_name: str) -> Iterator[Image.Image]:
+    """An image whose pixels are not decoded yet; what goes wrong with it is a DataError."""
     path = image_root / file_name
     try:
         # a pipe would be waited for, a device read without end
         if path.exists() and not path.is_file():
             raise DataError(f"{path}: is no regular file. Unpack the dataset again.")
         with Image.open(path, formats=FORMATS) as image:
-            if image.format == "JPEG":
-                # the better reason where the sides are exchanged; a PNG may have the tag behind its pixels
-                _require_upright(path, image)
-            _require_size(path, image.size[::-1], size)
-            if image.mode in _UNSUPPORTED_MODES:
-                raise DataError(f"{path}: has pixels of mode {image.mode}. Convert the frames to 8 bits.")
-            _require_upright(path, image)
-            # converting copies, also where nothing is to be done
-            frame = np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+            yield image
     except FileNotFoundError:
         raise DataError(_missing(image_root, file_name)) from None
     except UnidentifiedImageError:
         raise DataError(f"{path}: is not an image in JPEG or PNG. Unpack the dataset again.") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: damaged image ({error}). Unpack the dataset again.") from None
-    return frame
 
 
 def _require_size(path: Path, found: tuple[int, int], size: tuple[int, int] | None) -> None:
@@ -110,6 +118,19 @@ def require_frames(dataset: Dataset) -> None:
         for file_name in video.file_names:
             if not (image_root / file_name).is_file():
                 raise DataError(_missing(image_root, file_name))
+
+
+def require_upright(dataset: Dataset) -> None:
+    """Look whether videos are turned by an EXIF tag, before anything is trained on or for them.
+
+    Reads the header of each video's first frame: a camera turns all frames of a video alike, and each is
+    looked at again when it is read. Raises DataError for the first that is turned, or is no image.
+    """
+    image_root = image_root_of(dataset)
+    for video in dataset.videos:
+        for file_name in video.file_names[:1]:
+            with _opened(image_root, file_name) as image:
+                _require_upright(image_root / file_name, image)
 
 
 def _missing(image_root: Path, file_name: str) -> str:

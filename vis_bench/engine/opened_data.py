@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from vis_bench.data import catalog, splits
 from vis_bench.data.coco import open_coco
 from vis_bench.data.extra import ExtraImages, PseudoMotion
-from vis_bench.data.frames import require_frames
+from vis_bench.data.frames import require_frames, require_upright
 from vis_bench.data.given_truth import with_truth
 from vis_bench.data.lessons import require_lessons
 from vis_bench.data.official import OFFICIAL, hides_truth
@@ -59,6 +59,7 @@ def open_data(settings: Settings) -> OpenedData:
     if settings.limit is not None:
         evaluated = splits.first_videos(evaluated, settings.limit)
     require_frames(evaluated)
+    require_upright(evaluated)
     tuning = _open_tuning(settings, evaluated)
     if not settings.train:
         return OpenedData(evaluated, None, tuning=tuning)
@@ -69,6 +70,7 @@ def open_data(settings: Settings) -> OpenedData:
         name, "train-full" if hidden else "train", settings.data_root, settings.cache_root
     )
     require_frames(trained_on)
+    require_upright(trained_on)
     _require_same_classes(trained_on, evaluated)
     require_lessons(trained_on)
     seen = seen_videos(trained_on, evaluated)

@@ -18,27 +18,36 @@ FIELD = "occlusion"
 
 
 def has_labels(tracks: Iterable[TruthTrack]) -> bool:
-    """Whether annotations say how occluded their objects are; the first twenty decide (they may be on
-    disk)."""
-    return any(track.extra.get(FIELD) is not None for track in islice(tracks, 20))
+    """Whether annotations say in the words of OVIS how occluded their objects are; the first twenty decide
+    (they may be on disk). Other data sets give a field of that name other meanings: it is not used."""
+    return any(_labels_any(track.extra.get(FIELD)) for track in islice(tracks, 20))
 
 
 def occlusion(track: TruthTrack) -> float:
     """Mean of the more occluded half of the labelled frames (rounded up): 0..0.75, NaN without labels.
 
-    Raises DataError for a label that OVIS does not have.
+    A field without one label of OVIS means something else and counts as none. Raises DataError where labels
+    of OVIS stand beside anything else.
     Source: qjy981010/cocoapi `OVISeval._prepare`.
     """
     given = track.extra.get(FIELD)
-    if given is None:
+    if not _labels_any(given):
         return math.nan
-    if not isinstance(given, list) or not all(one is None or one in LABELS for one in given):
+    if not all(one is None or _is_label(one) for one in given):
         raise DataError(
             f"annotation {track.id}: `{FIELD}` must be a list of {', '.join(LABELS)} or null, one per frame."
         )
     scores = sorted(LABELS[one] for one in given if one is not None)
     top = scores[-math.ceil(len(scores) / 2) :]
     return sum(top) / len(top) if top else math.nan
+
+
+def _labels_any(given: object) -> bool:
+    return isinstance(given, list) and any(map(_is_label, given))
+
+
+def _is_label(one: object) -> bool:
+    return isinstance(one, str) and one in LABELS
 
 
 def outside(occlusions: np.ndarray) -> np.ndarray:

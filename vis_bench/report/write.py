@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vis_bench.data import catalog
-from vis_bench.errors import DataError, VisBenchError
+from vis_bench.errors import DataError, UsageError, VisBenchError
 from vis_bench.records.columns import (
     COLUMNS_WITH_SPEED,
     DEFAULT_COLUMNS,
@@ -57,7 +57,7 @@ def write_report(
     and warnings.
 
     Raises DataError (exit code 3) for a missing place, damaged records, and where nothing is found,
-    UsageError (2) for unknown columns.
+    UsageError (2) for unknown columns, and where `out` takes no files.
 
     >>> write_report([])
     Traceback (most recent call last):
@@ -89,9 +89,13 @@ def write_report(
     show(comparison_table(dumped, shown, threshold=above))
     place = None if data_root is None else Path(data_root)
     datasets = _datasets([record for record, _ in runs], dataset, place, say) if pictures else []
-    written = write_run_report(
-        folder, runs, datasets, thorough=True, timed=timed, columns=shown, threshold=above
-    )
+    try:
+        written = write_run_report(
+            folder, runs, datasets, thorough=True, timed=timed, columns=shown, threshold=above
+        )
+    except UsageError as error:
+        # the table was shown already; a disk that takes nothing can be any that results are kept on
+        raise UsageError(f"{error} Another folder than {folder}: --out.") from None
     say(f"report     {written}")
     return folder
 
