@@ -11,15 +11,24 @@ from torch import nn
 
 from vis_bench.engine import paper_forecast as module
 from vis_bench.engine.estimate import Machine, Work, estimate, estimate_texts, long_duration
+from vis_bench.engine.image_stage import Stage, StagePart, stage_training
 from vis_bench.engine.measured_cost import loader_seconds, probed_flops, remembered
 from vis_bench.engine.opened_data import open_data
-from vis_bench.engine.paper_forecast import cpu_warning, is_paper, machine_of, paper_forecast, scale_of
+from vis_bench.engine.paper_forecast import (
+    cpu_warning,
+    is_paper,
+    machine_of,
+    paper_forecast,
+    scale_of,
+    stage_work,
+    work_of,
+)
 from vis_bench.engine.plan import plan_runs
 from vis_bench.engine.run import Settings
 from vis_bench.engine.saved_bytes import saved_bytes
 from vis_bench.report.terminal.verdicts import wrap_after
 from vis_bench.setup.plugins import load_spec
-from vis_bench.setup.protocol import load_protocol
+from vis_bench.setup.protocol import ImageRules, load_protocol
 
 # 1 TFLOP/s: 1e9 multiply-adds take 2 ms
 GPU = Machine("a card", 1e12, "1 TFLOP/s", 8, on_gpu=True)
@@ -171,6 +180,29 @@ def test_a_paper_configuration_without_an_earlier_run_is_estimated(plan):
     assert "on an H100-class card (40% of 67 TFLOP/s in fp32" in text
     # what an earlier run speaks of is left to it
     assert paper_forecast(runs, data, ("stc@tiny",), 1).texts == ()
+
+
+@pytest.mark.usefixtures("counted")
+def test_the_image_stages_are_estimated_once_for_all_seeds(plan):
+    """1,440,000 images of one frame, three passes of 1 GMAC (2 operations each) for every 640x360 pixels."""
+    runs, data = plan()
+    rules = ImageRules(data="coco", images=1_440_000, images_per_step=16, backbone="initialisation")
+    train = stage_training(runs[0].config.train, rules, 1)
+    part = StagePart("stc", "stc@paper", runs[0].config, train, 1)
+    stage = Stage(part, "k", rules, Path("not-there"))
+    work = work_of(runs[0], data)
+    found = stage_work(stage, work)
+    assert (found.train_frames, found.train_clips, found.track_frames) == (1_440_000, 1_440_000, 0)
+    assert found.label == "stc@paper image stage"
+    # an image of 640x480 with a short side s has s x 4/3 s pixels
+    sides = train.augmentation.short_sides
+    assert found.train_scale == pytest.approx(sum(s * s * 4 / 3 for s in sides) / len(sides) / 640 / 360)
+    expected = 3 * 2e9 * found.train_scale * 1_440_000 / 1e12
+    assert estimate(replace(found, loader_seconds=0.0), GPU).seconds == pytest.approx(expected)
+    with_stage = [replace(run, stage=stage) for run in runs]
+    texts = dict(paper_forecast(with_stage, data, ("stc@paper",), 1).texts)
+    assert "each once for all seeds: stc@paper " in texts["before"]
+    assert "before" not in dict(paper_forecast(runs, data, ("stc@paper",), 1).texts)
 
 
 def test_a_method_that_cannot_be_counted_is_named(plan, monkeypatch):

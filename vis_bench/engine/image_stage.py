@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 WARM_UP_SHARE = 20
 FOLDER = "image-stages"
+STAGE = " image stage"
+"""What the label of a stage ends with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Stage:
     @property
     def label(self) -> str:
         """Short name for progress and messages."""
-        return f"{self.part.name} image stage"
+        return f"{self.part.name}{STAGE}"
 
     @property
     def checkpoint(self) -> Path:

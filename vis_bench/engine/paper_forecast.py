@@ -19,6 +19,7 @@ from vis_bench.engine.estimate import (
     estimate_texts,
     long_duration,
 )
+from vis_bench.engine.image_stage import STAGE, Stage
 from vis_bench.engine.opened_data import OpenedData
 from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.environment import device_name
@@ -42,6 +43,7 @@ _CARD_FLOPS: Mapping[str, tuple[float, float]] = {
 }  # fmt: skip
 # of what one convolution reaches on the device that is here
 _SHARE_OF_PROBE = {"cpu": 0.5, "cuda": 0.4}
+_COCO_SIZE = (480, 640)
 _FEW_TRAINING_FRAMES = 2000
 _STATES = {"sgd": 1, "adamw": 2}
 _HALF = ("bf16", "fp16")
@@ -70,23 +72,37 @@ def paper_forecast(
     settings = runs[0].settings
     seeds = len({run.seed for run in runs})
     works: list[Work] = []
+    stages: dict[str, Work] = {}
     texts: list[tuple[str, str]] = []
     for label, run in reversed(chosen.items()):
         try:
             works.append(work_of(run, data))
+            if run.stage is not None and not run.stage.checkpoint.exists():
+                stages.setdefault(run.stage.key, stage_work(run.stage, works[-1]))
         except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is shown as the reason
             texts.append(("unknown", f"{label}: not estimated: {type(error).__name__}: {error}"))
     machine = machine_of(settings)
     found = [estimate(work, machine) for work in works]
     texts += estimate_texts(found, machine, seeds, places)
+    before = [estimate(work, machine) for work in stages.values()]
+    if before:
+        texts.append(("before", _stages_text(before)))
     if found and not machine.on_gpu:
-        texts.append(on_a_card([estimate(work, _card(settings)) for work in works], _card(settings), seeds))
+        card = _card(settings)
+        works = [*works * seeds, *stages.values()]
+        texts.append(on_a_card([estimate(work, card) for work in works], card))
     return Forecast(tuple(texts), frozenset(chosen))
 
 
-def on_a_card(found: Sequence[Estimate], card: Machine, runs: int) -> tuple[str, str]:
-    """One line about the same runs on another machine."""
-    total = runs * sum(one.seconds for one in found)
+def _stages_text(found: Sequence[Estimate]) -> str:
+    each = ", ".join(f"{one.label.removesuffix(STAGE)} {long_duration(one.seconds)}" for one in found)
+    total = long_duration(sum(one.seconds for one in found))
+    return f"image stages, each once for all seeds: {each}; together about {total} in addition"
+
+
+def on_a_card(found: Sequence[Estimate], card: Machine) -> tuple[str, str]:
+    """One line about the same runs, and the image stages before them, on another machine."""
+    total = sum(one.seconds for one in found)
     return "or", f"about {long_duration(total)} one after the other on {card.name} ({card.assumed})"
 
 
@@ -192,6 +208,28 @@ def work_of(run: RunSpec, data: OpenedData) -> Work:
         parameters=size["parameters"],
         saved_bytes=size["saved_bytes"],
         loader_seconds=loader_seconds(sampler),
+    )
+
+
+def stage_work(stage: Stage, run: Work) -> Work:
+    """What the image stage of a run computes.
+
+    Its images are taken to have the size of COCO's, 640x480, or of the run's frames where the generator draws
+    them; loading and the multiply-adds of a frame are as in the run.
+    """
+    train, frames = stage.part.train, stage.part.frames
+    images, augmentation = train.iterations * train.batch_size, train.augmentation
+    scale = run.train_scale
+    if stage.rules.data == "coco":
+        sides: Sequence[int | None] = augmentation.short_sides or (None,)
+        scale = fmean(scale_of(*_COCO_SIZE, side, augmentation.max_long_side) for side in sides)
+    return replace(
+        run,
+        label=stage.label,
+        train_frames=images * frames,
+        train_clips=images,
+        train_scale=scale,
+        track_frames=0,
     )
 
 
