@@ -56,12 +56,13 @@ ARROWS = {
     "integrations": "data engine.process integrations.formats masks records scoring setup weights",
     "integrations.detectron2": "data integrations masks records scoring setup",
     "integrations.transformers": "data integrations masks setup",
-    "cli": "data engine engine.contract engine.process engine.speed engine.videos gate integrations "
+    "doctor": "data data.store masks records",
+    "cli": "data doctor engine engine.contract engine.process engine.speed engine.videos gate integrations "
     "integrations.formats masks records report report.formats report.papers report.speed report.tables "
     "report.terminal report.videos scoring setup study weights",
 }
 # torch is loaded by these alone: everything else works without it, and --help answers at once
-MAY_IMPORT_TORCH = ("engine", "integrations", "weights")
+MAY_IMPORT_TORCH = ("doctor", "engine", "integrations", "weights")
 METHODS_MAY_IMPORT = {
     *("types", "method", "errors", "masks.rle"),
     # the shared pretraining draws images of shapes

@@ -22,6 +22,8 @@ OF_OTHERS = {
     "--format-only",
     "--no-build-isolation",
     "--upgrade",
+    "--force-reinstall",
+    "--no-deps",
 }
 # every command that opens data has these
 OF_ALL_DATA = {"--data-root", "--dataset", "--split", "--truth"}
@@ -98,7 +100,8 @@ def test_the_texts_are_found() -> None:
 
 def test_every_option_that_is_named_exists() -> None:
     known = commands()
-    options = set().union(*known.values(), OF_OTHERS, {"--version"})
+    of_all = {option for p in typer.main.get_command(_application()).params for option in p.opts}
+    options = set().union(*known.values(), OF_OTHERS, of_all)
     named = [(one.place, option) for one in texts() for option in OPTION.findall(one.text)]
     assert [f"{place} {option}" for place, option in named if option not in options] == []
     assert len(named) > 100

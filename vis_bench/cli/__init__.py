@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -13,14 +14,18 @@ from typing import Annotated
 import typer
 
 from vis_bench import __version__
+from vis_bench.cli.cache import cache_app
 from vis_bench.cli.compare import compare
 from vis_bench.cli.data import data_app
+from vis_bench.cli.doctor import doctor
 from vis_bench.cli.eval import eval_
 from vis_bench.cli.explain import explain
 from vis_bench.cli.gate import gate
 from vis_bench.cli.import_ import import_
 from vis_bench.cli.methods import methods_app
+from vis_bench.cli.options import QUIET_VARIABLE
 from vis_bench.cli.pretrain import pretrain
+from vis_bench.cli.protocols import protocols_app
 from vis_bench.cli.reassociate import reassociate
 from vis_bench.cli.report import report
 from vis_bench.cli.reproduce import reproduce
@@ -42,15 +47,35 @@ from vis_bench.errors import (
 
 def _print_version(value: bool) -> None:
     if value:
+        from importlib import metadata
+
         from vis_bench.masks.kernels import kernels_in_use
 
-        typer.echo(f"vis-bench {__version__}\nkernels    {kernels_in_use()}")
+        try:
+            # of the installed package; importing it takes seconds
+            torch = metadata.version("torch")
+        except metadata.PackageNotFoundError:
+            torch = "not installed: scoring only"
+        typer.echo(f"vis-bench {__version__}\nkernels    {kernels_in_use()}\ntorch      {torch}")
+        typer.echo("(vis-bench doctor: CUDA, GPUs, data and caches)")
         raise typer.Exit
 
 
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the versions of vis-bench, kernels and torch.",
+        ),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress and no notes; results, warnings and errors.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Where in the code an error was found, too.")
     ] = False,
 ) -> None:
     """Compare the paradigms of video instance segmentation under one protocol.
@@ -59,6 +84,9 @@ def root(
     5 not comparable, 6 inconclusive, 70 unexpected error, 129 the terminal was closed (SIGHUP), 130
     interrupted, 141 nobody read the output any more, 143 ended by SIGTERM.
     """
+    if quiet:
+        # the environment reaches the processes that are started too
+        os.environ.update(_QUIET)
 
 
 def _application() -> typer.Typer:
@@ -66,7 +94,7 @@ def _application() -> typer.Typer:
         name="vis-bench",
         help="Compare the paradigms of video instance segmentation under one protocol.",
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -86,11 +114,14 @@ def _application() -> typer.Typer:
         speed,
         submit,
         track,
+        doctor,
     ):
         app.command(command.__name__.rstrip("_"))(command)
     app.add_typer(data_app, name="data")
     app.add_typer(methods_app, name="methods")
     app.add_typer(weights_app, name="weights")
+    app.add_typer(protocols_app, name="protocols")
+    app.add_typer(cache_app, name="cache")
     return app
 
 
@@ -101,6 +132,7 @@ def main() -> None:
     """
     _take_any_text()
     _hear_the_end()
+    before = {name: os.environ.get(name) for name in _QUIET}
     try:
         try:
             _application()()
@@ -109,6 +141,8 @@ def main() -> None:
     except BrokenPipeError:
         _leave_a_broken_pipe()
     except VisBenchError as error:
+        if _is_verbose(sys.argv[1:]):
+            traceback.print_exc()
         typer.echo(f"vis-bench: {error}", err=True)
         sys.exit(error.exit_code)
     except SystemExit as end:
@@ -126,6 +160,25 @@ def main() -> None:
         sys.exit(EXIT_UNEXPECTED)
     finally:
         _hear_no_more()
+        _restore(before)
+
+
+# what -q sets: the second is read by tqdm
+_QUIET = {QUIET_VARIABLE: "1", "TQDM_DISABLE": "1"}
+
+
+def _restore(before: dict[str, str | None]) -> None:
+    """Leave the environment to a program that has called `main` as a function."""
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
+
+def _is_verbose(arguments: list[str]) -> bool:
+    """Whether -v stands before the command; the parser's own answer is gone when an error arrives here."""
+    ours = itertools.takewhile(lambda one: one.startswith("-"), arguments)
+    return any(one == "--verbose" or (not one.startswith("--") and "v" in one) for one in ours)
 
 
 _ENDED_BY = {

@@ -25,12 +25,25 @@ methods_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Lis
 @methods_app.command("ls")
 def methods_ls(
     all_: Annotated[bool, typer.Option("--all", help="List every configuration.")] = False,
+    json_: PrintJson = False,
 ) -> None:
     """List the installed methods."""
     from vis_bench.engine.description import NAME_COLUMNS, described_configs
+    from vis_bench.files import dump_json
     from vis_bench.setup.plugins import check_shadowing, load_spec, method_names
 
     check_shadowing()
+    if json_:
+        rows = [
+            {
+                **dataclasses.asdict(spec.info),
+                "name": name,
+                "configs": [config for config, _ in described_configs(spec)],
+            }
+            for name, spec in ((name, load_spec(name)) for name in method_names())
+        ]
+        typer.echo(dump_json(rows, indent=1))
+        return
     for name in method_names():
         spec = load_spec(name)
         info = spec.info

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+QUIET_VARIABLE = "VIS_BENCH_QUIET"
 
 Changes = Annotated[
     list[str] | None,
@@ -95,5 +98,10 @@ def put_json(target: str | None, value: Any) -> bool:
 
 
 def say(text: str) -> None:
-    """Progress and paths go to standard error; standard output holds the result."""
+    """Progress and paths go to standard error; standard output holds the result.
+
+    With -q only warnings are left, which begin with the name of the program.
+    """
+    if os.environ.get(QUIET_VARIABLE) == "1" and not text.startswith("vis-bench:"):
+        return
     typer.echo(text, err=True)

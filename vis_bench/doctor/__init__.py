@@ -1,0 +1,1 @@
+"""What is wrong with an installation, its data and its caches, and how to repair it."""
