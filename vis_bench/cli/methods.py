@@ -85,6 +85,28 @@ def methods_show(
     typer.echo(dump_json(facts, indent=1) if json_ else _text(facts, dataset, classes))
 
 
+@methods_app.command("new")
+def methods_new(
+    name: Annotated[str, typer.Argument(help="Name of the method, such as my_method.")],
+    out: Annotated[str, typer.Option(help="Folder to write into.")] = ".",
+) -> None:
+    """Write a whole small method in one file, and its test, to change into your own.
+
+    \b
+    Example:
+      vis-bench methods new my_method
+    """
+    from pathlib import Path
+
+    from vis_bench.setup.new_method import new_method
+
+    method, test = new_method(name, Path(out))
+    title = "".join(part.capitalize() for part in name.split("_"))
+    typer.echo(f"wrote {method} and {test}")
+    typer.echo(f"check it:  vis-bench methods check {method}:{title}   (or: python -m pytest {test})")
+    typer.echo(f"train it:  vis-bench run --methods {method}:{title} --dataset shapes")
+
+
 @methods_app.command("check")
 def methods_check(
     name: MethodName,
