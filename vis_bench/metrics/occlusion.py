@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def occlusion(track: TruthTrack) -> float:
     return sum(top) / len(top) if top else math.nan
 
 
-def _labels_any(given: object) -> bool:
+def _labels_any(given: object) -> TypeGuard[list[Any]]:
     return isinstance(given, list) and any(map(_is_label, given))
 
 
