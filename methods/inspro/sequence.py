@@ -18,7 +18,7 @@ SequenceScore = Literal["mean_all", "mean_active", "max"]
 def sequence_scores(
     frame_scores: Iterable[np.ndarray], kind: SequenceScore, presence_threshold: float
 ) -> np.ndarray:
-    """Class scores [N, C] of all slots, frame by frame (of which one is held at a time) -> [N, C] of the video.
+    """Class scores [N, C] of all slots in each frame -> [N, C] of the video; one frame is held at a time.
 
     mean_all: mean over all frames. mean_active: mean over the frames in which the slot's largest class score
     reaches `presence_threshold`, 0 where there is none. max: largest over the frames. Raises ValueError

@@ -107,7 +107,9 @@ def memory_by_frame(spool: ResultsSpool | None, frames: int, at: int) -> tuple[i
         def track(self, video, frames):
             for index, _ in enumerate(frames):
                 found = tuple(
-                    FrameDetection(n, np.ones(1, np.float32), one | {"counts": bytes(bytearray(one["counts"]))})
+                    FrameDetection(
+                        n, np.ones(1, np.float32), one | {"counts": one["counts"][:-1] + one["counts"][-1:]}
+                    )
                     for n, one in enumerate(pictures)
                 )
                 yield FrameResult(index, found)

@@ -80,6 +80,13 @@ def test_a_configuration_is_read_with_what_it_is_based_on(tmp_path: Path) -> Non
     assert content == {"MODEL": {"META_ARCHITECTURE": "B", "MASK_ON": True}, "INPUT": {"FORMAT": "BGR"}}
     assert value_at(content, "MODEL.META_ARCHITECTURE") == "B"
     assert value_at(content, "MODEL.NOTHING.HERE") is None
+    # CTVIS names several, the later on top
+    (tmp_path / "other.yaml").write_text("INPUT: {FORMAT: RGB, SIZE: 360}")
+    (tmp_path / "both.yaml").write_text("_BASE_: [own.yaml, other.yaml]\nMODEL: {MASK_ON: false}")
+    assert read_config(tmp_path / "both.yaml") == {
+        "MODEL": {"META_ARCHITECTURE": "B", "MASK_ON": False},
+        "INPUT": {"FORMAT": "RGB", "SIZE": 360},
+    }
 
 
 def test_a_configuration_runs_nothing(tmp_path: Path) -> None:

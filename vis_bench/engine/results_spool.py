@@ -28,7 +28,7 @@ class ResultsSpool:
 
     def __enter__(self) -> Self:
         with writing_into(self._folder):
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 (closed in __exit__)
+            self._file = tempfile.TemporaryFile(dir=self._folder)
         self._end = 0
         return self
 

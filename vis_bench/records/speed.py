@@ -211,8 +211,8 @@ class CurvePoint(_Strict):
 
 
 class CurveRecord(_Strict):
-    """How the cost of one method grows. failed: what went wrong, by value. foreign, foreign_code, licence: as in
-    `SpeedRecord`."""
+    """How the cost of one method grows. failed: what went wrong, by value. foreign, foreign_code, licence: as
+    in `SpeedRecord`."""
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["curve"] = "curve"

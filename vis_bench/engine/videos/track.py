@@ -30,8 +30,8 @@ from vis_bench.weights.load import load_exactly
 
 PROTOCOL = "video"
 REMEMBERED = 1000
-"""Identities at once, for a method that would remember all: 8 MB of the widest embedding here (1,024 numbers).
-Runs set no such bound; no video of 100 frames with 10 detections a frame can reach it."""
+"""Identities at once, for a method that would remember all: 8 MB of the widest embedding here, of 1,024
+numbers. Runs set no such bound; no video of 100 frames with 10 detections a frame can reach it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +176,8 @@ def _forgotten_note(one: Prepared, dataset: Dataset, tracks: Sequence[Track]) ->
     if not reached:
         return None
     return (
-        f"{', '.join(reached)}: more than {most} identities ({one.spec.identity_cap}); of these the ones seen "
-        "last were remembered, so that memory does not grow. An object that comes back after the others is new."
+        f"{', '.join(reached)}: more than {most} identities ({one.spec.identity_cap}); the ones seen last "
+        "were remembered, so that memory does not grow. An object that comes back after the others is new."
     )
 
 

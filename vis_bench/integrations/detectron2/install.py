@@ -28,7 +28,7 @@ def require_detectron2() -> None:
 
 
 def make_importable() -> None:
-    """Let detectron2 and projects on it be imported where parts of them are not built, and with a current Pillow.
+    """Let detectron2 and its projects be imported though parts are not built, and with a current Pillow.
 
     `detectron2._C` is an empty module where it cannot be found: what really calls one of its operations then
     says that it has none. Deformable attention is done in plain torch, and the evaluator that projects import

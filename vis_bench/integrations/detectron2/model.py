@@ -161,10 +161,25 @@ class VideoProject(_OnDevice):
             "video_id": video.id,
             "file_names": list(video.file_names),
         }
-        output = self.native([given])
+        output = _called(self.native, given)
         if isinstance(output, list) and len(output) == 1:
             (output,) = output
         return tracks_of(output)
+
+
+def _called(native: Any, given: Mapping[str, Any]) -> Any:
+    """What a project puts out. Raises MethodError for one that asks for a GPU where there is none."""
+    try:
+        return native([given])
+    except (RuntimeError, AssertionError) as error:
+        wants_gpu = "NVIDIA" in str(error) or "CUDA" in str(error)
+        if torch.cuda.is_available() or not wants_gpu:
+            raise
+        first = str(error).splitlines()[0]
+        raise MethodError(
+            "the project's code puts tensors on a GPU, whatever device it is told, and there is none here "
+            f"({first}). Run it on a machine with CUDA."
+        ) from None
 
 
 def tracks_of(output: Mapping[str, Any]) -> list[VideoInstance]:

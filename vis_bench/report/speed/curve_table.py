@@ -42,7 +42,7 @@ def curve_table(records: Sequence[CurveRecord]) -> str:
         for record in group:
             for text in _failures(record):
                 lines += wrap(text, WIDTH, indent="  ")
-        remarks = dict.fromkeys([*foreign_remarks(group), *(note for record in group for note in record.notes)])
+        remarks = dict.fromkeys(_remarks(group))
         lines += [line for note in remarks for line in wrap(note, WIDTH, indent="  ")]
         lines.append("")
     return "\n".join(lines[:-1])
@@ -68,8 +68,7 @@ def curve_markdown(records: Sequence[CurveRecord], pictures: Sequence[str] = ())
         head = ["method", "per frame", *map(str, values), f"{low} to {high}"]
         parts += [pipe_table(head, rows, text_columns=2), ""]
         failures = [f"- {escape(text)}" for record in group for text in _failures(record)]
-        notes = [*foreign_remarks(group), *(note for record in group for note in record.notes)]
-        remarks = dict.fromkeys(f"- {escape(note)}" for note in notes)
+        remarks = dict.fromkeys(f"- {escape(note)}" for note in _remarks(group))
         parts += [*failures, *remarks, ""]
         if place < len(pictures):
             parts += [image("time and memory", pictures[place]), ""]
@@ -91,6 +90,10 @@ def _axis(record: CurveRecord) -> str:
 
 def _values(group: Sequence[CurveRecord]) -> list[int]:
     return sorted({point.value for record in group for point in record.points})
+
+
+def _remarks(group: Sequence[CurveRecord]) -> list[str]:
+    return [*foreign_remarks(group), *(note for record in group for note in record.notes)]
 
 
 def _failures(record: CurveRecord) -> list[str]:

@@ -279,9 +279,7 @@ def speed_csv(records: Sequence[SpeedRecord]) -> str:
 
 def labels(records: Sequence[SpeedRecord | CurveRecord], room: int) -> list[str]:
     """Names of rows in at most `room` cells each, but 8 at least; foreign code is marked."""
-    return [
-        shorten(one_line(one.variant()), max(8, room - len(_mark(one)))) + _mark(one) for one in records
-    ]
+    return [shorten(one_line(one.variant()), max(8, room - len(_mark(one)))) + _mark(one) for one in records]
 
 
 def row_name(record: SpeedRecord | CurveRecord) -> str:
