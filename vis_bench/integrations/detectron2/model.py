@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,14 @@ def build(
     num_classes: of the data set, None for as many as the model has. Raises DataError (exit code 3) for
     another number, MethodError (4) where the project cannot be imported or does not know the file's keys.
     """
-    put_on_path(place)
-    make_importable()
-    import_modules(modules, place)
-    cfg = _configuration(path, project, config.opts)
-    native = _native(cfg)
+    with warnings.catch_warnings():
+        # projects are older than the libraries that they import; that is said of every one of them
+        warnings.simplefilter("ignore", FutureWarning)
+        put_on_path(place)
+        make_importable()
+        import_modules(modules, place)
+        cfg = _configuration(path, project, config.opts)
+        native = _native(cfg)
     found = _classes(native, cfg, project)
     if found is not None and num_classes is not None and found != num_classes:
         raise DataError(
