@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from vis_bench.integrations.detectron2.install import INSTALL
 from vis_bench.integrations.detectron2.model import tracks_of
 from vis_bench.integrations.detectron2.place import Place, parse_place
 from vis_bench.integrations.detectron2.projects import PROJECTS, known_project
+from vis_bench.integrations.frames import rule_named
 from vis_bench.integrations.native import Native, load_native
+from vis_bench.setup.config import choose_config
 from vis_bench.setup.frameworks import needs_weights, parse_reference, with_options
-from vis_bench.setup.plugins import expand_methods, short_name, split_variant
+from vis_bench.setup.plugins import expand_methods, load_spec, short_name, split_variant
 
 
 def test_a_reference_carries_its_options_through_one_text(tmp_path: Path) -> None:
@@ -167,3 +170,19 @@ def test_loading_into_a_model_of_others(tmp_path: Path) -> None:
     torch.save({**state, "0.weight": torch.full((1, 2), torch.nan)}, path)
     with pytest.raises(MethodError, match=r"0\.weight holds NaN"):
         load_native(model, path)
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("stc", "stc"),
+        ("stc@tiny", "stc-tiny"),
+        ("stc@tiny+crossvis-association", "stc-tiny-crossvis-association"),
+    ],
+)
+def test_a_rule_has_a_name_by_which_it_is_chosen(asked: str, name: str) -> None:
+    found, method, config = rule_named(asked, "a model")
+    assert (found, method) == (name, "stc")
+    spec = dataclasses.replace(load_spec("stc"), configs={found: config})
+    assert choose_config(spec, None, found) == (found, config)
+    assert choose_config(spec, found, "paper") == (found, config)

@@ -47,7 +47,9 @@ def rule_named(text: str | None, what: str) -> tuple[str, str, Any]:
     spec = load_spec(method)
     require_rule(method, spec)
     chosen, config = choose_config(spec, variant, "paper")
-    return (method if chosen == "paper" else f"{method}+{chosen}"), method, config
+    # a plus in a name would part a configuration from its variant
+    name = method if chosen == "paper" else f"{method}-{chosen.replace('+', '-')}"
+    return name, method, config
 
 
 def associate(
