@@ -121,6 +121,7 @@ def test_rows_of_foreign_code_are_marked(method):
     rows = list(csv.DictReader(io.StringIO(speed_csv(records))))
     assert [row["foreign"] for row in rows] == ["False", "True"]
     assert "†" not in speed_table([record("stc")])
+    assert "foreign" not in next(csv.reader(io.StringIO(speed_csv([record("stc")]))))
 
 
 def on_gpu(frames, seconds, watts, **changes):

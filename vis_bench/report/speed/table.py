@@ -250,8 +250,9 @@ def speed_markdown(records: Sequence[SpeedRecord]) -> str:
 
 
 def speed_csv(records: Sequence[SpeedRecord]) -> str:
-    """One line per record at full precision."""
+    """One line per record at full precision; a column of foreign code where there is any."""
     rows = []
+    foreign = any(record.foreign for record in records)
     for record in records:
         row: dict[str, Any] = {
             "method": record.method,
@@ -264,7 +265,7 @@ def speed_csv(records: Sequence[SpeedRecord]) -> str:
             **record.protocol.values(),
             "status": record.status,
             "weights": record.weights,
-            "foreign": record.foreign,
+            **({"foreign": record.foreign} if foreign else {}),
             "frames_timed": record.frames,
             "videos": record.videos,
         }
