@@ -54,7 +54,7 @@ ARROWS = {
     "compat": "data metrics scoring",
     "gate": "data records report.tables scoring setup study",
     "integrations": "data engine.process integrations.formats masks records scoring setup weights",
-    "integrations.detectron2": "data integrations masks records scoring setup",
+    "integrations.detectron2": "compat data integrations masks records scoring setup",
     "integrations.transformers": "data integrations masks setup",
     "doctor": "data data.store masks records",
     "cli": "data doctor engine engine.contract engine.process engine.speed engine.videos gate integrations "

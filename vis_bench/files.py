@@ -275,6 +275,15 @@ def append_text(path: Path, text: str) -> int:
         raise _not_written(path, path.parent, path, error) from None
 
 
+@contextmanager
+def writing_into(folder: Path) -> Iterator[None]:
+    """Raise a UsageError that names the folder where the block, which writes into it, cannot."""
+    try:
+        yield
+    except OSError as error:
+        raise _not_written(folder, folder, None, error) from None
+
+
 def _failed_to_write(error: Exception) -> bool:
     """Whether an error of torch or safetensors says that the file could not be written.
 

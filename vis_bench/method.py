@@ -355,10 +355,12 @@ class MethodSpec:
     can set them. detection_frames: from (configuration, number of a phase) to the frames of its clips that
     have a detection loss; None is all of them. image_stage: None starts from the backbone. track_cap:
     (dotted key of the most tracks that are put out, whether it counts in a video or a frame), used in
-    tracking alone: what `--max-tracks` sets, None for a method without such a cap. gpu_precision:
-    word of --precision that is meant on GPUs when none is given. mac_count: how the method's cost per frame
-    is counted. associate, summarise: for a method that detects first and associates then, `module:callable`
-    of its association alone, importable without torch, so that stored frame predictions of any method can be
+    tracking alone: what `--max-tracks` sets, None for a method without such a cap. identity_cap: dotted key
+    of the most identities that are remembered in a video (its value None: all), for a method whose memory
+    would grow with them: `vis-bench track` sets it, a run does not. gpu_precision: word of --precision that
+    is meant on GPUs when none is given. mac_count: how the method's cost per frame is counted.
+    associate, summarise: for a method that detects first and associates then, `module:callable` of its
+    association alone, importable without torch, so that stored frame predictions of any method can be
     associated under its rule. Called as `associate(config, frames, num_classes) -> Iterator[FrameResult]`
     with the RawDetections of the frames of one video, and as `summarise(config, results, length) ->
     list[VideoInstance]`; both or neither. foreign: for code of others, None for a method.
@@ -372,6 +374,7 @@ class MethodSpec:
     start: StartRules = field(default_factory=StartRules)
     gpu_precision: str = "fp32"
     track_cap: tuple[str, Literal["video", "frame"]] | None = None
+    identity_cap: str | None = None
     schedules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     phase_keys: tuple[str, ...] = ("train",)

@@ -37,15 +37,18 @@ def summarise_live_tracks(
     A track without a mask in any frame cannot match anything and is left out.
     """
     entries: dict[int, list[FrameDetection]] = {}
-    masks: dict[int, list[Rle | None]] = {}
+    masks: dict[int, dict[int, Rle | None]] = {}
     for result in results:
         for detection in result.detections:
             entries.setdefault(detection.identity, []).append(detection)
-            masks.setdefault(detection.identity, [None] * length)[result.index] = detection.segmentation
+            masks.setdefault(detection.identity, {})[result.index] = detection.segmentation
     pairs = [
-        VideoInstance(label, float(score), tuple(masks[identity]))
+        (float(score), label, identity)
         for identity, seen in sorted(entries.items())
-        if any(mask is not None for mask in masks[identity])
+        if any(mask is not None for mask in masks[identity].values())
         for label, score in enumerate(track_scores(seen, kind))
     ]
-    return sorted(pairs, key=lambda pair: -pair.score)[:keep]
+    return [
+        VideoInstance(label, score, tuple(masks[identity].get(frame) for frame in range(length)))
+        for score, label, identity in sorted(pairs, key=lambda pair: -pair[0])[:keep]
+    ]

@@ -36,6 +36,7 @@ SPEC = MethodSpec(
     mac_count=MacCount(
         overrides={"score_threshold": 0.0, "rpn.nms_iou": 1.0, "association.dummy_logit": 1e6}
     ),
+    identity_cap="association.most_identities",
     associate="methods.masktrack_rcnn.association:associate",
     summarise="methods.masktrack_rcnn.association:summarise",
 )

@@ -23,6 +23,7 @@ SPEC = MethodSpec(
     variants=VARIANTS,
     image_stage=IMAGE_STAGE,
     mac_count=MacCount(overrides={"score_threshold": 0.0}),
+    identity_cap="association.most_identities",
     associate="methods.stc.association:associate",
     summarise="methods.stc.association:summarise",
 )

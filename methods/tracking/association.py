@@ -7,15 +7,15 @@ Source: MaskTrack R-CNN public code; CrossVIS public code (specification 1.4 and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from scipy.special import log_softmax
 
-from methods.tracking.bank import Bank, RawDetections, empty_bank, forget, remember
+from methods.tracking.bank import Bank, RawDetections, empty_bank, forget, keep_latest, remember
 from methods.tracking.lazy_masks import LazyMasks
-from vis_bench.method import FrameDetection, FrameResult
+from vis_bench.method import ADDED_LATER, FrameDetection, FrameResult
 
 NEW, DISCARDED = -1, -2
 
@@ -28,6 +28,7 @@ class AssociationRule:
     MaskTrack rule. dummy_logit: similarity that stands for "new object" (MaskTrack). new_below: a detection
     whose best cosine + IoU is below it becomes a new identity (CrossVIS). refresh_label: a match overwrites
     the stored class. forget_after_frames: identities unseen for longer are dropped, None keeps all.
+    most_identities: of more than so many the ones that were seen last are kept, None keeps all.
     """
 
     rule: Literal["masktrack", "crossvis"] = "masktrack"
@@ -38,6 +39,7 @@ class AssociationRule:
     new_below: float = 0.4
     refresh_label: bool = False
     forget_after_frames: int | None = None
+    most_identities: int | None = field(default=None, metadata=dict(ADDED_LATER))
 
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -114,7 +116,7 @@ def associate(
     score = {"masktrack": masktrack_scores, "crossvis": crossvis_scores}[rule.rule]
     rows = choose_rows(score(detections, bank, rule))
     after, identities = remember(bank, detections, rows, frame, rule.refresh_label)
-    return identities, after
+    return identities, keep_latest(after, rule.most_identities)
 
 
 def track_detections(

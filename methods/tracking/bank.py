@@ -8,7 +8,7 @@ import numpy as np
 
 from vis_bench.method import RawDetections
 
-__all__ = ["Bank", "RawDetections", "empty_bank", "forget", "remember"]
+__all__ = ["Bank", "RawDetections", "empty_bank", "forget", "keep_latest", "remember"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,20 @@ def forget(bank: Bank, frame: int, after_frames: int | None) -> Bank:
     """Drop identities that were last seen more than `after_frames` frames before `frame`; None keeps all."""
     if after_frames is None:
         return bank
-    keep = frame - bank.last_seen <= after_frames
+    return _only(bank, frame - bank.last_seen <= after_frames)
+
+
+def keep_latest(bank: Bank, most: int | None) -> Bank:
+    """The `most` identities that were seen last, in their order, of equal ones the oldest; None keeps all."""
+    if most is None or len(bank) <= most:
+        return bank
+    keep = np.zeros(len(bank), dtype=bool)
+    keep[np.argsort(-bank.last_seen, kind="stable")[:most]] = True
+    return _only(bank, keep)
+
+
+def _only(bank: Bank, keep: np.ndarray) -> Bank:
+    """The identities where `keep` [N] bool is true."""
     return Bank(
         bank.identities[keep],
         bank.embeddings[keep],

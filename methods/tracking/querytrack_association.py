@@ -5,15 +5,16 @@ Source: QueryTrack, Sec 2.3, Eq 8 and 9; specification 2.4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
 from scipy.special import softmax
 
 from methods.tracking.association import DISCARDED, NEW, box_iou
-from methods.tracking.bank import Bank, RawDetections, remember
+from methods.tracking.bank import Bank, RawDetections, keep_latest, remember
 from vis_bench.errors import UsageError, did_you_mean
+from vis_bench.method import ADDED_LATER
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class QueryTrackRule:
     smallest F of a match; F falls as the bank grows, since all identities share a row of Eq 9, so a floor
     above 0 can turn known objects into new identities, which fill the bank further. losers: what happens to
     a candidate that could have matched but whose identities all went to others: the rule for new objects, or
-    it is not put out. refresh_label: a match overwrites the stored class.
+    it is not put out. refresh_label: a match overwrites the stored class. most_identities: of more than so
+    many the ones that were seen last are kept, None keeps all.
     """
 
     init_threshold: float = 0.05
@@ -33,6 +35,7 @@ class QueryTrackRule:
     factor_floor: float = 0.0
     losers: Literal["new", "discard"] = "new"
     refresh_label: bool = True
+    most_identities: int | None = field(default=None, metadata=dict(ADDED_LATER))
 
     def __post_init__(self) -> None:
         known = get_args(Literal["new", "discard"])
@@ -116,4 +119,4 @@ def associate_queries(
         eligible &= cosine(detections.embeddings, bank.embeddings) >= rule.similarity_gate
     rows = greedy_rows(factors, eligible, detections.scores, rule)
     after, identities = remember(bank, detections, rows, frame, rule.refresh_label)
-    return identities, after
+    return identities, keep_latest(after, rule.most_identities)

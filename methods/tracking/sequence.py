@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from vis_bench.method import FrameDetection, FrameResult, VideoInstance
+from vis_bench.method import FrameResult, VideoInstance
+from vis_bench.types import Box, Rle
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is needed of the detections of one identity; their class scores are not held."""
+
+    labels: list[int] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    masks: dict[int, Rle | None] = field(default_factory=dict)
+    boxes: dict[int, Box | None] = field(default_factory=dict)
 
 
 def majority_label(labels: Sequence[int]) -> int:
@@ -24,22 +36,20 @@ def summarise_tracks(results: Sequence[FrameResult], length: int) -> list[VideoI
     mask is empty; an identity without any mask is left out, since there is nothing to compare it with.
     Source: specification 1.4, step 7 (MaskTrack R-CNN); STC Section 3.5 (vote).
     """
-    seen: dict[int, list[tuple[int, FrameDetection]]] = {}
+    found: dict[int, _Seen] = {}
     for result in results:
         for detection in result.detections:
-            seen.setdefault(detection.identity, []).append((result.index, detection))
-    tracks = []
-    for _, entries in sorted(seen.items()):
-        masks = {frame: detection.segmentation for frame, detection in entries}
-        if all(mask is None for mask in masks.values()):
-            continue
-        boxes = {frame: detection.box for frame, detection in entries}
-        tracks.append(
-            VideoInstance(
-                label=majority_label([int(detection.class_scores.argmax()) for _, detection in entries]),
-                score=float(np.mean([float(detection.class_scores.max()) for _, detection in entries])),
-                segmentations=tuple(masks.get(frame) for frame in range(length)),
-                boxes=tuple(boxes.get(frame) for frame in range(length)),
-            )
+            one = found.setdefault(detection.identity, _Seen())
+            one.labels.append(int(detection.class_scores.argmax()))
+            one.scores.append(float(detection.class_scores.max()))
+            one.masks[result.index], one.boxes[result.index] = detection.segmentation, detection.box
+    return [
+        VideoInstance(
+            label=majority_label(one.labels),
+            score=float(np.mean(one.scores)),
+            segmentations=tuple(one.masks.get(frame) for frame in range(length)),
+            boxes=tuple(one.boxes.get(frame) for frame in range(length)),
         )
-    return tracks
+        for _, one in sorted(found.items())
+        if any(mask is not None for mask in one.masks.values())
+    ]

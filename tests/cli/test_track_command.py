@@ -132,6 +132,10 @@ def test_overlay_draws_class_score_and_colour_at_the_mask():
     # the better track is on top
     both = overlaid(frame, [track, track], 0, {1: "cat"})
     assert tuple(both[30, 40]) == identity_colour(0)
+    # and no label covers another: that of the second stands below the first, at the same column
+    first, second = ((both[:, 21] == identity_colour(place)).all(axis=1) for place in (0, 1))
+    assert 8 <= np.flatnonzero(second).min() - np.flatnonzero(first).min() <= 20
+    assert second.sum() >= 8
 
 
 @pytest.fixture
@@ -142,9 +146,9 @@ def film(tmp_path):
     from vis_bench.data.video_files import writing_video
 
     path = tmp_path / "film.mp4"
-    with writing_video(path, 48, 32, Fraction(5)) as write:
+    with writing_video(path, 160, 120, Fraction(5)) as write:
         for frame in range(7):
-            picture = np.full((32, 48, 3), 30, np.uint8)
+            picture = np.full((120, 160, 3), 30, np.uint8)
             picture[8:24, 4 * frame : 4 * frame + 16] = 200
             write(picture)
     return path
@@ -154,7 +158,7 @@ def test_a_video_file_and_its_overlay(track, film, tmp_path):
     from vis_bench.data.video_files import read_video_frames, video_facts
 
     facts = video_facts(film)
-    assert (facts.width, facts.height, facts.frames, facts.rate) == (48, 32, 7, 5)
+    assert (facts.width, facts.height, facts.frames, facts.rate) == (160, 120, 7, 5)
     frames = list(read_video_frames(film))
     # what was written is there, to what compression leaves
     assert np.abs(frames[3][16, 20].astype(int) - 200).max() < 25
@@ -166,7 +170,7 @@ def test_a_video_file_and_its_overlay(track, film, tmp_path):
     difference = np.abs(drawn[3].astype(int) - frames[3].astype(int)).max(axis=2)
     # ten columns of tracks on the left, nothing on the right
     assert difference[20:, :10].mean() > 25
-    assert difference[20:, 30:].mean() < 12
+    assert difference[20:, 110:].mean() < 12
 
 
 def test_a_damaged_video_file(film, track):

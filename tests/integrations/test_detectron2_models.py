@@ -18,6 +18,7 @@ from vis_bench.engine.training.weights import save_weights
 from vis_bench.masks.rle import decode
 from vis_bench.records.columns import COLUMNS, read_value
 from vis_bench.records.run import PREDICTIONS_NAME, RECORD_NAME, find_records, read_record
+from vis_bench.records.speed import SUFFIX, read_speed
 from vis_bench.setup.plugins import build_method, load_spec
 
 CONFIGS = Path(__file__).parents[1] / "fixtures/detectron2"
@@ -166,6 +167,19 @@ def test_another_number_of_classes_is_an_error_of_the_data(native, squares) -> N
     assert "a model of 2 classes (MODEL.SEM_SEG_HEAD.NUM_CLASSES), the data set has 1" in text
 
 
+def test_projects_find_what_they_import_though_it_is_not_installed() -> None:
+    """IDOL and SeqFormer call the compiled operation and import the evaluator of a fork of pycocotools."""
+    done = code().run(
+        "-c",
+        "from vis_bench.integrations.detectron2.install import make_importable as make; make();"
+        "import MultiScaleDeformableAttention as one, detectron2._C;"
+        "from pycocotools.ytvos import YTVOS; from pycocotools.ytvoseval import YTVOSeval;"
+        "print(callable(one.ms_deform_attn_forward), YTVOS.__module__, YTVOSeval.__module__)",
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True", "vis_bench.compat.ytvos", "vis_bench.compat.ytvoseval"]
+
+
 @pytest.mark.long
 def test_checked_timed_and_tracked(native, dataset, tmp_path) -> None:
     config, weights = native / "mask2former_vis.yaml", native / "mask2former_vis.pth"
@@ -179,6 +193,10 @@ def test_checked_timed_and_tracked(native, dataset, tmp_path) -> None:
         "--short", "--repeats", 1, "--out", tmp_path / "speed", "--device", "cpu",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    timed = read_speed(next((tmp_path / "speed").rglob(f"stream{SUFFIX}")))
+    code_of = "detectron2 0.6 with Mask2Former-VIS"
+    assert (timed.foreign, timed.foreign_code, timed.licence) == (True, code_of, "MIT")
+    assert f"foreign code ({code_of}; licence: MIT)" in " ".join(done.stdout.split())
     names = tmp_path / "names.txt"
     names.write_text("object\ncell\n")
     done = code().run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from vis_bench.integrations.detectron2.install import INSTALL
 from vis_bench.integrations.detectron2.model import tracks_of
 from vis_bench.integrations.detectron2.place import Place, parse_place
 from vis_bench.integrations.detectron2.projects import PROJECTS, known_project
+from vis_bench.integrations.frames import rule_named
 from vis_bench.integrations.native import Native, load_native
+from vis_bench.setup.config import choose_config
 from vis_bench.setup.frameworks import needs_weights, parse_reference, with_options
-from vis_bench.setup.plugins import expand_methods, short_name, split_variant
+from vis_bench.setup.plugins import expand_methods, load_spec, short_name, split_variant
 
 
 def test_a_reference_carries_its_options_through_one_text(tmp_path: Path) -> None:
@@ -80,6 +83,13 @@ def test_a_configuration_is_read_with_what_it_is_based_on(tmp_path: Path) -> Non
     assert content == {"MODEL": {"META_ARCHITECTURE": "B", "MASK_ON": True}, "INPUT": {"FORMAT": "BGR"}}
     assert value_at(content, "MODEL.META_ARCHITECTURE") == "B"
     assert value_at(content, "MODEL.NOTHING.HERE") is None
+    # CTVIS names several, the later on top
+    (tmp_path / "other.yaml").write_text("INPUT: {FORMAT: RGB, SIZE: 360}")
+    (tmp_path / "both.yaml").write_text("_BASE_: [own.yaml, other.yaml]\nMODEL: {MASK_ON: false}")
+    assert read_config(tmp_path / "both.yaml") == {
+        "MODEL": {"META_ARCHITECTURE": "B", "MASK_ON": False},
+        "INPUT": {"FORMAT": "RGB", "SIZE": 360},
+    }
 
 
 def test_a_configuration_runs_nothing(tmp_path: Path) -> None:
@@ -160,3 +170,19 @@ def test_loading_into_a_model_of_others(tmp_path: Path) -> None:
     torch.save({**state, "0.weight": torch.full((1, 2), torch.nan)}, path)
     with pytest.raises(MethodError, match=r"0\.weight holds NaN"):
         load_native(model, path)
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("stc", "stc"),
+        ("stc@tiny", "stc-tiny"),
+        ("stc@tiny+crossvis-association", "stc-tiny-crossvis-association"),
+    ],
+)
+def test_a_rule_has_a_name_by_which_it_is_chosen(asked: str, name: str) -> None:
+    found, method, config = rule_named(asked, "a model")
+    assert (found, method) == (name, "stc")
+    spec = dataclasses.replace(load_spec("stc"), configs={found: config})
+    assert choose_config(spec, None, found) == (found, config)
+    assert choose_config(spec, found, "paper") == (found, config)

@@ -23,7 +23,7 @@ from methods.tracking.association import (
     masktrack_scores,
     track_detections,
 )
-from methods.tracking.bank import Bank, RawDetections, empty_bank
+from methods.tracking.bank import Bank, RawDetections, empty_bank, keep_latest
 from methods.tracking.sequence import majority_label, summarise_tracks
 from vis_bench.masks.rle import encode
 from vis_bench.method import FrameDetection, FrameResult
@@ -253,3 +253,38 @@ def test_track_score_is_the_mean_over_detected_frames_and_class_is_voted() -> No
 
 def test_track_without_any_mask_is_left_out() -> None:
     assert summarise_tracks([frame(0, (0, [0.5], False))], 1) == []
+
+
+def test_of_too_many_identities_the_ones_seen_last_are_remembered():
+    bank = Bank(
+        identities=np.arange(5),
+        embeddings=np.arange(5.0)[:, None],
+        boxes=np.zeros((5, 4)),
+        labels=np.zeros(5, np.int64),
+        last_seen=np.array([7, 2, 9, 2, 9]),
+        next_identity=5,
+    )
+    # frames 9, 9, 7 first; of the two of frame 2 the older
+    kept = keep_latest(bank, 4)
+    assert kept.identities.tolist() == [0, 1, 2, 4]
+    assert (kept.embeddings[:, 0].tolist(), kept.next_identity) == ([0.0, 1.0, 2.0, 4.0], 5)
+    assert keep_latest(bank, 5) is bank
+    assert keep_latest(bank, None) is bank
+
+
+@pytest.mark.parametrize("name", ["masktrack", "crossvis"])
+def test_a_bound_on_identities_holds_in_every_frame_and_numbers_go_on(name):
+    rule = AssociationRule(name, most_identities=3)
+    bank, numbers = empty_bank(2), []
+    for frame in range(6):
+        # two objects a frame, far from all before and of another class each
+        there = np.array(
+            [[100.0 * frame, 0, 100.0 * frame + 9, 9], [100.0 * frame, 50, 100.0 * frame + 9, 59]]
+        )
+        found = RawDetections(
+            np.ones(2), np.array([2 * frame, 2 * frame + 1]), there, np.zeros((2, 2)), (None, None)
+        )
+        identities, bank = associate(found, bank, rule, frame)
+        numbers += identities.tolist()
+        assert len(bank) <= 3
+    assert numbers == list(range(12))

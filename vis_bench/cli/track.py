@@ -69,6 +69,7 @@ def track(
     chosen = choose_devices(device, 1).slots[0][0]
     require_torch(chosen)
     from vis_bench.engine.process.progress import Bars
+    from vis_bench.engine.results_spool import ResultsSpool
     from vis_bench.engine.videos.track import classes_of, prepare, track_sources
 
     asked = {"project": project, "associate": associate, "prompt": prompt}
@@ -78,42 +79,42 @@ def track(
     require_writable(folder)
     by_id = dict(enumerate(names, start=1))
     write_annotations(folder / "videos.json", as_dataset(sources, names))
-    files = []
-    for one in prepared:
-        bars = Bars()
-        report = bars.callback(one.label)
-        try:
-            _, tracks, ahead, notes = track_sources(one, sources, names, chosen, report)
-            several = f"-{one.label.replace('@', '_')}" if len(prepared) > 1 else ""
-            results = folder / f"results{several}.json"
-            write_results(results, tracks)
-            files.append((one, results))
-            for source in sources if overlay else ():
-                length = source.video.length
-                write_overlay(
-                    folder / f"{source.video.name}{several}.mp4",
-                    source.video,
-                    source.frames(),
-                    [track for track in tracks if track.video_id == source.video.id],
-                    by_id,
-                    source.rate,
-                    _overlay_progress(report, length),
-                    above,
-                )
-        finally:
-            bars.close()
-        mode = f"looks {ahead} frames ahead" if ahead else "on-line"
-        say(f"{one.label}: {len(tracks)} tracks in {len(sources)} videos, {mode}: {results}")
-        for note in notes:
-            say(f"vis-bench: {one.label}: {note}")
-    if page:
-        from vis_bench.report.formats.videos_page import write_videos_page
-        from vis_bench.report.videos.unlabelled_viewer import unlabelled_viewer
+    found = []
+    with ResultsSpool(folder) as spool:
+        for one in prepared:
+            bars = Bars()
+            report = bars.callback(one.label)
+            try:
+                _, tracks, ahead, notes = track_sources(one, sources, names, chosen, report, spool)
+                several = f"-{one.label.replace('@', '_')}" if len(prepared) > 1 else ""
+                results = folder / f"results{several}.json"
+                write_results(results, tracks)
+                found.append((one.label, tracks, one.spec.info.iou_type))
+                for source in sources if overlay else ():
+                    length = source.video.length
+                    write_overlay(
+                        folder / f"{source.video.name}{several}.mp4",
+                        source.video,
+                        source.frames(),
+                        [track for track in tracks if track.video_id == source.video.id],
+                        by_id,
+                        source.rate,
+                        _overlay_progress(report, length),
+                        above,
+                    )
+            finally:
+                bars.close()
+            mode = f"looks {ahead} frames ahead" if ahead else "on-line"
+            say(f"{one.label}: {len(tracks)} tracks in {len(sources)} videos, {mode}: {results}")
+            for note in notes:
+                say(f"vis-bench: {one.label}: {note}")
+        if page:
+            from vis_bench.report.formats.videos_page import write_videos_page
+            from vis_bench.report.videos.unlabelled_viewer import unlabelled_viewer
 
-        runs = [(one.label, results, one.spec.info.iou_type) for one, results in files]
-        viewer = unlabelled_viewer(sources, names, runs, MOST_SHOWN_FRAMES)
-        title = ", ".join(one.label for one in prepared)
-        say(f"page       {write_videos_page(folder, viewer, f'vis-bench track: {title}')}")
+            viewer = unlabelled_viewer(sources, names, found, MOST_SHOWN_FRAMES)
+            title = ", ".join(one.label for one in prepared)
+            say(f"page       {write_videos_page(folder, viewer, f'vis-bench track: {title}')}")
     typer.echo(str(folder))
 
 

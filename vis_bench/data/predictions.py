@@ -27,7 +27,7 @@ from vis_bench.data.records import (
 from vis_bench.data.segmentations import SegmentationBatch, is_finite_number
 from vis_bench.data.ytvis import rle_record
 from vis_bench.errors import DataError
-from vis_bench.files import read_json, write_json
+from vis_bench.files import atomic_path, dump_json, read_json, write_json
 from vis_bench.masks.boxes import is_usable
 from vis_bench.types import Box, Dataset, IouType, Track, Video
 
@@ -127,9 +127,16 @@ def parse_results(
 def write_results(path: Path, tracks: Iterable[Track]) -> None:
     """Write tracks in the results format, atomically; gzip when the name ends in `.gz`.
 
-    Raises ValueError for a score that is not finite.
+    Without gzip the text of one track is held at a time. Raises ValueError for a score that is not finite.
     """
-    write_json(path, [result_record(track) for track in tracks], indent=None)
+    if path.suffix == ".gz":
+        write_json(path, [result_record(track) for track in tracks], indent=None)
+        return
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(b"[")
+        for number, track in enumerate(tracks):
+            file.write((", " if number else "").encode() + dump_json(result_record(track)).encode())
+        file.write(b"]\n")
 
 
 def result_record(track: Track) -> dict[str, Any]:

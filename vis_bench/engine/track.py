@@ -19,6 +19,7 @@ from vis_bench.engine.finite_outputs import require_finite_scores, requiring_num
 from vis_bench.engine.foreign import tell
 from vis_bench.engine.frame_store import FrameStore
 from vis_bench.engine.process.progress import Progress
+from vis_bench.engine.results_spool import ResultsSpool, SpooledResults
 from vis_bench.errors import MethodError
 from vis_bench.files import append_text, require_entry, resume_lines
 from vis_bench.masks.boxes import is_usable
@@ -57,7 +58,7 @@ class VideoOutcome:
     """Tracks of one video, look-ahead in frames, wall-clock seconds including frame decoding.
 
     results: what an online method put out frame by frame, with candidates if they were to be kept; None for
-    a method that returns whole tracks, and once the video is on disk.
+    a method that returns whole tracks, once the video is on disk, and where they were spooled.
     """
 
     tracks: tuple[Track, ...]
@@ -75,11 +76,14 @@ def track_video(
     iou_type: IouType = "segm",
     keep_candidates: bool = False,
     pictures: Iterator[np.ndarray] | None = None,
+    spool: ResultsSpool | None = None,
 ) -> VideoOutcome:
     """Run one method over one video. iou_type: what the method says that it predicts.
 
     keep_candidates: results hold what was detected before association. Otherwise it is dropped frame by
     frame, since its embeddings would grow with the length of the video. pictures: as in `FrameFeed`.
+    spool: takes the frame results, without candidates, so that memory does not grow with them; the masks of
+    the tracks are then read from it.
 
     Raises MethodError when the method breaks its contract (frames left out or out of order, tracks of the
     wrong length, unknown labels, masks from a method of boxes, scores that are not finite).
@@ -87,21 +91,26 @@ def track_video(
     feed = FrameFeed(dataset, video, device, pictures)
     begin = time.perf_counter()
     output = method.track(video, feed)
-    results: list[FrameResult] | None = None
+    results: list[FrameResult] | SpooledResults | None = None
     if isinstance(output, list):
         instances, look_ahead = output, max(0, feed.handed - 1)
     else:
-        results, look_ahead = _drain(output, feed, video, keep_candidates)
+        results = [] if spool is None else spool.results()
+        look_ahead = _drain(output, feed, video, keep_candidates, results)
         instances = method.summarise(video, results)
     tracks = tuple(_to_track(instance, dataset, video, iou_type) for instance in instances)
     seconds = time.perf_counter() - begin
-    return VideoOutcome(tracks, look_ahead, seconds, None if results is None else tuple(results))
+    return VideoOutcome(tracks, look_ahead, seconds, tuple(results) if isinstance(results, list) else None)
 
 
 def _drain(
-    output: Iterator[FrameResult], feed: FrameFeed, video: Video, keep_candidates: bool
-) -> tuple[list[FrameResult], int]:
-    results: list[FrameResult] = []
+    output: Iterator[FrameResult],
+    feed: FrameFeed,
+    video: Video,
+    keep_candidates: bool,
+    results: list[FrameResult] | SpooledResults,
+) -> int:
+    """Fill `results`; the largest look-ahead in frames."""
     look_ahead = 0
     for result in output:
         if result.index != len(results):
@@ -113,7 +122,7 @@ def _drain(
         results.append(_with_candidates(result, keep_candidates))
     if len(results) != video.length:
         raise MethodError(f"video {video.name}: {len(results)} frame results for {video.length} frames")
-    return results, look_ahead
+    return look_ahead
 
 
 def _with_candidates(result: FrameResult, keep: bool) -> FrameResult:

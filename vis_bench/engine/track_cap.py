@@ -8,7 +8,7 @@ from typing import Any
 
 from vis_bench.errors import UsageError
 from vis_bench.method import MethodSpec
-from vis_bench.setup.config import override
+from vis_bench.setup.config import override, value_of
 from vis_bench.types import Dataset, Track
 
 USUAL = 10
@@ -41,9 +41,7 @@ def cap_note(spec: MethodSpec, config: Any, dataset: Dataset, tracks: Sequence[T
     if spec.track_cap is None:
         return None
     key, kind = spec.track_cap
-    cap: Any = config
-    for part in key.split("."):
-        cap = getattr(cap, part)
+    cap = value_of(config, key)
     if kind == "video":
         reached = sum(count >= cap for count in Counter(track.video_id for track in tracks).values())
         whole = len(dataset.videos)

@@ -47,7 +47,9 @@ def rule_named(text: str | None, what: str) -> tuple[str, str, Any]:
     spec = load_spec(method)
     require_rule(method, spec)
     chosen, config = choose_config(spec, variant, "paper")
-    return (method if chosen == "paper" else f"{method}+{chosen}"), method, config
+    # a plus in a name would part a configuration from its variant
+    name = method if chosen == "paper" else f"{method}-{chosen.replace('+', '-')}"
+    return name, method, config
 
 
 def associate(
@@ -63,10 +65,12 @@ def summarise(config: FrameConfig, results: Sequence[FrameResult], length: int) 
     return load_object(str(load_spec(config.rule_of).summarise))(config.rule, results, length)
 
 
-def frame_spec_values() -> dict[str, Any]:
-    """What every specification of such a model says."""
+def frame_spec_values(method: str) -> dict[str, Any]:
+    """What every specification of such a model says. method: of the rule."""
+    cap = load_spec(method).identity_cap
     return {
         "track_cap": ("detections_per_frame", "frame"),
+        "identity_cap": None if cap is None else f"rule.{cap}",
         "associate": ASSOCIATE,
         "summarise": SUMMARISE,
     }

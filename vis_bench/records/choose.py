@@ -233,4 +233,6 @@ def _comparable(a: Chosen, b: Chosen) -> tuple[Sequence[str], tuple[str, ...], t
 
 
 def _short(value: str) -> str:
-    return (value or "none") if len(value) <= 20 else f"{value[:8]}..."
+    """A value for a message; of a hash its beginning is enough, words stay whole."""
+    hashed = len(value) > 20 and " " not in value
+    return f"{value[:8]}..." if hashed else value or "none"

@@ -154,7 +154,9 @@ class SpeedRecord(_Strict):
 
     weights: `random`, or where they come from. frames, videos: of one pass (videos: distinct), of the
     shortest repeat where time ends them. tracks_per_frame: masks or boxes that the timed run put out per
-    frame; with random weights it may be 0, and then all that is done for objects was not measured.
+    frame; with random weights it may be 0, and then all that is done for objects was not measured. foreign,
+    foreign_code, licence: of foreign code that was run here, as in a record of `run`; licence is empty in
+    records that are older than the mark.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -188,6 +190,9 @@ class SpeedRecord(_Strict):
     versions: dict[str, str] = Field(default_factory=dict)
     git: dict[str, Any] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    foreign: bool = False
+    foreign_code: str = ""
+    licence: str = ""
 
     def variant(self) -> str:
         """`method@config`."""
@@ -206,7 +211,8 @@ class CurvePoint(_Strict):
 
 
 class CurveRecord(_Strict):
-    """How the cost of one method grows. failed: what went wrong, by value."""
+    """How the cost of one method grows. failed: what went wrong, by value. foreign, foreign_code, licence: as
+    in `SpeedRecord`."""
 
     schema_version: int = SCHEMA_VERSION
     kind: Literal["curve"] = "curve"
@@ -227,6 +233,9 @@ class CurveRecord(_Strict):
     versions: dict[str, str] = Field(default_factory=dict)
     git: dict[str, Any] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    foreign: bool = False
+    foreign_code: str = ""
+    licence: str = ""
 
     def variant(self) -> str:
         """`method@config`."""

@@ -110,6 +110,13 @@ def override(config: Any, values: Mapping[str, Any], skip_unknown: bool = False)
     return config
 
 
+def value_of(config: Any, key: str) -> Any:
+    """The value of a dotted key. Raises AttributeError for one that the configuration lacks."""
+    for part in key.split("."):
+        config = getattr(config, part)
+    return config
+
+
 class _UnknownKeyError(UsageError):
     pass
 

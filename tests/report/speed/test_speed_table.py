@@ -103,6 +103,27 @@ def test_no_line_is_wider_than_a_terminal(length):
         assert len(line) <= 80, line
 
 
+FOREIGN = {"foreign": True, "foreign_code": "detectron2 0.6 with MinVIS", "licence": "NC"}
+
+
+@pytest.mark.parametrize("method", ["detectron2:vis", "detectron2:" + "v" * 60])
+def test_rows_of_foreign_code_are_marked(method):
+    records = [record("stc"), record(method, **FOREIGN)]
+    text = speed_table(records)
+    named = [line for line in text.splitlines() if line.startswith(("stc@tiny", "detectron2:"))]
+    # speed, size and stages of both
+    assert len(named) == 6
+    assert [" † " in line for line in named] == [line.startswith("detectron2:") for line in named]
+    assert all(len(line) <= 80 for line in text.splitlines())
+    said = f"† {method}@tiny: foreign code (detectron2 0.6 with MinVIS; licence: NC)"
+    assert said in " ".join(text.split())
+    assert said in speed_markdown(records).replace("\\", "")
+    rows = list(csv.DictReader(io.StringIO(speed_csv(records))))
+    assert [row["foreign"] for row in rows] == ["False", "True"]
+    assert "†" not in speed_table([record("stc")])
+    assert "foreign" not in next(csv.reader(io.StringIO(speed_csv([record("stc")]))))
+
+
 def on_gpu(frames, seconds, watts, **changes):
     """One repeat of `frames` in `seconds`, under the limits of a GPU."""
     protocol = SpeedProtocol(

@@ -61,6 +61,10 @@ def test_caption_explains_columns_marks_and_pretraining() -> None:
     assert "HOTA, IDF1, MOTA, recall, IDs: class-agnostic, at the operating point of each method" in caption
     assert "-: undefined" in caption
     assert "hold given this stage" in caption
+    # of weights that were given, the protocol says nothing of how they were made
+    given = record | {"train_data": None, "initial_weights": "f" * 64}
+    assert "hold given this stage" not in comparison_table([given])
+    assert "hold given this stage" in " ".join(comparison_table([record, given]).split())
     assert "-: undefined" not in comparison_table([make_record()], protocols={})
 
 

@@ -37,7 +37,7 @@ _QUEUE_MAX = 0.05
 
 
 def _facts(plan: SpeedPlan, dataset: Dataset) -> dict[str, Any]:
-    info = plan.spec.info
+    info, foreign = plan.spec.info, plan.spec.foreign
     return {
         "vis_bench_version": vis_bench.__version__,
         "method": info.name,
@@ -49,6 +49,8 @@ def _facts(plan: SpeedPlan, dataset: Dataset) -> dict[str, Any]:
         "weights_hash": plan.weights_hash,
         "versions": package_versions(),
         "git": git_state(),
+        "licence": info.licence,
+        **({} if foreign is None else {"foreign": True, "foreign_code": foreign.code}),
     }
 
 

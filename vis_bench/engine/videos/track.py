@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,14 @@ from vis_bench.data.catalog import class_names, known_datasets
 from vis_bench.data.unlabelled import Source, as_dataset
 from vis_bench.engine.foreign import tell
 from vis_bench.engine.process.progress import Progress
+from vis_bench.engine.results_spool import ResultsSpool
 from vis_bench.engine.track import track_video
 from vis_bench.engine.track_cap import cap_note, capped
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import read_bytes
 from vis_bench.method import MethodSpec
 from vis_bench.records.run import RECORD_NAME, read_record
-from vis_bench.setup.config import override, to_dict
+from vis_bench.setup.config import override, to_dict, value_of
 from vis_bench.setup.frameworks import needs_weights
 from vis_bench.setup.plugins import build_method, load_spec, split_variant
 from vis_bench.setup.protocol import load_protocol, resolve_config
@@ -27,6 +29,9 @@ from vis_bench.types import Dataset, Track
 from vis_bench.weights.load import load_exactly
 
 PROTOCOL = "video"
+REMEMBERED = 1000
+"""Identities at once, for a method that would remember all: 8 MB of the widest embedding here, of 1,024
+numbers. Runs set no such bound; no video of 100 frames with 10 detections a frame can reach it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def prepare(methods: Sequence[str], weights: Sequence[str], max_tracks: int | No
             config = override(config, record.overrides, skip_unknown=True)
         else:
             chosen, config = resolve_config(spec, config_name, load_protocol(PROTOCOL), ())
-        found.append(Prepared(f"{spec.info.name}@{chosen}", spec, capped(config, spec, max_tracks), path))
+        found.append(Prepared(f"{spec.info.name}@{chosen}", spec, _bounded(config, spec, max_tracks), path))
     labels = [one.label for one in found]
     if len(set(labels)) < len(labels):
         raise UsageError(f"{', '.join(labels)}: a method is named twice; their files would have one name.")
@@ -84,7 +89,15 @@ def _with_own_weights(text: str, max_tracks: int | None) -> Prepared:
             f"{text}: these videos have no truth to prompt with. Name a detector: --prompt hf:PATH."
         )
     chosen, config = resolve_config(spec, None, load_protocol(PROTOCOL), ())
-    return Prepared(f"{spec.info.name}@{chosen}", spec, capped(config, spec, max_tracks), None)
+    return Prepared(f"{spec.info.name}@{chosen}", spec, _bounded(config, spec, max_tracks), None)
+
+
+def _bounded(config: Any, spec: MethodSpec, max_tracks: int | None) -> Any:
+    """The configuration under `--max-tracks`, with a bound on what is remembered where it has none."""
+    config = capped(config, spec, max_tracks)
+    if spec.identity_cap is None or value_of(config, spec.identity_cap) is not None:
+        return config
+    return override(config, {spec.identity_cap: REMEMBERED})
 
 
 def classes_of(given: str | None, prepared: Sequence[Prepared]) -> tuple[str, ...]:
@@ -122,11 +135,17 @@ def classes_of(given: str | None, prepared: Sequence[Prepared]) -> tuple[str, ..
 
 
 def track_sources(
-    one: Prepared, sources: Sequence[Source], classes: Sequence[str], device: str, progress: Progress
+    one: Prepared,
+    sources: Sequence[Source],
+    classes: Sequence[str],
+    device: str,
+    progress: Progress,
+    spool: ResultsSpool,
 ) -> tuple[Dataset, list[Track], int, list[str]]:
     """(videos as a data set, tracks, look-ahead in frames, sentences on what was cut) of one method.
 
-    Frames are read one at a time and handed over; of an on-line method nothing else is kept than its results.
+    Frames are read one at a time and handed over; the results of an on-line method go into the spool, which
+    has to be open as long as masks of the tracks are looked at. Tracks stand video by video, the best first.
     Raises MethodError for weights that do not fit and for a method that breaks its contract.
     """
     dataset = as_dataset(sources, classes)
@@ -139,11 +158,27 @@ def track_sources(
     ahead = 0
     for source in sources:
         pictures = _counted(source, progress)
-        outcome = track_video(model, dataset, source.video, device, one.spec.info.iou_type, pictures=pictures)
-        tracks += outcome.tracks
+        kind = one.spec.info.iou_type
+        outcome = track_video(model, dataset, source.video, device, kind, pictures=pictures, spool=spool)
+        tracks += sorted(outcome.tracks, key=lambda track: -track.score)
         ahead = max(ahead, outcome.look_ahead_frames)
-    note = cap_note(one.spec, one.config, dataset, tracks)
-    return dataset, tracks, ahead, [*notes, note] if note else notes
+    said = (cap_note(one.spec, one.config, dataset, tracks), _forgotten_note(one, dataset, tracks))
+    return dataset, tracks, ahead, [*notes, *(note for note in said if note is not None)]
+
+
+def _forgotten_note(one: Prepared, dataset: Dataset, tracks: Sequence[Track]) -> str | None:
+    """A sentence where a video has more tracks than are remembered at once, else None."""
+    if one.spec.identity_cap is None:
+        return None
+    most = value_of(one.config, one.spec.identity_cap)
+    counts = Counter(track.video_id for track in tracks)
+    reached = [video.name for video in dataset.videos if counts[video.id] > most]
+    if not reached:
+        return None
+    return (
+        f"{', '.join(reached)}: more than {most} identities ({one.spec.identity_cap}); the ones seen last "
+        "were remembered, so that memory does not grow. An object that comes back after the others is new."
+    )
 
 
 def _counted(source: Source, progress: Progress) -> Iterator[np.ndarray]:

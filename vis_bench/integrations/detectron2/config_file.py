@@ -13,7 +13,7 @@ _MOST_BASES = 20
 
 
 def read_config(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """What a YAML file says, with the files that it names as `_BASE_` below it.
+    """What a YAML file says, with the files that it names as `_BASE_` below it, of several the later on top.
 
     seen: files on the way here. Raises DataError for a file that is missing, no YAML of plain values (tags
     such as `!!python/object` run code), or based on itself.
@@ -39,9 +39,11 @@ def read_config(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = content.pop(BASE, None)
     if base is None:
         return content
-    if not isinstance(base, str) or "://" in base:
-        raise DataError(f"{path}: {BASE} {base!r} is no path of a file.")
-    below = read_config(path.parent / Path(base).expanduser(), (*seen, path))
+    below: dict[str, Any] = {}
+    for one in base if isinstance(base, list) else [base]:
+        if not isinstance(one, str) or "://" in one:
+            raise DataError(f"{path}: {BASE} {one!r} is no path of a file.")
+        below = _merged(below, read_config(path.parent / Path(one).expanduser(), (*seen, path)))
     return _merged(below, content)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from types import ModuleType
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, ModuleType
 
 from vis_bench.errors import MethodError
 
@@ -14,8 +15,6 @@ INSTALL = (
     "pip install --no-build-isolation 'git+https://github.com/facebookresearch/detectron2'"
 )
 _NEEDED = ("torch", "torchvision", "yaml", "fvcore", "iopath", "yacs", "omegaconf", "detectron2")
-# Mask R-CNN needs no operation of them, and Mask2Former falls back to plain torch
-_COMPILED = ("detectron2._C", "MultiScaleDeformableAttention")
 
 
 def require_detectron2() -> None:
@@ -29,20 +28,36 @@ def require_detectron2() -> None:
 
 
 def make_importable() -> None:
-    """Let detectron2 be imported where its compiled operations are not built, and with a current Pillow.
+    """Let detectron2 and its projects be imported though parts are not built, and with a current Pillow.
 
-    An empty module takes the place of each compiled one that cannot be found; what really calls one of its
-    operations then says that it has none. Raises MethodError without detectron2.
+    `detectron2._C` is an empty module where it cannot be found: what really calls one of its operations then
+    says that it has none. Deformable attention is done in plain torch, and the evaluator that projects import
+    from a fork of pycocotools is our own. Raises MethodError without detectron2.
     """
     require_detectron2()
     from PIL import Image
 
     if not hasattr(Image, "LINEAR"):
         Image.LINEAR = Image.BILINEAR  # type: ignore[attr-defined]
-    for name in _COMPILED:
+    for name, make in _STAND_INS.items():
         if name in sys.modules or importlib.util.find_spec(name) is not None:
             continue
-        sys.modules[name] = ModuleType(name)
+        sys.modules[name] = make()
         package, _, attribute = name.rpartition(".")
         if package:
             setattr(importlib.import_module(package), attribute, sys.modules[name])
+
+
+def _deformable() -> ModuleType:
+    return importlib.import_module("vis_bench.integrations.detectron2.deformable").stand_in()
+
+
+_STAND_INS: Mapping[str, Callable[[], ModuleType]] = MappingProxyType(
+    {
+        # Mask R-CNN needs no operation of it
+        "detectron2._C": lambda: ModuleType("detectron2._C"),
+        "MultiScaleDeformableAttention": _deformable,
+        "pycocotools.ytvos": lambda: importlib.import_module("vis_bench.compat.ytvos"),
+        "pycocotools.ytvoseval": lambda: importlib.import_module("vis_bench.compat.ytvoseval"),
+    }
+)

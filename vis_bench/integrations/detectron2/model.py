@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,14 @@ def build(
     num_classes: of the data set, None for as many as the model has. Raises DataError (exit code 3) for
     another number, MethodError (4) where the project cannot be imported or does not know the file's keys.
     """
-    put_on_path(place)
-    make_importable()
-    import_modules(modules, place)
-    cfg = _configuration(path, project, config.opts)
-    native = _native(cfg)
+    with warnings.catch_warnings():
+        # projects are older than the libraries that they import; that is said of every one of them
+        warnings.simplefilter("ignore", FutureWarning)
+        put_on_path(place)
+        make_importable()
+        import_modules(modules, place)
+        cfg = _configuration(path, project, config.opts)
+        native = _native(cfg)
     found = _classes(native, cfg, project)
     if found is not None and num_classes is not None and found != num_classes:
         raise DataError(
@@ -161,10 +165,25 @@ class VideoProject(_OnDevice):
             "video_id": video.id,
             "file_names": list(video.file_names),
         }
-        output = self.native([given])
+        output = _called(self.native, given)
         if isinstance(output, list) and len(output) == 1:
             (output,) = output
         return tracks_of(output)
+
+
+def _called(native: Any, given: Mapping[str, Any]) -> Any:
+    """What a project puts out. Raises MethodError for one that asks for a GPU where there is none."""
+    try:
+        return native([given])
+    except (RuntimeError, AssertionError) as error:
+        wants_gpu = "NVIDIA" in str(error) or "CUDA" in str(error)
+        if torch.cuda.is_available() or not wants_gpu:
+            raise
+        first = str(error).splitlines()[0]
+        raise MethodError(
+            "the project's code puts tensors on a GPU, whatever device it is told, and there is none here "
+            f"({first}). Run it on a machine with CUDA."
+        ) from None
 
 
 def tracks_of(output: Mapping[str, Any]) -> list[VideoInstance]:

@@ -12,6 +12,11 @@ UNKNOWN_LICENCE = "not stated here; see its repository"
 _DEEPLAB = "detectron2.projects.deeplab:add_deeplab_config"
 _MASK2FORMER = (_DEEPLAB, "mask2former:add_maskformer2_config")
 _MASK2FORMER_VIDEO = (*_MASK2FORMER, "mask2former_video:add_maskformer2_video_config")
+_DVIS = (*_MASK2FORMER_VIDEO, "dvis:add_minvis_config", "dvis:add_dvis_config")
+_DVIS_PLUS = (
+    *_MASK2FORMER_VIDEO,
+    *(f"dvis_Plus:add_{name}_config" for name in ("minvis", "dvis", "ctvis")),
+)
 _SEM_SEG = "MODEL.SEM_SEG_HEAD.NUM_CLASSES"
 _MINVIS_FILES = "with files of MinVIS under the NVIDIA Source Code License-NC (non-commercial)"
 
@@ -68,7 +73,17 @@ PROJECTS = (
         f"MIT, {_MINVIS_FILES}",
         "query propagation",
         ("DVIS_online", "DVIS_offline"),
-        (*_MASK2FORMER_VIDEO, "dvis:add_minvis_config", "dvis:add_dvis_config"),
+        _DVIS,
+        _SEM_SEG,
+    ),
+    Project(
+        "MinVIS (in DVIS)",
+        "Huang et al., MinVIS: A Minimal Video Instance Segmentation Framework without Video-based Training "
+        "(NeurIPS 2022)",
+        f"MIT, {_MINVIS_FILES}",
+        "tracking by detection",
+        ("MinVIS",),
+        _DVIS,
         _SEM_SEG,
     ),
     Project(
@@ -78,16 +93,22 @@ PROJECTS = (
         "MIT",
         "query propagation",
         ("DVIS_Plus_online", "DVIS_Plus_offline", "CTMinVIS"),
-        (
-            *_MASK2FORMER_VIDEO,
-            *(f"dvis_Plus:add_{name}_config" for name in ("minvis", "dvis", "ctvis")),
-        ),
+        _DVIS_PLUS,
+        _SEM_SEG,
+    ),
+    Project(
+        "DVIS-DAQ",
+        "Zhou et al., DVIS-DAQ: Improving Video Segmentation via Dynamic Anchor Queries (ECCV 2024)",
+        UNKNOWN_LICENCE,
+        "query propagation",
+        ("DVIS_DAQ_online", "DVIS_DAQ_offline"),
+        (*_DVIS_PLUS, "dvis_daq:add_daq_config"),
         _SEM_SEG,
     ),
     Project(
         "IDOL",
         "Wu et al., In Defense of Online Models for Video Instance Segmentation (ECCV 2022)",
-        UNKNOWN_LICENCE,
+        "Apache-2.0",
         "tracking by detection",
         ("IDOL",),
         ("detectron2.projects.idol:add_idol_config",),
@@ -96,7 +117,7 @@ PROJECTS = (
     Project(
         "SeqFormer",
         "Wu et al., SeqFormer: Sequential Transformer for Video Instance Segmentation (ECCV 2022)",
-        UNKNOWN_LICENCE,
+        "Apache-2.0",
         "clip-level",
         ("SeqFormer",),
         ("detectron2.projects.seqformer:add_seqformer_config",),

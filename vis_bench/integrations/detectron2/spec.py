@@ -80,7 +80,7 @@ def load(reference: Reference) -> MethodSpec:
     return MethodSpec(
         info=_info(reference, project, rule_title(project.title, method), online=True),
         configs={name: FrameConfig(rule_of=method, rule=config, **values)},
-        **frame_spec_values(),
+        **frame_spec_values(method),
         **shared,
     )
 

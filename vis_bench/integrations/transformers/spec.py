@@ -78,7 +78,7 @@ def _of_frames(reference: Reference, model: Model, kind: Kind, rule: str | None)
     return MethodSpec(
         info=_info(reference, kind, model, rule_title(kind.title, method), online=True),
         configs={name: FrameConfig(content=model.content, rule_of=method, rule=config)},
-        **frame_spec_values(),
+        **frame_spec_values(method),
         **_shared(model, kind),
     )
 

@@ -10,7 +10,7 @@ import pandas
 from vis_bench.records.speed import CurvePoint, CurveRecord
 from vis_bench.report.formats.csv_file import csv_text
 from vis_bench.report.formats.pipe_table import escape, image, pipe_table
-from vis_bench.report.speed.table import EMPTY, WIDTH, heading, labels, number
+from vis_bench.report.speed.table import EMPTY, WIDTH, foreign_remarks, heading, labels, number, row_name
 from vis_bench.report.tables.text import display_width, one_line, pad_left, pad_right, wrap
 
 _VALUES_SHOWN = 8
@@ -29,7 +29,7 @@ def curve_table(records: Sequence[CurveRecord]) -> str:
         values = _values(group)
         shown = values[:_VALUES_SHOWN]
         lines += [*wrap(what, WIDTH), f"by {_axis(first)}: ms per frame, CPU ms per frame, peak MB"]
-        names = labels([record.variant() for record in group], WIDTH - 7 * len(shown))
+        names = labels(group, WIDTH - 7 * len(shown))
         width = max(map(display_width, names))
         lines.append(pad_right("", width) + "".join(pad_left(str(value), 7) for value in shown))
         for record, label in zip(group, names, strict=True):
@@ -42,7 +42,7 @@ def curve_table(records: Sequence[CurveRecord]) -> str:
         for record in group:
             for text in _failures(record):
                 lines += wrap(text, WIDTH, indent="  ")
-        remarks = dict.fromkeys(note for record in group for note in record.notes)
+        remarks = dict.fromkeys(_remarks(group))
         lines += [line for note in remarks for line in wrap(note, WIDTH, indent="  ")]
         lines.append("")
     return "\n".join(lines[:-1])
@@ -64,11 +64,11 @@ def curve_markdown(records: Sequence[CurveRecord], pictures: Sequence[str] = ())
                 growth = EMPTY
                 if {low, high} <= points.keys() and EMPTY not in (read(points[low]), read(points[high])):
                     growth = f"{100 * (float(read(points[high])) / float(read(points[low])) - 1):+.1f} %"
-                rows.append([escape(record.variant()), unit, *cells, growth])
+                rows.append([escape(row_name(record)), unit, *cells, growth])
         head = ["method", "per frame", *map(str, values), f"{low} to {high}"]
         parts += [pipe_table(head, rows, text_columns=2), ""]
         failures = [f"- {escape(text)}" for record in group for text in _failures(record)]
-        remarks = dict.fromkeys(f"- {escape(note)}" for record in group for note in record.notes)
+        remarks = dict.fromkeys(f"- {escape(note)}" for note in _remarks(group))
         parts += [*failures, *remarks, ""]
         if place < len(pictures):
             parts += [image("time and memory", pictures[place]), ""]
@@ -90,6 +90,10 @@ def _axis(record: CurveRecord) -> str:
 
 def _values(group: Sequence[CurveRecord]) -> list[int]:
     return sorted({point.value for record in group for point in record.points})
+
+
+def _remarks(group: Sequence[CurveRecord]) -> list[str]:
+    return [*foreign_remarks(group), *(note for record in group for note in record.notes)]
 
 
 def _failures(record: CurveRecord) -> list[str]:

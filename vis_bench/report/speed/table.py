@@ -9,13 +9,14 @@ from typing import Any
 
 import pandas
 
-from vis_bench.records.speed import Percentiles, Repeat, SpeedProtocol, SpeedRecord
+from vis_bench.records.speed import CurveRecord, Percentiles, Repeat, SpeedProtocol, SpeedRecord
 from vis_bench.report.formats.csv_file import csv_text
 from vis_bench.report.formats.pipe_table import escape, pipe_table
 from vis_bench.report.tables.text import cut_end, display_width, one_line, pad_left, pad_right, shorten, wrap
 
 WIDTH = 80
 EMPTY = "-"
+FOREIGN_MARK = "†"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +236,11 @@ def speed_markdown(records: Sequence[SpeedRecord]) -> str:
     for block in blocks(records):
         parts += [f"## {escape(block_heading(block))}", ""]
         for columns in (SPEED_COLUMNS, size_columns(block)):
-            rows = [[escape(r.variant()), *_cells(r, columns)] for r in block]
+            rows = [[escape(row_name(r)), *_cells(r, columns)] for r in block]
             parts += [pipe_table(["method", *(escape(c.name) for c in columns)], rows), ""]
         staged = [record for record in block if record.stages]
         if staged:
-            rows = [[escape(record.variant()), *_shares(record)] for record in staged]
+            rows = [[escape(row_name(record)), *_shares(record)] for record in staged]
             parts += [pipe_table(["method", *_STAGE_HEADS, "unaccounted"], rows), ""]
         parts += [f"- {escape(text)}" for text in _remarks(block)]
         parts.append("")
@@ -249,8 +250,9 @@ def speed_markdown(records: Sequence[SpeedRecord]) -> str:
 
 
 def speed_csv(records: Sequence[SpeedRecord]) -> str:
-    """One line per record at full precision."""
+    """One line per record at full precision; a column of foreign code where there is any."""
     rows = []
+    foreign = any(record.foreign for record in records)
     for record in records:
         row: dict[str, Any] = {
             "method": record.method,
@@ -263,6 +265,7 @@ def speed_csv(records: Sequence[SpeedRecord]) -> str:
             **record.protocol.values(),
             "status": record.status,
             "weights": record.weights,
+            **({"foreign": record.foreign} if foreign else {}),
             "frames_timed": record.frames,
             "videos": record.videos,
         }
@@ -275,9 +278,28 @@ def speed_csv(records: Sequence[SpeedRecord]) -> str:
     return csv_text(pandas.DataFrame(rows))
 
 
-def labels(names: Sequence[str], room: int) -> list[str]:
-    """Names in at most `room` cells each, but 8 at least."""
-    return [shorten(one_line(name), max(8, room)) for name in names]
+def labels(records: Sequence[SpeedRecord | CurveRecord], room: int) -> list[str]:
+    """Names of rows in at most `room` cells each, but 8 at least; foreign code is marked."""
+    return [shorten(one_line(one.variant()), max(8, room - len(_mark(one)))) + _mark(one) for one in records]
+
+
+def row_name(record: SpeedRecord | CurveRecord) -> str:
+    """The name of a row where there is room for it; foreign code is marked."""
+    return record.variant() + _mark(record)
+
+
+def _mark(record: SpeedRecord | CurveRecord) -> str:
+    return f" {FOREIGN_MARK}" if record.foreign else ""
+
+
+def foreign_remarks(records: Sequence[SpeedRecord | CurveRecord]) -> list[str]:
+    """What stands under a table with rows of foreign code."""
+    return [
+        f"{FOREIGN_MARK} {one_line(one.variant())}: foreign code ({one_line(one.foreign_code)}; licence: "
+        f"{one_line(one.licence)})"
+        for one in records
+        if one.foreign
+    ]
 
 
 def number(value: float | None, form: str) -> str:
@@ -297,7 +319,7 @@ def _grid(block: Sequence[SpeedRecord], columns: Sequence[SpeedColumn]) -> list[
         2 + max(len(column.name), *(len(row[position]) for row in rows))
         for position, column in enumerate(columns)
     ]
-    names = labels([record.variant() for record in block], WIDTH - sum(widths))
+    names = labels(block, WIDTH - sum(widths))
     label_width = max(len("method"), *map(display_width, names))
 
     def line(label: str, cells: Sequence[str]) -> str:
@@ -321,7 +343,7 @@ def _stage_lines(block: Sequence[SpeedRecord]) -> list[str]:
     width = 5
     last = 6
     room = WIDTH - width * len(_STAGE_HEADS) - last
-    names = labels([record.variant() for record in block], room)
+    names = labels(block, room)
     label_width = max(len("% of time"), *map(display_width, names))
     widths = [width] * len(_STAGE_HEADS) + [last]
     lines = [pad_right("% of time", label_width) + "".join(map(pad_left, heads, widths))]
@@ -333,7 +355,7 @@ def _stage_lines(block: Sequence[SpeedRecord]) -> list[str]:
 
 def _remarks(block: Sequence[SpeedRecord]) -> list[str]:
     """Failures, audits that did not pass, and notes; a note of all rows is said once."""
-    texts: list[str] = []
+    texts = foreign_remarks(block)
     notes: dict[str, list[str]] = {}
     for record in block:
         if record.status == "failed":

@@ -72,8 +72,8 @@ def marks_sentences(blocks: Sequence[Block], columns: Sequence[Column]) -> list[
 def pretraining_sentences(blocks: Sequence[Block], protocols: Protocols) -> list[str]:
     """For each protocol one sentence on how the methods were initialised."""
     sentences = []
-    # a protocol says how methods are trained, and nothing of foreign rows
-    trained = [block for block in blocks if not all(row.foreign for row in block.rows)]
+    # a protocol says how methods are trained, and nothing of foreign rows and of weights as given
+    trained = [block for block in blocks if any(_was_trained(row) for row in block.rows)]
     for name, content in dict.fromkeys((block.protocol, block.protocol_hash) for block in trained):
         protocol = protocols.get((name, content))
         shown = one_line(name)
@@ -94,6 +94,11 @@ def pretraining_sentences(blocks: Sequence[Block], protocols: Protocols) -> list
                 "deviations hold given this pretraining."
             )
     return sentences
+
+
+def _was_trained(row: Row) -> bool:
+    given = row.records[0].get("initial_weights") and row.records[0].get("train_data") is None
+    return not row.foreign and not given
 
 
 def _image_stage_sentence(protocol: str, rules: ImageRules) -> str:

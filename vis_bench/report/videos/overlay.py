@@ -17,6 +17,8 @@ from vis_bench.types import Track, Video
 ABOVE = 0.3
 """Tracks scored above this are drawn, as in the viewer."""
 _SHARE = 0.45
+_Rectangle = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels."""
 
 
 def write_overlay(
@@ -64,8 +66,15 @@ def overlaid(frame: np.ndarray, tracks: Sequence[Track], index: int, names: Mapp
     for (left, top, width, height), place, track in labels:
         if track.segmentations[index] is None:
             draw.rectangle((left, top, left + width, top + height), outline=identity_colour(place), width=2)
+    tags: list[tuple[_Rectangle, int, str]] = []
+    for (left, top, _, _), place, track in reversed(labels):
         text = f"{place + 1} {names[track.category_id]} {track.score:.2f}"
-        _write(draw, (left, top), text, font, identity_colour(place), frame.shape[:2])
+        size = draw.textbbox((0, 0), text, font=font)
+        room = _room((left, top), size, frame.shape[:2], [taken for taken, _, _ in tags])
+        tags.append((room, place, text))
+    # the label of the best track on top
+    for room, place, text in reversed(tags):
+        _write(draw, room, text, font, identity_colour(place))
     return np.asarray(image)
 
 
@@ -76,19 +85,36 @@ def _edge(inside: np.ndarray) -> np.ndarray:
     return inside & ~middle
 
 
+def _room(
+    corner: tuple[float, float], text: _Rectangle, size: tuple[int, int], taken: Sequence[_Rectangle]
+) -> _Rectangle:
+    """Where a label goes: above a corner, inside the frame [H, W] and below the labels in its way.
+
+    text: what it takes when it is drawn at (0, 0). Where there is no room down to the lower edge of the frame
+    it goes above the corner.
+    """
+    width, height = text[2] - text[0] + 4, text[3] - text[1] + 4
+    x = min(max(0, corner[0]), max(0, size[1] - width))
+    first = min(max(0, corner[1] - height), max(0, size[0] - height))
+    y = first
+    while any(x < one[2] and x + width > one[0] and y < one[3] and y + height > one[1] for one in taken):
+        y += height + 1
+        if y + height > size[0]:
+            y = first
+            break
+    return x, y, x + width, y + height
+
+
 def _write(
     draw: ImageDraw.ImageDraw,
-    corner: tuple[float, float],
+    room: _Rectangle,
     text: str,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     colour: tuple[int, int, int],
-    size: tuple[int, int],
 ) -> None:
-    """A label in a filled box above a corner, moved inside the frame."""
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    width, height = right - left + 4, bottom - top + 4
-    x = min(max(0, corner[0]), max(0, size[1] - width))
-    y = min(max(0, corner[1] - height), max(0, size[0] - height))
-    draw.rectangle((x, y, x + width, y + height), fill=colour)
+    """A label in a filled box."""
+    left, top, _, _ = draw.textbbox((0, 0), text, font=font)
+    draw.rectangle(room, fill=colour)
     dark = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 140
-    draw.text((x + 2 - left, y + 2 - top), text, font=font, fill=(0, 0, 0) if dark else (255, 255, 255))
+    ink = (0, 0, 0) if dark else (255, 255, 255)
+    draw.text((room[0] + 2 - left, room[1] + 2 - top), text, font=font, fill=ink)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from vis_bench.data.predictions import read_results, write_results
+from vis_bench.data.predictions import write_results
 from vis_bench.data.unlabelled import Source, as_dataset
 from vis_bench.report.videos.viewer import ViewedRun, Viewer, build_viewer
 from vis_bench.types import Dataset, IouType, Track, Video
@@ -19,10 +19,10 @@ from vis_bench.types import Dataset, IouType, Track, Video
 def unlabelled_viewer(
     sources: Sequence[Source],
     class_names: Sequence[str],
-    runs: Sequence[tuple[str, Path, IouType]],
+    runs: Sequence[tuple[str, Sequence[Track], IouType]],
     most_frames: int,
 ) -> Viewer:
-    """The viewer of runs (label, results file, kind of region) on the first `most_frames` of each video."""
+    """The viewer of runs (label, tracks, kind of region) on the first `most_frames` of each video."""
     whole = as_dataset(sources, class_names)
     short = _beginning(whole, most_frames)
     of_video = {source.video.id: source for source in sources}
@@ -32,9 +32,9 @@ def unlabelled_viewer(
 
     with TemporaryDirectory() as folder:
         viewed = []
-        for number, (label, path, iou_type) in enumerate(runs):
+        for number, (label, tracks, iou_type) in enumerate(runs):
             cut = Path(folder) / f"{number}.json.gz"
-            write_results(cut, [_cut(track, most_frames) for track in read_results(path, whole)])
+            write_results(cut, [_cut(track, most_frames) for track in tracks])
             viewed.append(ViewedRun(label, cut, iou_type))
         viewer = build_viewer(short, viewed, read=read)
     longer = sum(video.length > most_frames for video in whole.videos)

@@ -23,6 +23,8 @@
     const {width, height} = index.videos[state.video], scale = Math.max(1, Math.round(TILE_PX / width));
     const [w, h] = [width * scale, height * scale];
     [canvas.width, canvas.height] = [w, h];
+    // a portrait video fits on the screen
+    canvas.style.width = `min(100%, ${(75 * w) / h}vh)`;
     const context = canvas.getContext("2d", {willReadFrequently: true});
     context.drawImage(frames[state.frame], 0, 0, w, h);
     const image = context.getImageData(0, 0, w, h), pixels = image.data;
