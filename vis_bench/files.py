@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import mmap
 import os
 import re
 import shutil
@@ -130,9 +131,10 @@ def read_json(path: Path) -> Any:
     return parse_json(read_bytes(path), str(path))
 
 
-def parse_json(raw: bytes, path: str) -> Any:
+def parse_json(raw: bytes | mmap.mmap, path: str) -> Any:
     """Parse the bytes of a JSON file; path: its name in errors. Raises DataError as `read_json`."""
     parser = json_parser()
+    raw = raw if isinstance(raw, bytes) else raw[:]
     if parser is not None:
         try:
             return parser.loads(raw)
@@ -185,7 +187,7 @@ def require_entry(path: Path, entry: Any, keys: Sequence[str]) -> dict[str, Any]
     )
 
 
-def sha256(data: bytes) -> str:
+def sha256(data: bytes | mmap.mmap) -> str:
     """Hexadecimal SHA-256."""
     return hashlib.sha256(data).hexdigest()
 

@@ -11,11 +11,11 @@ from vis_bench.metrics.assignment import assign
 from vis_bench.metrics.frame_links import contested_frames, last_partner, only_partners
 from vis_bench.metrics.overlap import (
     VideoOverlap,
+    box_array,
     divide_or_zero,
     every_frame_iou,
-    object_boxes,
 )
-from vis_bench.types import Box, IouType, Track, TruthTrack
+from vis_bench.types import IouType, Track, TruthTrack
 
 SCORE_THRESHOLDS = (0.0, 0.1, 0.3, 0.5)
 """A prediction is kept if its score is strictly greater."""
@@ -71,8 +71,8 @@ def box_distances(
     that were given, as for box AP, and the tight box of the mask where there is none. A frame without a mask
     (or box), or with an empty one, is absence. Crowd truth is an object like any other.
     """
-    first = _box_array([object_boxes(track, iou_type) for track in truth], length)[:, :, None]
-    second = _box_array([object_boxes(track, iou_type) for track in predictions], length)[:, None]
+    first = box_array(truth, length, iou_type)[:, :, None]
+    second = box_array(predictions, length, iou_type)[:, None]
     low = np.maximum(first[..., :2], second[..., :2])
     high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
     shared = np.prod(np.maximum(high - low, 0.0), axis=-1)
@@ -231,10 +231,3 @@ def _fragmentations(present_truth: np.ndarray, tracked: np.ndarray) -> int:
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=np.full(len(denominator), np.nan), where=denominator > 0)
-
-
-def _box_array(boxes: Sequence[Sequence[Box | None]], length: int) -> np.ndarray:
-    """Boxes of n tracks as [L, n, 4] float64, NaN where there is none."""
-    none = (np.nan,) * 4
-    rows = [[none if box is None else box for box in row] for row in boxes]
-    return np.array(rows, dtype=float).reshape(len(rows), length, 4).swapaxes(0, 1)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pycocotools import mask as coco_mask
 
+from vis_bench.masks.mask_text import MaskRow
 from vis_bench.metrics.mask_overlap import mask_areas, reachable, shared_masks, written_masks
 from vis_bench.metrics.occlusion import occlusion
 from vis_bench.types import Box, IouType, Rle, Track, TruthTrack
@@ -109,8 +110,8 @@ def video_overlap(
     `YTVOS.loadRes`, `YTVOS.createIndex` (mean areas).
     """
     if iou_type == "segm":
-        truth_shapes: list[list] = [list(track.segmentations) for track in truth]
-        shapes: list[list] = [list(track.segmentations) for track in predictions]
+        truth_shapes: list[Sequence] = [track.segmentations for track in truth]
+        shapes: list[Sequence] = [track.segmentations for track in predictions]
         truth_area, area = mask_areas(truth_shapes, length), mask_areas(shapes, length)
         compared = _compared(truth, predictions, within_categories) & reachable(truth_area, area, least_iou)
         shared = shared_masks(truth_shapes, shapes, compared, area, masks_in_all)
@@ -218,6 +219,20 @@ def object_boxes(track: Track | TruthTrack, iou_type: IouType = "segm") -> list[
     if track.boxes is not None and all(box is None for box in boxes):
         boxes = list(track.boxes)
     return [None if box is None or box[2] <= 0 or box[3] <= 0 else box for box in boxes]
+
+
+def box_array(tracks: Sequence[Track] | Sequence[TruthTrack], length: int, iou_type: IouType) -> np.ndarray:
+    """`object_boxes` of n tracks of `length` frames as [L, n, 4] float64, NaN where there is none."""
+    result = np.full((len(tracks), length, 4), np.nan)
+    for row, track in zip(result, tracks, strict=True):
+        masks = track.segmentations
+        if iou_type == "segm" and isinstance(masks, MaskRow) and masks.areas().any():
+            row[:] = masks.boxes()
+            continue
+        boxes = object_boxes(track, iou_type)
+        there = [t for t, box in enumerate(boxes) if box is not None]
+        row[there] = np.array([boxes[t] for t in there], dtype=float).reshape(-1, 4)
+    return result.swapaxes(0, 1)
 
 
 def tight_boxes(masks: Sequence[Rle | None]) -> list[Box | None]:

@@ -6,6 +6,7 @@ whose numbers must not depend on the order of a file bring their tracks into thi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,8 +23,13 @@ def content_order(tracks: Sequence[Track] | Sequence[TruthTrack]) -> np.ndarray:
 
     Tracks that are equal in all of these are the same to every metric; they keep their order.
     """
-    keys = [_key(track) for track in tracks]
-    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+    heads = [_head(track) for track in tracks]
+    order = sorted(range(len(heads)), key=heads.__getitem__)
+    result: list[int] = []
+    for _, group in itertools.groupby(order, key=heads.__getitem__):
+        tied = list(group)  # masks are long; few tracks need them
+        result += sorted(tied, key=lambda i: _content(tracks[i])) if len(tied) > 1 else tied
+    return np.array(result, dtype=np.int64)
 
 
 def reordered(overlap: VideoOverlap, truth: np.ndarray, predictions: np.ndarray) -> VideoOverlap:
@@ -45,9 +51,12 @@ def reordered(overlap: VideoOverlap, truth: np.ndarray, predictions: np.ndarray)
     )
 
 
-def _key(track: Track | TruthTrack) -> tuple[Any, ...]:
+def _head(track: Track | TruthTrack) -> tuple[float, int]:
     score = track.score if isinstance(track, Track) else 0.0
+    return -score, track.category_id
+
+
+def _content(track: Track | TruthTrack) -> tuple[Any, ...]:
     # an empty mask is absence like null: both sort as no text at all
     masks = [rle["counts"] if has_pixels(rle) else b"" for rle in track.segmentations]
-    boxes = [box or () for box in track.boxes or ()]
-    return -score, track.category_id, masks, boxes
+    return masks, [box or () for box in track.boxes or ()]

@@ -1,0 +1,91 @@
+"""Large JSON files read without an object for every mask: the masks stay in the text of the file.
+
+The kernels step over the text, note where each ordinary mask lies and leave a reference in the place of every
+list of masks. What remains is short and goes through the usual parser. Files that are not ordinary in some
+respect (broken masks, runs of length 0, lists of masks in places that nobody knows) are read as a whole instead,
+so that errors and results are those of the usual way.
+"""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vis_bench.data.records import paused_garbage_collection
+from vis_bench.errors import DataError
+from vis_bench.files import fast_switch, most_file_bytes, parse_json, read_bytes
+from vis_bench.masks.kernels import PackedMasks, decode, installed_kernels
+from vis_bench.masks.mask_text import MaskRow, MaskText
+
+MARK = "\x7f"
+"""Begins the text that stands for a list of masks; no file has it otherwise."""
+KEY = "segmentations"
+# below, the parser alone is as good
+WORTH_BYTES = 1 << 20
+# the shortest mask, `{"size":[1,1],"counts":"0"}`, and the shortest entry of a list, `null,`
+_SHORTEST_MASK, _SHORTEST_ENTRY = 27, 5
+
+
+def read_text(path: Path) -> bytes | mmap.mmap:
+    """The bytes of a file, decompressed; a large plain one in memory that worker processes share.
+
+    Raises DataError as `files.read_bytes`.
+    """
+    try:
+        size = path.stat().st_size if path.is_file() else 0
+        if WORTH_BYTES <= size <= most_file_bytes():
+            with path.open("rb") as file:
+                shared = mmap.mmap(-1, size)
+                if file.readinto(shared) == size and not file.read(1) and shared[:2] != b"\x1f\x8b":
+                    return shared
+    except (OSError, ValueError):
+        pass  # the usual way says what is wrong
+    return read_bytes(path)
+
+
+def parse_lifted(raw: bytes | mmap.mmap, path: str) -> Any | None:
+    """Parsed annotations or results of YouTube-VIS whose lists of masks are `MaskRow`; path: for errors.
+
+    None for a text that has to be parsed as a whole: it is small or not ordinary, or there are no kernels.
+    """
+    small = len(raw) < WORTH_BYTES and fast_switch() != "1"
+    kernels = None if small or fast_switch() == "0" else installed_kernels()
+    if kernels is None:
+        return None
+    text = np.frombuffer(raw, np.uint8)
+    # what is not written to takes no memory
+    room = len(text) // _SHORTEST_MASK + 1
+    rest, entries = np.empty(len(text), np.uint8), np.empty(len(text) // _SHORTEST_ENTRY + 1, np.int64)
+    places = tuple(np.empty(room, np.int64) for _ in range(4))
+    length, masks, listed, lists = kernels.lift_masks(text, rest, places, entries)
+    if length < 0 or masks == 0:
+        return None
+    begin, end, height, width = (one[:masks].copy() for one in places)
+    entries = entries[:listed].copy()
+    packed = PackedMasks(text, begin, end, escaped=True)
+    decoded = decode(kernels, packed, height * width, keep_edges=False)
+    if decoded is None:
+        return None
+    try:
+        with paused_garbage_collection():
+            payload = parse_json(rest[:length].tobytes(), path)
+    except DataError:
+        return None  # the place in the rest is not that in the file
+    found = _put_rows(payload, MaskText(packed, height, width, decoded.areas, kernels), entries)
+    return payload if found == lists else None
+
+
+def _put_rows(payload: Any, text: MaskText, entries: np.ndarray) -> int:
+    """Put a row into every track in the place of the reference to its masks; how many there were."""
+    records = payload.get("annotations") if isinstance(payload, dict) else payload
+    found = 0
+    for record in records if isinstance(records, list) else ():
+        reference = record.get(KEY) if isinstance(record, dict) else None
+        if isinstance(reference, str) and reference.startswith(MARK):
+            first, count = map(int, reference[1:].split(" "))
+            record[KEY] = MaskRow(text, entries[first : first + count])
+            found += 1
+    return found

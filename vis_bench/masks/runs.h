@@ -1,0 +1,185 @@
+/* Arithmetic on the runs of compressed masks: pure functions on arrays, which kernels.c offers to Python. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Compressed masks, mask i at text[begin[i]] .. text[end[i]]. escaped: as a JSON file holds them, every backslash
+   twice. */
+typedef struct {
+    const uint8_t *text;
+    const int64_t *begin, *end;
+    int64_t count;
+    int escaped;
+} Masks;
+
+/* A place in one mask. before, last: the runs two places and one place before; count: runs read. */
+typedef struct {
+    const uint8_t *place, *stop;
+    int64_t before, last, count;
+} Reader;
+
+static inline Reader reader_of(const Masks *masks, int64_t mask)
+{
+    const Reader start = {masks->text + masks->begin[mask], masks->text + masks->end[mask], 0, 0, 0};
+    return start;
+}
+
+/* The next run of an ordinary mask; negative where the mask is broken or has a run of length 0 after its first. */
+static inline int64_t next_run(Reader *reader, const int escaped)
+{
+    uint32_t code = (uint32_t)*reader->place++ - 48u;
+    int64_t value;
+    if (code < 32u) { /* nearly every number has one character */
+        value = (int64_t)(code ^ 16u) - 16;
+    } else {
+        uint64_t bits = 0;
+        int shift = 0;
+        for (;;) {
+            if (code > 63u || shift > 30)
+                return -1;
+            if (escaped && code == '\\' - 48u && (reader->place >= reader->stop || *reader->place++ != '\\'))
+                return -1;
+            bits |= (uint64_t)(code & 31u) << shift;
+            shift += 5;
+            if (!(code & 32u))
+                break;
+            if (reader->place >= reader->stop)
+                return -1;
+            code = (uint32_t)*reader->place++ - 48u;
+        }
+        value = (int64_t)bits;
+        if (code & 16u)
+            value -= (int64_t)1 << shift;
+    }
+    const int64_t run = reader->count > 2 ? value + reader->before : value;
+    if (run == 0 && reader->count > 0)
+        return -1;
+    reader->before = reader->last;
+    reader->last = run;
+    reader->count++;
+    return run;
+}
+
+/* Run ends (unless edges is NULL) of one mask; its area, or -1 where it needs the full check. */
+static inline int64_t decode_one(Reader reader, const int64_t image, const int escaped, int32_t *edges,
+                                 int64_t *written)
+{
+    int64_t end = 0, area = 0, place = *written;
+    while (reader.place < reader.stop) {
+        const int64_t odd = reader.count & 1, run = next_run(&reader, escaped);
+        end += run;
+        if (run < 0 || end > image)
+            return -1;
+        area += odd ? run : 0;
+        if (edges != NULL)
+            edges[place] = (int32_t)end;
+        place++;
+    }
+    if (reader.count == 0 || end != image)
+        return -1;
+    *written = place;
+    return area;
+}
+
+/* Run ends and areas; how many masks need the full check (their area is -1, they have no run ends). */
+static int64_t decode_all(const Masks *masks, const int64_t *pixels, int32_t *edges, int64_t *first_edge,
+                          int64_t *areas)
+{
+    int64_t written = 0, unusual = 0;
+    first_edge[0] = 0;
+    for (int64_t mask = 0; mask < masks->count; mask++) {
+        const Reader reader = reader_of(masks, mask);
+        if (masks->escaped)
+            areas[mask] = edges == NULL ? decode_one(reader, pixels[mask], 1, NULL, &written)
+                                        : decode_one(reader, pixels[mask], 1, edges, &written);
+        else
+            areas[mask] = edges == NULL ? decode_one(reader, pixels[mask], 0, NULL, &written)
+                                        : decode_one(reader, pixels[mask], 0, edges, &written);
+        unusual += areas[mask] < 0;
+        first_edge[mask + 1] = written;
+    }
+    return unusual;
+}
+
+/* Tight boxes (x, y, width, height) of ordinary masks in images of these heights; zeros for an empty mask. */
+static void box_all(const Masks *masks, const int64_t *heights, double *boxes)
+{
+    for (int64_t mask = 0; mask < masks->count; mask++) {
+        Reader reader = reader_of(masks, mask);
+        const int64_t height = heights[mask];
+        int64_t x = 0, y = 0; /* of the pixel where the next run begins */
+        int64_t left = -1, right = 0, top = height, bottom = -1;
+        while (reader.place < reader.stop) {
+            const int64_t foreground = reader.count & 1;
+            int64_t run = next_run(&reader, masks->escaped);
+            if (run < 0)
+                break;
+            if (foreground) {
+                left = left < 0 ? x : left;
+                const int64_t end = y + run - 1;
+                top = end < height ? (y < top ? y : top) : 0;
+                bottom = end < height ? (end > bottom ? end : bottom) : height - 1;
+                for (y = end; y >= height; y -= height)
+                    x++;
+                right = x;
+                run = 1;
+            }
+            for (y += run; y >= height; y -= height)
+                x++;
+        }
+        const int empty = left < 0;
+        boxes[4 * mask] = empty ? 0 : (double)left;
+        boxes[4 * mask + 1] = empty ? 0 : (double)top;
+        boxes[4 * mask + 2] = empty ? 0 : (double)(right - left + 1);
+        boxes[4 * mask + 3] = empty ? 0 : (double)(bottom - top + 1);
+    }
+}
+
+/* First foreground stretch, from `place` on, that ends after pixel `start`, found by halving. */
+static int64_t skip(const int32_t *edges, int64_t place, int64_t stop, int32_t start)
+{
+    int64_t low = 0, high = (stop - place + 1) / 2;
+    while (low < high) {
+        const int64_t middle = (low + high) / 2;
+        if (edges[place + 2 * middle] <= start)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return place + 2 * low;
+}
+
+/* Run ends of masks as decode_all wrote them. */
+typedef struct {
+    const int32_t *edges;
+    const int64_t *first_edge;
+} Decoded;
+
+/* Pixels that masks i[p] of the first and j[p] of the second have in common: a walk over the foreground stretches of
+   both. */
+static void share_all(const Decoded *first, const Decoded *second, const int64_t *i, const int64_t *j, int64_t pairs,
+                      double *shared)
+{
+    const int32_t *left = first->edges, *right = second->edges;
+    for (int64_t pair = 0; pair < pairs; pair++) {
+        int64_t a = first->first_edge[i[pair]] + 1, a_stop = first->first_edge[i[pair] + 1];
+        int64_t b = second->first_edge[j[pair]] + 1, b_stop = second->first_edge[j[pair] + 1];
+        int64_t total = 0;
+        if (a < a_stop && b < b_stop) {
+            a = skip(left, a, a_stop, right[b - 1]);
+            if (a < a_stop)
+                b = skip(right, b, b_stop, left[a - 1]);
+        }
+        while (a < a_stop && b < b_stop) {
+            const int32_t low = left[a - 1] > right[b - 1] ? left[a - 1] : right[b - 1];
+            const int32_t a_end = left[a], b_end = right[b];
+            const int32_t high = a_end < b_end ? a_end : b_end;
+            total += high > low ? high - low : 0;
+            if (a_end < b_end)
+                a += 2;
+            else
+                b += 2;
+        }
+        shared[pair] = (double)total;
+    }
+}
