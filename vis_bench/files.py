@@ -8,7 +8,6 @@ import hashlib
 import importlib.util
 import io
 import json
-import mmap
 import os
 import re
 import shutil
@@ -27,6 +26,8 @@ from vis_bench.errors import DataError, UsageError
 TEMPORARY_SUFFIX = ".tmp"
 LONGEST_NAME_BYTES = 150
 """Of a file or folder that is named by `file_name`; most file systems take 255, and endings are added."""
+GZIP = b"\x1f\x8b"
+"""Magic number."""
 FAST_SWITCH = "VIS_BENCH_FAST"
 # what a few bytes claim must not fill the memory; each limit can be raised
 FILE_BYTES_VARIABLE = "VIS_BENCH_MAX_FILE_BYTES"
@@ -89,7 +90,7 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
     except ValueError:
         raise DataError(f"{str(path)!r}: is no path.") from None
-    if raw[:2] != b"\x1f\x8b":
+    if raw[:2] != GZIP:
         return raw
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
@@ -131,10 +132,10 @@ def read_json(path: Path) -> Any:
     return parse_json(read_bytes(path), str(path))
 
 
-def parse_json(raw: bytes | mmap.mmap, path: str) -> Any:
+def parse_json(raw: bytes | memoryview, path: str) -> Any:
     """Parse the bytes of a JSON file; path: its name in errors. Raises DataError as `read_json`."""
     parser = json_parser()
-    raw = raw if isinstance(raw, bytes) else raw[:]
+    raw = bytes(raw)
     if parser is not None:
         try:
             return parser.loads(raw)
@@ -187,7 +188,7 @@ def require_entry(path: Path, entry: Any, keys: Sequence[str]) -> dict[str, Any]
     )
 
 
-def sha256(data: bytes | mmap.mmap) -> str:
+def sha256(data: bytes | memoryview) -> str:
     """Hexadecimal SHA-256."""
     return hashlib.sha256(data).hexdigest()
 

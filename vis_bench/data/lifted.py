@@ -8,7 +8,6 @@ so that errors and results are those of the usual way.
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from vis_bench.data.records import paused_garbage_collection
 from vis_bench.errors import DataError
-from vis_bench.files import fast_switch, most_file_bytes, parse_json, read_bytes
+from vis_bench.files import GZIP, fast_switch, most_file_bytes, parse_json, read_bytes
 from vis_bench.masks.kernels import PackedMasks, decode, installed_kernels
 from vis_bench.masks.mask_text import MaskRow, MaskText
 
@@ -29,8 +28,8 @@ WORTH_BYTES = 1 << 20
 _SHORTEST_MASK, _SHORTEST_ENTRY = 27, 5
 
 
-def read_text(path: Path) -> bytes | mmap.mmap:
-    """The bytes of a file, decompressed; a large plain one in memory that worker processes share.
+def read_text(path: Path) -> bytes | memoryview:
+    """The bytes of a file, decompressed; a large plain one in one piece of memory of its size.
 
     Raises DataError as `files.read_bytes`.
     """
@@ -38,15 +37,15 @@ def read_text(path: Path) -> bytes | mmap.mmap:
         size = path.stat().st_size if path.is_file() else 0
         if WORTH_BYTES <= size <= most_file_bytes():
             with path.open("rb") as file:
-                shared = mmap.mmap(-1, size)
-                if file.readinto(shared) == size and not file.read(1) and shared[:2] != b"\x1f\x8b":
-                    return shared
-    except (OSError, ValueError):
+                text = np.empty(size, np.uint8)  # NumPy asks for large pages, which are cleared in less time
+                if file.readinto(text) == size and not file.read(1) and text[:2].tobytes() != GZIP:  # type: ignore[arg-type]
+                    return memoryview(text)
+    except (OSError, ValueError, MemoryError):
         pass  # the usual way says what is wrong
     return read_bytes(path)
 
 
-def parse_lifted(raw: bytes | mmap.mmap, path: str) -> Any | None:
+def parse_lifted(raw: bytes | memoryview, path: str) -> Any | None:
     """Parsed annotations or results of YouTube-VIS whose lists of masks are `MaskRow`; path: for errors.
 
     None for a text that has to be parsed as a whole: it is small or not ordinary, or there are no kernels.
@@ -74,18 +73,23 @@ def parse_lifted(raw: bytes | mmap.mmap, path: str) -> Any | None:
             payload = parse_json(rest[:length].tobytes(), path)
     except DataError:
         return None  # the place in the rest is not that in the file
-    found = _put_rows(payload, MaskText(packed, height, width, decoded.areas, kernels), entries)
-    return payload if found == lists else None
+    holders, places_of_lists = _references(payload)
+    if len(holders) != lists:
+        return None
+    masks_of_file = MaskText.of(packed, height, width, decoded.areas, entries, kernels)
+    for record, row in zip(holders, masks_of_file.rows(*np.array(places_of_lists).T), strict=True):
+        record[KEY] = row
+    return payload
 
 
-def _put_rows(payload: Any, text: MaskText, entries: np.ndarray) -> int:
-    """Put a row into every track in the place of the reference to its masks; how many there were."""
+def _references(payload: Any) -> tuple[list[dict[str, Any]], list[tuple[int, int]]]:
+    """The tracks that have a reference to a list of masks: they, and where it begins and how long it is."""
     records = payload.get("annotations") if isinstance(payload, dict) else payload
-    found = 0
+    holders, lists = [], []
     for record in records if isinstance(records, list) else ():
         reference = record.get(KEY) if isinstance(record, dict) else None
         if isinstance(reference, str) and reference.startswith(MARK):
             first, count = map(int, reference[1:].split(" "))
-            record[KEY] = MaskRow(text, entries[first : first + count])
-            found += 1
-    return found
+            holders.append(record)
+            lists.append((first, count))
+    return holders, lists

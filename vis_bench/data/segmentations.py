@@ -87,7 +87,7 @@ class SegmentationBatch:
         """
         size = [video.height, video.width]
         if isinstance(values, MaskRow):
-            if values.fits(video.height, video.width):
+            if values.size == (video.height, video.width):
                 return values
             values = list(values)
         values = [None if value is None or is_absent(value) else value for value in values]

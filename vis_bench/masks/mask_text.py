@@ -18,16 +18,46 @@ from vis_bench.types import Rle
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskText:
-    """n checked masks in the text of a file.
+    """n checked masks in the text of a file, and e entries of lists of them.
 
-    packed: their runs. height, width: [n] int64 pixels. area: [n] int64 pixels.
+    packed: their runs. height, width, area: [n] int64 pixels. entries: [e] int64, the mask of each entry, -1 for
+    null. entry_area: [e] int64, pixels, 0 for null.
     """
 
     packed: PackedMasks
     height: np.ndarray
     width: np.ndarray
     area: np.ndarray
+    entries: np.ndarray
+    entry_area: np.ndarray
     kernels: Kernels
+
+    @classmethod
+    def of(
+        cls,
+        packed: PackedMasks,
+        height: np.ndarray,
+        width: np.ndarray,
+        area: np.ndarray,
+        entries: np.ndarray,
+        kernels: Kernels,
+    ) -> MaskText:
+        """With the area of every entry."""
+        entry_area = np.where(entries >= 0, area[entries], 0)
+        return cls(packed, height, width, area, entries, entry_area, kernels)
+
+    def rows(self, first: np.ndarray, count: np.ndarray) -> list[MaskRow]:
+        """The lists that begin at entries `first` [r] and have `count` [r] entries, each with a mask."""
+        bounds = np.stack([first, first + count], axis=1)
+        numbers = np.cumsum(self.entries >= 0)
+        begin, end = np.where(bounds > 0, numbers[bounds - 1], 0).T
+        size = self.height << 32 | self.width
+        low, high = (of.reduceat(size, begin) for of in (np.minimum, np.maximum))
+        one_size = low == high
+        return [
+            MaskRow(self, a, b, (key >> 32, key & 0xFFFFFFFF) if same else None)
+            for (a, b), key, same in zip(bounds.tolist(), low.tolist(), one_size.tolist(), strict=True)
+        ]
 
     def rle(self, number: int) -> Rle:
         """Mask `number` by itself."""
@@ -42,17 +72,23 @@ class MaskText:
 class MaskRow(Sequence[Rle | None]):
     """The masks of one track, one per frame, None where it is absent; equal to a tuple of the same masks.
 
-    text: where they are. numbers: [L] int64, the mask of each frame, -1 for None.
+    text: where they are. begin, end: their entries there. size: (height, width) of all masks in pixels, None
+    where they differ.
     """
 
-    __slots__ = ("_boxes", "numbers", "text")
+    __slots__ = ("_boxes", "begin", "end", "size", "text")
 
-    def __init__(self, text: MaskText, numbers: np.ndarray) -> None:
-        self.text, self.numbers = text, numbers
+    def __init__(self, text: MaskText, begin: int, end: int, size: tuple[int, int] | None) -> None:
+        self.text, self.begin, self.end, self.size = text, begin, end, size
         self._boxes: np.ndarray | None = None
 
+    @property
+    def numbers(self) -> np.ndarray:
+        """The mask of each frame, -1 for None: [L] int64."""
+        return self.text.entries[self.begin : self.end]
+
     def __len__(self) -> int:
-        return len(self.numbers)
+        return self.end - self.begin
 
     @overload
     def __getitem__(self, place: int) -> Rle | None: ...
@@ -80,14 +116,9 @@ class MaskRow(Sequence[Rle | None]):
         """Pickled as a tuple: the text of a whole file does not travel with one track."""
         return tuple, (list(self),)
 
-    def fits(self, height: int, width: int) -> bool:
-        """Whether all masks have this size in pixels."""
-        there = self.numbers[self.numbers >= 0]
-        return bool((self.text.height[there] == height).all() and (self.text.width[there] == width).all())
-
     def areas(self) -> np.ndarray:
         """Pixels in each frame, 0 where there is none: [L] int64."""
-        return np.where(self.numbers >= 0, self.text.area[self.numbers], 0)
+        return self.text.entry_area[self.begin : self.end]
 
     def boxes(self) -> np.ndarray:
         """Tight box (x, y, width, height) in each frame: [L, 4] float64 in pixels, NaN without a pixel."""
@@ -95,8 +126,9 @@ class MaskRow(Sequence[Rle | None]):
             there = np.flatnonzero(self.areas() > 0)
             chosen, found = self.numbers[there], np.zeros((len(there), 4))
             self.text.kernels.tight_boxes(self.text.packed.of_numbers(chosen), self.text.height[chosen], found)
-            self._boxes = np.full((len(self), 4), np.nan)
-            self._boxes[there] = found
+            boxes = np.full((len(self), 4), np.nan)
+            boxes[there] = found
+            self._boxes = boxes
         return self._boxes
 
     def _mask(self, number: int) -> Rle | None:

@@ -123,18 +123,40 @@ def reduce_categories(
             }
         )
         for k in range(shape[1]):
+            own, same_as = _different_rows(statistics, weights, k)
             block = max(1, WEIGHT_BLOCK // max(1, int(statistics.start[k + 1] - statistics.start[k])))
-            for low in range(0, shape[0], block):
-                part = slice(low, low + block)
-                ap, recall = _category(statistics, weights[part], k, area, limit, levels, need_precision)
-                for summary in wanted:
-                    source = ap if summary.kind == "precision" else recall
-                    values[summary.name][part, k] = (
-                        source.mean(axis=1)
-                        if summary.threshold is None
-                        else source[:, levels.index(summary.threshold)]
-                    )
+            parts = [
+                _category(statistics, own[low : low + block], k, area, limit, levels, need_precision)
+                for low in range(0, max(1, len(own)), block)
+            ]
+            ap, recall = (np.concatenate(both) for both in zip(*parts, strict=True))
+            for summary in wanted:
+                source = ap if summary.kind == "precision" else recall
+                found = (
+                    source.mean(axis=1)
+                    if summary.threshold is None
+                    else source[:, levels.index(summary.threshold)]
+                )
+                values[summary.name][:, k] = found[same_as]
     return values
+
+
+def _different_rows(
+    statistics: ApStatistics, weights: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The weights that category k sees differently, and for each row of all weights which of them it is.
+
+    Where single videos are left out, few of them have the category; the others are rows of ones to it.
+    """
+    if len(weights) <= 1:
+        return weights, np.zeros(len(weights), dtype=np.int64)
+    owned = statistics.truth_count[:, k].any(axis=1)
+    owned[statistics.video[statistics.start[k] : statistics.start[k + 1]]] = True
+    differs = (weights[1:, owned] != weights[:1, owned]).any(axis=1)
+    if differs.all():
+        return weights, np.arange(len(weights))
+    kept = np.concatenate([[True], differs])
+    return weights[kept], np.where(kept, np.cumsum(kept) - 1, 0)
 
 
 def precision_recall(

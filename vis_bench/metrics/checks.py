@@ -54,7 +54,7 @@ def _check_masks(video: Video, track: Track | TruthTrack, where: str, iou_type: 
                 "side below 0."
             )
     size = [video.height, video.width]
-    if isinstance(track.segmentations, MaskRow) and track.segmentations.fits(*size):
+    if isinstance(track.segmentations, MaskRow) and track.segmentations.size == (video.height, video.width):
         return
     if all(rle is None or rle["size"] == size for rle in track.segmentations):
         return

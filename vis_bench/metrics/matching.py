@@ -99,6 +99,13 @@ def match(group: Group, thresholds: np.ndarray = IOU_THRESHOLDS) -> tuple[np.nda
     if group.iou.size == 0 or group.iou.max() < thresholds.min():
         return matched, to_ignored
     ignored = group.truth_ignored[:, None, :]
+    possible = group.iou >= thresholds.min()
+    if possible.sum(axis=0).max() <= 1 and possible.sum(axis=1).max() <= 1:  # nobody competes
+        d, g = np.nonzero(possible)
+        found = group.iou[d, g] >= thresholds[:, None]
+        matched[:, :, d] = found
+        to_ignored[:, :, d] = found & ignored[:, :, g]
+        return matched, to_ignored
     free = np.ones((ranges, levels, truths), dtype=bool)
     # a row below the lowest threshold can neither match nor take a truth away
     for d in np.flatnonzero(group.iou.max(axis=1) >= thresholds.min()):

@@ -115,15 +115,13 @@ def video_overlap(
         truth_area, area = mask_areas(truth_shapes, length), mask_areas(shapes, length)
         compared = _compared(truth, predictions, within_categories) & reachable(truth_area, area, least_iou)
         shared = shared_masks(truth_shapes, shapes, compared, area, masks_in_all)
-        truth_mean_area = np.array(
-            [_mean_of_positive(np.array([a or 0.0 for a in track.areas], dtype=float)) for track in truth],
-            dtype=float,
-        )
+        written_area = [[area or 0.0 for area in track.areas] for track in truth]
+        truth_mean_area = _mean_of_positive(np.array(written_area, dtype=float).reshape(len(truth), -1))
     else:
         truth_shapes = [track_boxes(track.boxes, track.segmentations) for track in truth]
         shapes = [track_boxes(track.boxes, track.segmentations) for track in predictions]
         truth_area, area = _box_areas(truth_shapes, length), _box_areas(shapes, length)
-        truth_mean_area = np.array([_mean_of_positive(row) for row in truth_area], dtype=float)
+        truth_mean_area = _mean_of_positive(truth_area)
         shared = _shared_boxes(truth_shapes, shapes, length)
 
     return VideoOverlap(
@@ -136,7 +134,7 @@ def video_overlap(
         categories=np.array([track.category_id for track in predictions], dtype=np.int64),
         scores=np.array([track.score for track in predictions], dtype=float),
         area=area,
-        mean_area=np.array([_mean_of_positive(row) for row in area], dtype=float),
+        mean_area=_mean_of_positive(area),
         written_truth=written_masks(truth_shapes, length),
         written=written_masks(shapes, length),
         shared=shared,
@@ -271,6 +269,8 @@ def _shared_boxes(
     return shared
 
 
-def _mean_of_positive(areas: np.ndarray) -> float:
-    positive = areas[areas > 0]
-    return float(positive.mean()) if positive.size else 0.0
+def _mean_of_positive(areas: np.ndarray) -> np.ndarray:
+    """Mean over the frames with an area > 0 of each row: [n] float64, 0 where there is none. areas: [n, L]."""
+    if (areas == np.rint(areas)).all():  # so are the sums, in any order
+        return divide_or_zero(np.maximum(areas, 0.0).sum(axis=1), (areas > 0).sum(axis=1))
+    return np.array([float(row[row > 0].mean()) if (row > 0).any() else 0.0 for row in areas])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from vis_bench.data.records import paused_garbage_collection
 from vis_bench.metrics import (
     duplicates,
     frame_ap,
@@ -143,7 +144,8 @@ def grid_of_video(work: Comparison, video: Video) -> operating_point.GridCounts:
 def _each_video(of_video: Callable[[Comparison, Video], _One], work: Comparison, jobs: int) -> list[_One]:
     videos = sorted(work.dataset.videos, key=lambda video: video.id)
     if min(jobs, len(videos)) <= 1:
-        return [of_video(work, video) for video in videos]
+        with paused_garbage_collection():  # nothing here refers back to itself
+            return [of_video(work, video) for video in videos]
     from concurrent.futures import ProcessPoolExecutor  # only here: loading it takes longer than a small job
 
     with ProcessPoolExecutor(jobs, initializer=_keep, initargs=(of_video, work)) as pool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +36,7 @@ class Found:
     path: Path
     format: Format
     payload: Any
-    text: bytes | mmap.mmap | None
+    text: bytes | memoryview | None
 
     @property
     def text_hash(self) -> str:
