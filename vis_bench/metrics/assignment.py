@@ -1,4 +1,4 @@
-"""Optimal assignment; SciPy is only loaded where one is computed, because AP needs none."""
+"""Optimal assignment, quick where nobody competes; SciPy is only loaded where one is computed, because AP needs none."""
 
 from __future__ import annotations
 
@@ -13,3 +13,32 @@ def assign(costs: np.ndarray, maximize: bool = False) -> tuple[np.ndarray, np.nd
     from scipy.optimize import linear_sum_assignment
 
     return linear_sum_assignment(costs, maximize=maximize)
+
+
+def largest_total(gains: np.ndarray) -> int:
+    """The largest sum of gains [n, m] (whole numbers, none negative) of pairs, each row and column once."""
+    best = gains.argmax(axis=1) if gains.size else np.zeros(0, dtype=np.int64)
+    most = gains[np.arange(len(best)), best]
+    wanted = best[most > 0]
+    if len(set(wanted.tolist())) == len(wanted):  # no two rows want one column
+        return int(most.sum())
+    return int(gains[assign(gains, maximize=True)].sum())
+
+
+def clear_choices(gains: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs that every best assignment has, for assignments that are settled by their rows alone.
+
+    gains: [L, n, m] float64, none negative: L assignments of largest sum. Returns clear [L] bool and column
+    [L, n] int64: where every row with a gain has one best column and no two rows the same, that column
+    (of rows without a gain -1). Of other assignments the columns mean nothing.
+    """
+    if not gains.size:
+        return np.ones(len(gains), dtype=bool), np.full(gains.shape[:2], -1)
+    column = gains.argmax(axis=2)
+    most = np.take_along_axis(gains, column[:, :, None], axis=2)
+    gaining = most[:, :, 0] > 0
+    single = ((gains == most).sum(axis=2) == 1) | ~gaining
+    column = np.where(gaining, column, -1)
+    ordered = np.sort(column, axis=1)
+    shared = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
+    return single.all(axis=1) & ~shared.any(axis=1), column

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from vis_bench.metrics.assignment import assign
-from vis_bench.metrics.frame_links import contested_frames, last_partner, only_partners
+from vis_bench.metrics.assignment import assign, largest_total
+from vis_bench.metrics.frame_links import carried_on, last_partner
 from vis_bench.metrics.overlap import (
     VideoOverlap,
     box_array,
@@ -116,6 +116,14 @@ def per_video(video: TrackDistances, *, class_aware: bool, above: float) -> MotC
     return count_events(video.present_truth, video.present[:, kept], distance)
 
 
+def setting(video: TrackDistances, *, class_aware: bool, above: float) -> tuple[bytes, bool]:
+    """Settings of one video for which this is equal have equal counts."""
+    kept = video.scores > above
+    other = video.truth_categories[:, None] != video.categories
+    possible = np.isfinite(video.distance).any(axis=0)
+    return kept.tobytes(), class_aware and bool((possible & other & kept).any())
+
+
 def count_events(present_truth: np.ndarray, present: np.ndarray, distance: np.ndarray) -> MotCounts:
     """Counts from presence and distances alone.
 
@@ -140,7 +148,7 @@ def count_events(present_truth: np.ndarray, present: np.ndarray, distance: np.nd
         false_positives=predictions - hits,
         switches=int((tracked & (before >= 0) & (assigned != before)).sum()),
         fragmentations=_fragmentations(present_truth, tracked),
-        identity_hits=int(together[assign(together, maximize=True)].sum()),
+        identity_hits=largest_total(together),
         mostly_tracked=int((share >= MOSTLY_TRACKED).sum()),
         mostly_lost=int((share < MOSTLY_LOST).sum()),
     )
@@ -184,26 +192,16 @@ def _follow(
 ) -> np.ndarray:
     """The track matched to every object in every frame: [L, G] int64 columns, -1 for none.
 
-    possible: [L, G, D] bool, where distance [L, G, D] is finite. Only contested frames need the past.
+    possible: [L, G, D] bool, where distance [L, G, D] is finite.
     """
-    contested = contested_frames(possible)
-    assigned = only_partners(possible, contested)
-    partner, seen = np.full(possible.shape[1], -1), 0
-    for t in np.flatnonzero(contested).tolist():
-        recent = last_partner(assigned[seen:t])[-1]
-        partner = np.where(recent >= 0, recent, partner)
-        costs = distance[t].copy()
-        for g in np.flatnonzero(partner >= 0).tolist():
-            d = int(partner[g])
-            if np.isfinite(costs[g, d]):
-                assigned[t, g] = d
-                costs[g, :] = np.nan
-                costs[:, d] = np.nan
+
+    def solve(t: int, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows, columns = np.flatnonzero(present_truth[t]), np.flatnonzero(present[t])
+        costs = np.where(left, distance[t], np.nan)
         i, j = _assign(costs[rows[:, None], columns])
-        assigned[t, rows[i]] = columns[j]
-        seen = t
-    return assigned
+        return rows[i], columns[j]
+
+    return carried_on(possible, solve)
 
 
 def _assign(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

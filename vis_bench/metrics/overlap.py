@@ -116,7 +116,7 @@ def video_overlap(
         compared = _compared(truth, predictions, within_categories) & reachable(truth_area, area, least_iou)
         shared = shared_masks(truth_shapes, shapes, compared, area, masks_in_all)
         written_area = [[area or 0.0 for area in track.areas] for track in truth]
-        truth_mean_area = _mean_of_positive(np.array(written_area, dtype=float).reshape(len(truth), -1))
+        truth_mean_area = _mean_of_positive(np.array(written_area, dtype=float).reshape(len(truth), length))
     else:
         truth_shapes = [track_boxes(track.boxes, track.segmentations) for track in truth]
         shapes = [track_boxes(track.boxes, track.segmentations) for track in predictions]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -223,10 +223,10 @@ def _overlap(work: Comparison, video: Video) -> VideoOverlap:
 
 
 def _mot(distances: mot.TrackDistances) -> tuple[mot.MotCounts, ...]:
-    return tuple(
-        mot.per_video(distances, class_aware=CLASS_MODES[mode], above=MOT_THRESHOLDS[name])
-        for mode, name in MOT_SETTINGS
-    )
+    settings = [
+        {"class_aware": CLASS_MODES[mode], "above": MOT_THRESHOLDS[name]} for mode, name in MOT_SETTINGS
+    ]
+    return _each_setting(distances, settings, mot.setting, mot.per_video)
 
 
 def _mots(overlap: VideoOverlap) -> tuple[mots.MotsCounts, ...]:
@@ -237,10 +237,27 @@ def _mots(overlap: VideoOverlap) -> tuple[mots.MotsCounts, ...]:
 
 
 def _hota(tracks: hota.PresentTracks) -> tuple[hota.HotaStatistics, ...]:
-    return tuple(
-        hota.per_video(tracks, class_aware=CLASS_MODES[mode], above=HOTA_THRESHOLDS[name])
-        for mode, name in HOTA_SETTINGS
-    )
+    settings = [
+        {"class_aware": CLASS_MODES[mode], "above": HOTA_THRESHOLDS[name]} for mode, name in HOTA_SETTINGS
+    ]
+    return _each_setting(tracks, settings, hota.setting, hota.per_video)
+
+
+def _each_setting(
+    video: Any,
+    settings: Sequence[dict[str, Any]],
+    same: Callable[..., Hashable],
+    measured: Callable[..., _One],
+) -> tuple[_One, ...]:
+    """One video under all settings; those that come to the same are measured once."""
+    known: dict[Hashable, _One] = {}
+    result = []
+    for setting in settings:
+        key = same(video, **setting)
+        if key not in known:
+            known[key] = measured(video, **setting)
+        result.append(known[key])
+    return tuple(result)
 
 
 _kept: list[tuple[Callable[[Comparison, Video], Any], Comparison]] = []
