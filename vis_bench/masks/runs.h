@@ -107,31 +107,37 @@ static void box_all(const Masks *masks, const int64_t *heights, double *boxes)
     for (int64_t mask = 0; mask < masks->count; mask++) {
         Reader reader = reader_of(masks, mask);
         const int64_t height = heights[mask];
-        int64_t x = 0, y = 0; /* of the pixel where the next run begins */
-        int64_t left = -1, right = 0, top = height, bottom = -1;
+        int64_t end = 0, y = 0; /* of the pixel where the next run begins: all before it, its row */
+        int64_t first = -1, last = 0, top = height, bottom = -1;
         while (reader.place < reader.stop) {
-            const int64_t foreground = reader.count & 1;
-            int64_t run = next_run(&reader, masks->escaped);
+            const int64_t foreground = reader.count & 1, run = next_run(&reader, masks->escaped);
             if (run < 0)
                 break;
+            const int64_t begin = end, row = y;
+            end += run;
+            y += run;
             if (foreground) {
-                left = left < 0 ? x : left;
-                const int64_t end = y + run - 1;
-                top = end < height ? (y < top ? y : top) : 0;
-                bottom = end < height ? (end > bottom ? end : bottom) : height - 1;
-                for (y = end; y >= height; y -= height)
-                    x++;
-                right = x;
-                run = 1;
+                first = first < 0 ? begin : first;
+                last = end - 1;
+                if (y <= height) {
+                    top = row < top ? row : top;
+                    bottom = y > bottom ? y : bottom;
+                } else { /* over the end of a column */
+                    top = 0;
+                    bottom = height;
+                }
             }
-            for (y += run; y >= height; y -= height)
-                x++;
+            if (y >= height) {
+                y -= height;
+                if (y >= height)
+                    y %= height;
+            }
         }
-        const int empty = left < 0;
-        boxes[4 * mask] = empty ? 0 : (double)left;
+        const int empty = first < 0;
+        boxes[4 * mask] = empty ? 0 : (double)(first / height);
         boxes[4 * mask + 1] = empty ? 0 : (double)top;
-        boxes[4 * mask + 2] = empty ? 0 : (double)(right - left + 1);
-        boxes[4 * mask + 3] = empty ? 0 : (double)(bottom - top + 1);
+        boxes[4 * mask + 2] = empty ? 0 : (double)(last / height - first / height + 1);
+        boxes[4 * mask + 3] = empty ? 0 : (double)(bottom - top);
     }
 }
 

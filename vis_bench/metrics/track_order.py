@@ -6,10 +6,10 @@ whose numbers must not depend on the order of a file bring their tracks into thi
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def content_order(tracks: Sequence[Track] | Sequence[TruthTrack]) -> np.ndarray:
     result: list[int] = []
     for _, group in itertools.groupby(order, key=heads.__getitem__):
         tied = list(group)  # masks are long; few tracks need them
-        result += sorted(tied, key=lambda i: _content(tracks[i])) if len(tied) > 1 else tied
+        result += sorted(tied, key=lambda i: _BY_CONTENT(tracks[i])) if len(tied) > 1 else tied
     return np.array(result, dtype=np.int64)
 
 
@@ -56,7 +56,20 @@ def _head(track: Track | TruthTrack) -> tuple[float, int]:
     return -score, track.category_id
 
 
-def _content(track: Track | TruthTrack) -> tuple[Any, ...]:
+def _texts(track: Track | TruthTrack) -> Iterator[bytes]:
+    """The masks of a track, read one by one; the first frames tell most tracks apart."""
     # an empty mask is absence like null: both sort as no text at all
-    masks = [rle["counts"] if has_pixels(rle) else b"" for rle in track.segmentations]
-    return masks, [box or () for box in track.boxes or ()]
+    return (rle["counts"] if has_pixels(rle) else b"" for rle in track.segmentations)
+
+
+def _compare(one: Track | TruthTrack, other: Track | TruthTrack) -> int:
+    for a, b in zip(_texts(one), _texts(other), strict=False):
+        if a != b:
+            return -1 if a < b else 1
+    first, second = (
+        (len(track.segmentations), [box or () for box in track.boxes or ()]) for track in (one, other)
+    )
+    return (first > second) - (first < second)
+
+
+_BY_CONTENT = functools.cmp_to_key(_compare)
