@@ -37,7 +37,7 @@ class ApStatistics:
 
     video_ids [V] and category_ids [K] ascending. truth_count: [V, K, A] int64. Predictions are sorted by
     category, then by descending score, ties by video and position; category k owns start[k]:start[k + 1].
-    video: [N] int64 row of `video_ids`. rank: [N] int64. matched, ignored: [A, T, N] bool.
+    video: [N] int64 row of `video_ids`. rank: [N] int64. score: [N] float64. matched, ignored: [A, T, N] bool.
     """
 
     video_ids: np.ndarray
@@ -46,6 +46,7 @@ class ApStatistics:
     start: np.ndarray
     video: np.ndarray
     rank: np.ndarray
+    score: np.ndarray
     matched: np.ndarray
     ignored: np.ndarray
 
@@ -81,6 +82,7 @@ def gather(
         start=np.searchsorted(category[order], np.arange(len(ids) + 1)),
         video=row[order],
         rank=np.concatenate([empty, *(video.rank for video in videos)])[order].astype(np.int64),
+        score=score[order],
         matched=np.concatenate([flags, *(video.matched for video in videos)], axis=2)[:, :, order],
         ignored=np.concatenate([flags, *(video.ignored for video in videos)], axis=2)[:, :, order],
     )
@@ -183,6 +185,30 @@ def precision_recall(
             index = np.searchsorted(reached, recall_levels, side="left")
             precision[t, :, k, a, m] = np.append(envelope, 0.0)[index]
     return precision, recall
+
+
+def reached_scores(
+    statistics: ApStatistics, max_detections: Sequence[int], recall_levels: np.ndarray = RECALL_LEVELS
+) -> np.ndarray:
+    """The score with which each recall level is reached: [T, levels, K, A, M], 0 where it is not, -1 where
+    undefined.
+
+    Source: pycocotools `COCOeval.accumulate` (`eval["scores"]`), equal bit for bit.
+    """
+    ranges, levels = statistics.matched.shape[:2]
+    tail = (len(statistics.category_ids), ranges, len(max_detections))
+    scores = np.full((levels, len(recall_levels), *tail), -1.0)
+    for k, a, m in np.ndindex(*tail):
+        truth = statistics.truth_count[:, k, a].sum()
+        if truth == 0:
+            continue
+        rows = np.arange(statistics.start[k], statistics.start[k + 1])
+        rows = rows[statistics.rank[rows] < max_detections[m]]
+        right = statistics.matched[a][:, rows] & ~statistics.ignored[a][:, rows]
+        for t, reached in enumerate(np.cumsum(right, axis=1) / truth):
+            index = np.searchsorted(reached, recall_levels, side="left")
+            scores[t, :, k, a, m] = np.append(statistics.score[rows], 0.0)[index]
+    return scores
 
 
 def mean_of_defined(values: np.ndarray) -> np.ndarray:
