@@ -122,6 +122,20 @@ static int take_masks(Cursor *at, const uint8_t *text, Lifted *found)
     return 0;
 }
 
+/* Whether a text in quotes holds a DEL character, as such or as \u007f. */
+static int has_mark(const uint8_t *place, size_t size)
+{
+    if (memchr(place, MARK, size) != NULL)
+        return 1;
+    const uint8_t *stop = place + size;
+    while ((place = memchr(place, '\\', (size_t)(stop - place))) != NULL) {
+        if (stop - place >= 6 && memcmp(place, "\\u007", 5) == 0 && (place[5] == 'f' || place[5] == 'F'))
+            return 1;
+        place++;
+    }
+    return 0;
+}
+
 /* The rest of the text, into `rest`, which has room for all of it; its length, -1 where it holds a DEL character. */
 static int64_t lift_all(const uint8_t *text, int64_t length, uint8_t *rest, Lifted *found)
 {
@@ -140,7 +154,7 @@ static int64_t lift_all(const uint8_t *text, int64_t length, uint8_t *rest, Lift
             end += *end == '\\' ? 2 : 1;
         end = end < stop ? end + 1 : stop;
         const size_t size = (size_t)(end - place);
-        if (memchr(place, MARK, size) != NULL)
+        if (has_mark(place, size))
             return -1;
         memcpy(out, place, size);
         out += size;
