@@ -26,8 +26,6 @@ from vis_bench.errors import DataError, UsageError
 TEMPORARY_SUFFIX = ".tmp"
 LONGEST_NAME_BYTES = 150
 """Of a file or folder that is named by `file_name`; most file systems take 255, and endings are added."""
-GZIP = b"\x1f\x8b"
-"""Magic number."""
 FAST_SWITCH = "VIS_BENCH_FAST"
 # what a few bytes claim must not fill the memory; each limit can be raised
 FILE_BYTES_VARIABLE = "VIS_BENCH_MAX_FILE_BYTES"
@@ -90,7 +88,7 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
     except ValueError:
         raise DataError(f"{str(path)!r}: is no path.") from None
-    if raw[:2] != GZIP:
+    if raw[:2] != b"\x1f\x8b":
         return raw
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
@@ -104,7 +102,15 @@ def _bytes(path: Path) -> bytes:
     if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
         raise DataError(f"{path}: is a device, a file is needed.")
     with path.open("rb") as file:
-        return _joined(path, file)
+        if not stat.S_ISREG(kind) or path.stat().st_size > most_file_bytes():
+            return _joined(path, file)
+        try:
+            raw = file.read()  # at once: joined pieces would take the memory twice
+        except MemoryError:
+            raise _does_not_fit(path, 0) from None
+        if len(raw) > most_file_bytes():
+            raise _too_large(path)
+        return raw
 
 
 def _joined(path: Path, file: IO[bytes] | gzip.GzipFile) -> bytes:
@@ -115,16 +121,24 @@ def _joined(path: Path, file: IO[bytes] | gzip.GzipFile) -> bytes:
             found.append(piece)
             size += len(piece)
             if size > most:
-                raise DataError(
-                    f"{path}: holds more than {most:,} bytes uncompressed, which is the limit. Is it the "
-                    f"right file? {FILE_BYTES_VARIABLE}=BYTES raises the limit."
-                )
+                raise _too_large(path)
         return b"".join(found)
     except MemoryError:
-        raise DataError(
-            f"{path}: does not fit into memory ({size:,} bytes were read). Free some memory, or give a "
-            "smaller file."
-        ) from None
+        raise _does_not_fit(path, size) from None
+
+
+def _does_not_fit(path: Path, size: int) -> DataError:
+    return DataError(
+        f"{path}: does not fit into memory ({size:,} bytes were read). Free some memory, or give a smaller "
+        "file."
+    )
+
+
+def _too_large(path: Path) -> DataError:
+    return DataError(
+        f"{path}: holds more than {most_file_bytes():,} bytes uncompressed, which is the limit. Is it the "
+        f"right file? {FILE_BYTES_VARIABLE}=BYTES raises the limit."
+    )
 
 
 def read_json(path: Path) -> Any:
@@ -132,10 +146,9 @@ def read_json(path: Path) -> Any:
     return parse_json(read_bytes(path), str(path))
 
 
-def parse_json(raw: bytes | memoryview, path: str) -> Any:
+def parse_json(raw: bytes, path: str) -> Any:
     """Parse the bytes of a JSON file; path: its name in errors. Raises DataError as `read_json`."""
     parser = json_parser()
-    raw = bytes(raw)
     if parser is not None:
         try:
             return parser.loads(raw)
@@ -188,7 +201,7 @@ def require_entry(path: Path, entry: Any, keys: Sequence[str]) -> dict[str, Any]
     )
 
 
-def sha256(data: bytes | memoryview) -> str:
+def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256."""
     return hashlib.sha256(data).hexdigest()
 

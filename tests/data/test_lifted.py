@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from vis_bench.data.lifted import parse_lifted, read_text
+from vis_bench.data.lifted import parse_lifted
 from vis_bench.data.predictions import parse_results, read_results
 from vis_bench.data.ytvis import parse_dataset
 from vis_bench.errors import DataError
-from vis_bench.files import FAST_SWITCH, FILE_BYTES_VARIABLE
+from vis_bench.files import FAST_SWITCH, FILE_BYTES_VARIABLE, read_bytes
 from vis_bench.integrations.formats.scored import open_truth_file, read_predictions_file
 from vis_bench.masks.kernels import installed_kernels
 from vis_bench.masks.mask_text import MaskRow
@@ -245,12 +245,12 @@ def test_text_hash_and_limits_are_those_of_the_file(tmp_path: Path, monkeypatch:
     path = tmp_path / "truth.json"
     text = json.dumps({**TRUTH, "padding": "x" * (1 << 20)})
     path.write_text(text)
-    assert bytes(read_text(path)) == text.encode()
+    assert read_bytes(path) == text.encode()
     packed = tmp_path / "truth.json.gz"
     packed.write_bytes(gzip.compress(text.encode()))
     assert open_truth_file(path).annotation_hash == open_truth_file(packed).annotation_hash
     monkeypatch.setenv(FILE_BYTES_VARIABLE, "1000")
     with pytest.raises(DataError, match="1,000 bytes"):
-        read_text(path)
+        read_bytes(path)
     with pytest.raises(DataError, match="no such file"):
-        read_text(tmp_path / "nothing.json")
+        read_bytes(tmp_path / "nothing.json")

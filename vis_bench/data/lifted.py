@@ -8,14 +8,14 @@ so that errors and results are those of the usual way.
 
 from __future__ import annotations
 
-from pathlib import Path
+import mmap
 from typing import Any
 
 import numpy as np
 
 from vis_bench.data.records import paused_garbage_collection
 from vis_bench.errors import DataError
-from vis_bench.files import GZIP, fast_switch, most_file_bytes, parse_json, read_bytes
+from vis_bench.files import fast_switch, parse_json
 from vis_bench.masks.kernels import PackedMasks, decode, installed_kernels
 from vis_bench.masks.mask_text import MaskRow, MaskText
 
@@ -28,24 +28,7 @@ WORTH_BYTES = 1 << 20
 _SHORTEST_MASK, _SHORTEST_ENTRY = 27, 5
 
 
-def read_text(path: Path) -> bytes | memoryview:
-    """The bytes of a file, decompressed; a large plain one in one piece of memory of its size.
-
-    Raises DataError as `files.read_bytes`.
-    """
-    try:
-        size = path.stat().st_size if path.is_file() else 0
-        if WORTH_BYTES <= size <= most_file_bytes():
-            with path.open("rb") as file:
-                text = np.empty(size, np.uint8)  # NumPy asks for large pages, which are cleared in less time
-                if file.readinto(text) == size and not file.read(1) and text[:2].tobytes() != GZIP:  # type: ignore[arg-type]
-                    return memoryview(text)
-    except (OSError, ValueError, MemoryError):
-        pass  # the usual way says what is wrong
-    return read_bytes(path)
-
-
-def parse_lifted(raw: bytes | memoryview, path: str) -> Any | None:
+def parse_lifted(raw: bytes, path: str) -> Any | None:
     """Parsed annotations or results of YouTube-VIS whose lists of masks are `MaskRow`; path: for errors.
 
     None for a text that has to be parsed as a whole: it is small or not ordinary, or there are no kernels.
@@ -55,10 +38,8 @@ def parse_lifted(raw: bytes | memoryview, path: str) -> Any | None:
     if kernels is None:
         return None
     text = np.frombuffer(raw, np.uint8)
-    # what is not written to takes no memory
-    room = len(text) // _SHORTEST_MASK + 1
-    rest, entries = np.empty(len(text), np.uint8), np.empty(len(text) // _SHORTEST_ENTRY + 1, np.int64)
-    places = tuple(np.empty(room, np.int64) for _ in range(4))
+    rest, entries = _room(len(text), np.uint8), _room(len(text) // _SHORTEST_ENTRY + 1, np.int64)
+    places = tuple(_room(len(text) // _SHORTEST_MASK + 1, np.int64) for _ in range(4))
     length, masks, listed, lists = kernels.lift_masks(text, rest, places, entries)
     if length < 0 or masks == 0:
         return None
@@ -80,6 +61,12 @@ def parse_lifted(raw: bytes | memoryview, path: str) -> Any | None:
     for record, row in zip(holders, masks_of_file.rows(*np.array(places_of_lists).T), strict=True):
         record[KEY] = row
     return payload
+
+
+def _room(count: int, kind: type[np.generic]) -> np.ndarray:
+    """An array [count] of which only those pages take memory that are written to; NumPy's own may take large
+    ones."""
+    return np.frombuffer(mmap.mmap(-1, (count + 1) * np.dtype(kind).itemsize), kind)[:count]
 
 
 def _references(payload: Any) -> tuple[list[dict[str, Any]], list[tuple[int, int]]]:

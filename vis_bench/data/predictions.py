@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vis_bench.data.lifted import parse_lifted, read_text
+from vis_bench.data.lifted import parse_lifted
 from vis_bench.data.records import (
     paused_garbage_collection,
     read_boxes,
@@ -29,7 +29,7 @@ from vis_bench.data.records import (
 from vis_bench.data.segmentations import SegmentationBatch, is_finite_number
 from vis_bench.data.ytvis import rle_record
 from vis_bench.errors import DataError
-from vis_bench.files import parse_json, write_json
+from vis_bench.files import parse_json, read_bytes, write_json
 from vis_bench.masks.boxes import is_usable
 from vis_bench.masks.mask_text import MaskRow
 from vis_bench.types import Box, Dataset, IouType, Track, Video
@@ -45,7 +45,7 @@ def read_results(
 
     Returns the tracks in file order, which decides between equal scores. Raises DataError as parse_results.
     """
-    raw = read_text(path)
+    raw = read_bytes(path)
     with paused_garbage_collection():
         payload = parse_lifted(raw, str(path))
         payload = parse_json(raw, str(path)) if payload is None else payload

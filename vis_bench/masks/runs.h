@@ -12,70 +12,83 @@ typedef struct {
     int escaped;
 } Masks;
 
-/* A place in one mask. before, last: the runs two places and one place before; count: runs read. */
+/* A place in one mask; broken: whether a number could not be read. */
 typedef struct {
     const uint8_t *place, *stop;
-    int64_t before, last, count;
+    int escaped, broken;
 } Reader;
 
-static inline Reader reader_of(const Masks *masks, int64_t mask)
+static inline Reader reader_of(const Masks *masks, int64_t mask, int escaped)
 {
-    const Reader start = {masks->text + masks->begin[mask], masks->text + masks->end[mask], 0, 0, 0};
+    const Reader start = {masks->text + masks->begin[mask], masks->text + masks->end[mask], escaped, 0};
     return start;
 }
 
-/* The next run of an ordinary mask; negative where the mask is broken or has a run of length 0 after its first. */
-static inline int64_t next_run(Reader *reader, const int escaped)
+/* A number of several characters, of which `code` is the first; the reader is at its end where it is broken. */
+static int64_t long_number(Reader *reader, uint32_t code)
 {
-    uint32_t code = (uint32_t)*reader->place++ - 48u;
-    int64_t value;
-    if (code < 32u) { /* nearly every number has one character */
-        value = (int64_t)(code ^ 16u) - 16;
-    } else {
-        uint64_t bits = 0;
-        int shift = 0;
-        for (;;) {
-            if (code > 63u || shift > 30)
-                return -1;
-            if (escaped && code == '\\' - 48u && (reader->place >= reader->stop || *reader->place++ != '\\'))
-                return -1;
-            bits |= (uint64_t)(code & 31u) << shift;
-            shift += 5;
-            if (!(code & 32u))
-                break;
-            if (reader->place >= reader->stop)
-                return -1;
-            code = (uint32_t)*reader->place++ - 48u;
-        }
-        value = (int64_t)bits;
-        if (code & 16u)
-            value -= (int64_t)1 << shift;
+    uint64_t bits = 0;
+    int shift = 0;
+    for (;;) {
+        if (code > 63u || shift > 30)
+            break;
+        if (reader->escaped && code == '\\' - 48u && (reader->place >= reader->stop || *reader->place++ != '\\'))
+            break;
+        bits |= (uint64_t)(code & 31u) << shift;
+        shift += 5;
+        if (!(code & 32u))
+            return (int64_t)bits - (code & 16u ? (int64_t)1 << shift : 0);
+        if (reader->place >= reader->stop)
+            break;
+        code = (uint32_t)*reader->place++ - 48u;
     }
-    const int64_t run = reader->count > 2 ? value + reader->before : value;
-    if (run == 0 && reader->count > 0)
-        return -1;
-    reader->before = reader->last;
-    reader->last = run;
-    reader->count++;
-    return run;
+    reader->broken = 1;
+    reader->place = reader->stop;
+    return 0;
 }
 
-/* Run ends (unless edges is NULL) of one mask; its area, or -1 where it needs the full check. */
-static inline int64_t decode_one(Reader reader, const int64_t image, const int escaped, int32_t *edges,
-                                 int64_t *written)
+/* The next number; there is one. */
+static inline int64_t number(Reader *reader)
 {
-    int64_t end = 0, area = 0, place = *written;
+    const uint32_t code = (uint32_t)*reader->place++ - 48u;
+    /* nearly every number has one character */
+    return code < 32u ? (int64_t)(code ^ 16u) - 16 : long_number(reader, code);
+}
+
+/* Run ends (unless edges is NULL) of one mask; its area, or -1 where it needs the full check.
+
+   The first run is background, then foreground and background take turns; a number is the difference to the run two
+   places before, except the first three. Runs that are positive and end where the image does have ended within it. */
+static inline int64_t decode_one(Reader reader, const int64_t image, int32_t *edges, int64_t *written)
+{
+    if (reader.place >= reader.stop)
+        return -1;
+    int64_t place = *written, area = 0, foreground = 0, background = 0, end = number(&reader);
+    int64_t unusual = end; /* negative from the first run on that must not be */
+    if (edges != NULL)
+        edges[place] = (int32_t)end;
+    place++;
     while (reader.place < reader.stop) {
-        const int64_t odd = reader.count & 1, run = next_run(&reader, escaped);
-        end += run;
-        if (run < 0 || end > image)
+        foreground += number(&reader);
+        unusual |= foreground - 1;
+        end += foreground;
+        area += foreground;
+        if (edges != NULL)
+            edges[place] = (int32_t)end;
+        place++;
+        if (reader.place >= reader.stop)
+            break;
+        background += number(&reader);
+        unusual |= background - 1;
+        end += background;
+        unusual |= image - end;
+        if (unusual < 0)
             return -1;
-        area += odd ? run : 0;
         if (edges != NULL)
             edges[place] = (int32_t)end;
         place++;
     }
-    if (reader.count == 0 || end != image)
+    if (unusual < 0 || reader.broken || end != image)
         return -1;
     *written = place;
     return area;
@@ -88,13 +101,8 @@ static int64_t decode_all(const Masks *masks, const int64_t *pixels, int32_t *ed
     int64_t written = 0, unusual = 0;
     first_edge[0] = 0;
     for (int64_t mask = 0; mask < masks->count; mask++) {
-        const Reader reader = reader_of(masks, mask);
-        if (masks->escaped)
-            areas[mask] = edges == NULL ? decode_one(reader, pixels[mask], 1, NULL, &written)
-                                        : decode_one(reader, pixels[mask], 1, edges, &written);
-        else
-            areas[mask] = edges == NULL ? decode_one(reader, pixels[mask], 0, NULL, &written)
-                                        : decode_one(reader, pixels[mask], 0, edges, &written);
+        areas[mask] = edges == NULL ? decode_one(reader_of(masks, mask, masks->escaped), pixels[mask], NULL, &written)
+                                    : decode_one(reader_of(masks, mask, masks->escaped), pixels[mask], edges, &written);
         unusual += areas[mask] < 0;
         first_edge[mask + 1] = written;
     }
@@ -105,15 +113,17 @@ static int64_t decode_all(const Masks *masks, const int64_t *pixels, int32_t *ed
 static void box_all(const Masks *masks, const int64_t *heights, double *boxes)
 {
     for (int64_t mask = 0; mask < masks->count; mask++) {
-        Reader reader = reader_of(masks, mask);
+        Reader reader = reader_of(masks, mask, masks->escaped);
         const int64_t height = heights[mask];
-        int64_t end = 0, y = 0; /* of the pixel where the next run begins: all before it, its row */
+        int64_t runs[2] = {0, 0}, end = 0, y = 0; /* end: of the last run; y: the row of the next pixel */
         int64_t first = -1, last = 0, top = height, bottom = -1;
-        while (reader.place < reader.stop) {
-            const int64_t foreground = reader.count & 1, run = next_run(&reader, masks->escaped);
+        if (reader.place < reader.stop)
+            end = number(&reader);
+        y = end % height;
+        for (int foreground = 1; reader.place < reader.stop; foreground = !foreground) {
+            const int64_t begin = end, row = y, run = runs[foreground] += number(&reader);
             if (run < 0)
                 break;
-            const int64_t begin = end, row = y;
             end += run;
             y += run;
             if (foreground) {

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from vis_bench.data.lifted import parse_lifted, read_text
+from vis_bench.data.lifted import parse_lifted
 from vis_bench.data.records import paused_garbage_collection
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import parse_json, read_bytes, sha256
@@ -36,7 +36,7 @@ class Found:
     path: Path
     format: Format
     payload: Any
-    text: bytes | memoryview | None
+    text: bytes | None
 
     @property
     def text_hash(self) -> str:
@@ -78,7 +78,7 @@ def find(path: Path, named: str | None = None) -> Found:
         return Found(path, wanted or FORMATS["cvat"], None, None)
     if path.suffix == ".txt":
         return Found(path, wanted or _kind_of_text(path), None, None)
-    raw = ytvis.zip_member(path) if path.suffix == ".zip" else read_text(path)
+    raw = ytvis.zip_member(path) if path.suffix == ".zip" else read_bytes(path)
     with paused_garbage_collection():
         payload = parse_lifted(raw, str(path))
         lifted = payload is not None
