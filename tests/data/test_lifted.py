@@ -121,7 +121,9 @@ UNUSUAL: dict[str, Callable[[], str]] = {
         "XX", "".join(f"\\u{ord(c):04x}" for c in counts(0))
     ),
     "runs of length 0": lambda: json.dumps(
-        results([{"size": [HEIGHT, WIDTH], "counts": _text([3, 0, 5, 100, HEIGHT * WIDTH - 108])}, None, None])
+        results(
+            [{"size": [HEIGHT, WIDTH], "counts": _text([3, 0, 5, 100, HEIGHT * WIDTH - 108])}, None, None]
+        )
     ),
     "mark in a text": lambda: json.dumps(results([rle(4), None, None])).replace("quoted", "\x7f0 1"),
     "escaped mark": lambda: json.dumps(results([rle(4), None, None])).replace("quoted", "\\u007F0 1"),
@@ -135,7 +137,9 @@ UNUSUAL: dict[str, Callable[[], str]] = {
 MIXED: dict[str, Callable[[], str]] = {
     "absent in other words": lambda: json.dumps(results([rle(4), [], {}], [rle(4), None, rle(5)])),
     "uncompressed": lambda: json.dumps(
-        results([{"size": [HEIGHT, WIDTH], "counts": [4, 100, HEIGHT * WIDTH - 104]}, rle(5), None], [rle(4)] * 3)
+        results(
+            [{"size": [HEIGHT, WIDTH], "counts": [4, 100, HEIGHT * WIDTH - 104]}, rle(5), None], [rle(4)] * 3
+        )
     ),
     "polygons": lambda: json.dumps(results([[[1, 1, 9, 1, 9, 9]], rle(5), None], [rle(4)] * 3)),
     "a third member": lambda: json.dumps(results([{**rle(5), "area": 3}, None, None], [rle(4)] * 3)),

@@ -200,7 +200,9 @@ def test_tight_boxes_by_hand() -> None:
 def test_tight_boxes_equal_those_of_pycocotools(seed: int, size: tuple[int, int]) -> None:
     masks = [rle for row in rows(seed, 4, size, 3) for rle in row if rle is not None]
     boxes = np.zeros((len(masks), 4))
-    kernels().tight_boxes(PackedMasks.of([rle["counts"] for rle in masks]), np.full(len(masks), size[0]), boxes)
+    kernels().tight_boxes(
+        PackedMasks.of([rle["counts"] for rle in masks]), np.full(len(masks), size[0]), boxes
+    )
     np.testing.assert_array_equal(boxes, np.array([coco_mask.toBbox(rle) for rle in masks]).reshape(-1, 4))
 
 

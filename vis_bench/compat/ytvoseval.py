@@ -152,7 +152,9 @@ class YTVOSeval:
             found = sorted(found, key=lambda one: -one[1].score)[: len(group.scores)]
             key = video, NO_CATEGORY if agnostic else group.category
             if truth or found:
-                self._sets[key] = MatchedSet(group, [one.id for one in truth], [number for number, _ in found])
+                self._sets[key] = MatchedSet(
+                    group, [one.id for one in truth], [number for number, _ in found]
+                )
 
     def accumulate(self, p: Params | None = None) -> None:
         """Put precision and recall of `evaluate` into `eval`."""

@@ -76,9 +76,7 @@ class SegmentationBatch:
             raise self._error(record, frame, f"`counts` must be text or a list, found {_shorten(counts)}")
         return slot
 
-    def add_track(
-        self, values: list[Any] | MaskRow, video: Video, record: int
-    ) -> list[int | None] | MaskRow:
+    def add_track(self, values: list[Any] | MaskRow, video: Video, record: int) -> list[int | None] | MaskRow:
         """Take the segmentations of one track, one per frame of `video`; their numbers, None for null, [] and
         {}. A row of masks that were checked already stays what it is.
 

@@ -256,11 +256,16 @@ def read_tracks(
     tracks = []
     for i, (record, own) in enumerate(zip(records, slots, strict=True)):
         if isinstance(own, MaskRow):
-            measured = [area if number >= 0 else None for area, number in zip(own.areas().tolist(), own.numbers.tolist(), strict=True)]
+            measured = [
+                area if number >= 0 else None
+                for area, number in zip(own.areas().tolist(), own.numbers.tolist(), strict=True)
+            ]
             tracks.append(_track(record, own, measured, place(i)))
         else:
             masks = tuple([None if slot is None else rles[slot] for slot in own])
-            tracks.append(_track(record, masks, [None if slot is None else areas[slot] for slot in own], place(i)))
+            tracks.append(
+                _track(record, masks, [None if slot is None else areas[slot] for slot in own], place(i))
+            )
     return tuple(tracks)
 
 

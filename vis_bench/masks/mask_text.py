@@ -125,7 +125,9 @@ class MaskRow(Sequence[Rle | None]):
         if self._boxes is None:
             there = np.flatnonzero(self.areas() > 0)
             chosen, found = self.numbers[there], np.zeros((len(there), 4))
-            self.text.kernels.tight_boxes(self.text.packed.of_numbers(chosen), self.text.height[chosen], found)
+            self.text.kernels.tight_boxes(
+                self.text.packed.of_numbers(chosen), self.text.height[chosen], found
+            )
             boxes = np.full((len(self), 4), np.nan)
             boxes[there] = found
             self._boxes = boxes

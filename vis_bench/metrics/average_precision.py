@@ -143,9 +143,7 @@ def reduce_categories(
     return values
 
 
-def _different_rows(
-    statistics: ApStatistics, weights: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _different_rows(statistics: ApStatistics, weights: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The weights that category k sees differently, and for each row of all weights which of them it is.
 
     Where single videos are left out, few of them have the category; the others are rows of ones to it.

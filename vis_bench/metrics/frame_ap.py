@@ -58,7 +58,9 @@ def per_video(overlap: VideoOverlap, count_empty: bool = False) -> VideoMatches:
     """
     in_truth = overlap.written_truth if count_empty else overlap.present_truth
     there = overlap.written if count_empty else overlap.present
-    truth = _Masks.of(in_truth.T, overlap.truth_categories, np.argsort(overlap.truth_categories, kind="stable"))
+    truth = _Masks.of(
+        in_truth.T, overlap.truth_categories, np.argsort(overlap.truth_categories, kind="stable")
+    )
     masks = _Masks.of(there.T, overlap.categories, np.lexsort((-overlap.scores, overlap.categories)))
     masks = masks.only(masks.rank() < MAX_DETECTIONS)
     matched, ignored = _matched(overlap, _frame_iou(overlap), truth, masks)
@@ -105,7 +107,10 @@ def _matched(
         own = np.arange(first[t], end[t])
         objects = truth.row[begin[t] : stop[t]]
         for category in sorted(set(overlap.truth_categories[objects].tolist())):
-            n, g = own[masks.category[own] == category], objects[overlap.truth_categories[objects] == category]
+            n, g = (
+                own[masks.category[own] == category],
+                objects[overlap.truth_categories[objects] == category],
+            )
             hit, to_ignored = match(
                 Group(
                     category=category,

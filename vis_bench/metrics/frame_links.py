@@ -32,9 +32,13 @@ def present_frames(overlap: VideoOverlap, above: float) -> tuple[PresentFrame, .
     """The L frames of a video for the predictions with score > `above`."""
     kept = overlap.scores > above
     every_iou = every_frame_iou(overlap)
-    every_cover = divide_or_zero(overlap.shared, np.broadcast_to(overlap.truth_area.T[:, :, None], every_iou.shape))
+    every_cover = divide_or_zero(
+        overlap.shared, np.broadcast_to(overlap.truth_area.T[:, :, None], every_iou.shape)
+    )
     result = []
-    for t, (in_truth, there) in enumerate(zip(overlap.present_truth.T, (overlap.present.T & kept), strict=True)):
+    for t, (in_truth, there) in enumerate(
+        zip(overlap.present_truth.T, (overlap.present.T & kept), strict=True)
+    ):
         g, d = in_truth.nonzero()[0], there.nonzero()[0]
         chosen = t, g[:, None], d
         result.append(PresentFrame(g, d, every_iou[chosen], every_cover[chosen]))
@@ -82,8 +86,12 @@ def carried_on(
     where, rows, columns = np.nonzero(possible[frames])
     bounds = np.searchsorted(where, np.arange(len(frames) + 1)).tolist()
     pairs = list(zip(rows.tolist(), columns.tolist(), strict=True))
-    own: dict[int, tuple[int, int]] = {}  # of each object its last match in a contested frame: (frame, column)
-    for k, (t, when, partners) in enumerate(zip(frames.tolist(), since.tolist(), before.tolist(), strict=True)):
+    own: dict[
+        int, tuple[int, int]
+    ] = {}  # of each object its last match in a contested frame: (frame, column)
+    for k, (t, when, partners) in enumerate(
+        zip(frames.tolist(), since.tolist(), before.tolist(), strict=True)
+    ):
         here = pairs[bounds[k] : bounds[k + 1]]
         open_pairs, chosen, taken = set(here), dict[int, int](), set[int]()
         for g in dict.fromkeys(g for g, _ in here):

@@ -207,9 +207,7 @@ def _kept(video: PresentTracks, above: float | None) -> np.ndarray:
     return np.arange(len(video.scores)) if above is None else np.flatnonzero(video.scores > above)
 
 
-def _sets(
-    g: np.ndarray, d: np.ndarray, same: np.ndarray | None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _sets(g: np.ndarray, d: np.ndarray, same: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The rows [g] and columns [d] of one frame that are assigned by themselves: those of each category."""
     if same is None:
         yield g, d

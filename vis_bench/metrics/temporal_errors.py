@@ -169,9 +169,7 @@ def _is_exchange(first: tuple[int, ...], second: tuple[int, ...], partner: np.nd
     )
 
 
-def _duplicates(
-    t: int, frame: PresentFrame, on_object: np.ndarray, assigned: np.ndarray
-) -> list[_Error]:
+def _duplicates(t: int, frame: PresentFrame, on_object: np.ndarray, assigned: np.ndarray) -> list[_Error]:
     """Masks without a match that lie on an object, which has a match, else these would have got it."""
     matched = set(assigned.tolist())
     result: list[_Error] = []

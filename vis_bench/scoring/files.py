@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from vis_bench.data import catalog
 from vis_bench.data.predictions import parse_results
 from vis_bench.data.records import paused_garbage_collection
 from vis_bench.data.ytvis import parse_dataset
@@ -250,6 +249,10 @@ def open_reference(
             raise UsageError("--split goes with --dataset, not with --truth.")
         opened = _given_truth(truth, say)
     else:
+        from vis_bench.data import (
+            catalog,
+        )  # only here: a truth file needs no catalogue, which takes time to load
+
         place = None if data_root is None else Path(data_root)
         opened = catalog.open_dataset(name or "", split or catalog.default_split(name or ""), place)
     return opened

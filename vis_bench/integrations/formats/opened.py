@@ -8,16 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from vis_bench.data.lifted import parse_lifted
 from vis_bench.data.records import paused_garbage_collection
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import parse_json, read_bytes, sha256
 from vis_bench.integrations.formats import ytvis
 from vis_bench.integrations.formats.content import Content
-from vis_bench.integrations.formats.mot_boxes import INFO_NAME
-from vis_bench.integrations.formats.mots_png import MODES as SIXTEEN_BIT
 from vis_bench.integrations.formats.table import FORMATS, Format, format_named
 from vis_bench.types import Dataset
 
@@ -137,6 +133,12 @@ def _kind_of_text(path: Path) -> Format:
 
 
 def _kind_of_folder(path: Path) -> Format:
+    # only here: files need neither, and loading them takes time
+    from PIL import Image
+
+    from vis_bench.integrations.formats.mot_boxes import INFO_NAME
+    from vis_bench.integrations.formats.mots_png import MODES as SIXTEEN_BIT
+
     pictures = next(iter(sorted(path.rglob("*.png"))), None)
     texts = [file for file in sorted(path.rglob("*.txt")) if file.stat().st_size]
     jsons = next(iter(sorted(path.rglob("*.json"))), None)
