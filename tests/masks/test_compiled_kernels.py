@@ -261,5 +261,5 @@ def test_arrays_that_lifting_would_overwrite_are_refused() -> None:
         lift(text, np.zeros(1, np.uint8), room, room, room, room, room)
     with pytest.raises(ValueError, match="same length"):
         lift(text, np.zeros(2, np.uint8), room, room, np.zeros(2, np.int64), room, room)
-    with pytest.raises(TypeError, match="rest: .* can be written"):
+    with pytest.raises(TypeError, match=r"rest: .* can be written"):
         lift(text, text, room, room, room, room, room)

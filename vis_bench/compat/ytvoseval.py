@@ -52,9 +52,9 @@ class YTVOSeval:
     After evaluate, accumulate and summarize: `eval` holds precision [T, R, K, A, M] and recall [T, K, A, M],
     -1 where undefined, and the scores at which recall levels are reached [T, R, K, A, M], `stats` the twelve
     numbers. `ious` and `evalImgs` hold what was found in every video and category (`compat/matches.py`); they
-    are made when they are looked at. `evalVids` is empty, as there. Predictions that the official code would score
-    silently and wrongly (lists of another length than the video, masks of another size) are refused with a
-    DataError; unknown categories are left out, as there.
+    are made when they are looked at. `evalVids` is empty, as there. Predictions that the official code would
+    score silently and wrongly (lists of another length than the video, masks of another size) are refused
+    with a DataError; unknown categories are left out, as there.
     Source: youtubevos/cocoapi, `pycocotools/ytvoseval.py`.
     """
 

@@ -2,8 +2,8 @@
 
 The kernels step over the text, note where each ordinary mask lies and leave a reference in the place of every
 list of masks. What remains is short and goes through the usual parser. Files that are not ordinary in some
-respect (broken masks, runs of length 0, lists of masks in places that nobody knows) are read as a whole instead,
-so that errors and results are those of the usual way.
+respect (broken masks, runs of length 0, lists of masks in places that nobody knows) are read as a whole
+instead, so that errors and results are those of the usual way.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vis_bench.data.records import paused_garbage_collection
 from vis_bench.errors import DataError
 from vis_bench.files import fast_switch, parse_json
 from vis_bench.masks.kernels import PackedMasks, decode, installed_kernels
-from vis_bench.masks.mask_text import MaskRow, MaskText
+from vis_bench.masks.mask_text import MaskText
 
 MARK = "\x7f"
 """Begins the text that stands for a list of masks; no file has it otherwise."""

@@ -255,24 +255,20 @@ def read_tracks(
     rles, areas = batch.finish()
     tracks = []
     for i, (record, own) in enumerate(zip(records, slots, strict=True)):
+        masks: tuple[Rle | None, ...] | MaskRow
         if isinstance(own, MaskRow):
-            measured = [
-                area if number >= 0 else None
-                for area, number in zip(own.areas().tolist(), own.numbers.tolist(), strict=True)
-            ]
-            tracks.append(_track(record, own, measured, place(i)))
+            masks, measured = own, own.areas().tolist()
         else:
             masks = tuple([None if slot is None else rles[slot] for slot in own])
-            tracks.append(
-                _track(record, masks, [None if slot is None else areas[slot] for slot in own], place(i))
-            )
+            measured = [0 if slot is None else areas[slot] for slot in own]
+        tracks.append(_track(record, masks, measured, place(i)))
     return tuple(tracks)
 
 
 def _track(
     record: dict[str, Any],
     segmentations: tuple[Rle | None, ...] | MaskRow,
-    measured_areas: Sequence[float | None],
+    measured_areas: Sequence[float],
     where: str,
 ) -> TruthTrack:
     length = len(segmentations)
@@ -287,7 +283,10 @@ def _track(
         require_length(values, length, "areas", where)
         areas = _read_areas(values, where)
     else:
-        areas = tuple(None if area is None else float(area) for area in measured_areas)
+        areas = tuple(
+            None if rle is None else float(area)
+            for rle, area in zip(segmentations, measured_areas, strict=True)
+        )
     return TruthTrack(
         id=int(record["id"]),
         video_id=int(record["video_id"]),

@@ -57,8 +57,10 @@ class PackedMasks:
 
 @dataclass(frozen=True, slots=True)
 class DecodedMasks:
-    """Run ends of n masks, as `Kernels.decode_masks` wrote them: edges [>= r] int32, first_edge [n + 1] int64;
-    areas [n] int64, pixels."""
+    """Run ends of n masks, as `Kernels.decode_masks` wrote them.
+
+    edges: [>= r] int32. first_edge: [n + 1] int64. areas: [n] int64 pixels.
+    """
 
     edges: np.ndarray
     first_edge: np.ndarray

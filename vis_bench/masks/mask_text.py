@@ -1,7 +1,7 @@
 """Masks that stay where a file has them: no Python object for each, but numbers in arrays.
 
-A results file of YouTube-VIS holds a hundred thousand masks and more. As dictionaries with bytes they cost more
-memory than the file and more time than measuring them; here they are places in the text of the file.
+A results file of YouTube-VIS holds a hundred thousand masks and more. As dictionaries with bytes they cost
+more memory than the file and more time than measuring them; here they are places in the text of the file.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from vis_bench.types import Rle
 class MaskText:
     """n checked masks in the text of a file, and e entries of lists of them.
 
-    packed: their runs. height, width, area: [n] int64 pixels. entries: [e] int64, the mask of each entry, -1 for
-    null. entry_area: [e] int64, pixels, 0 for null.
+    packed: their runs. height, width, area: [n] int64 pixels. entries: [e] int64, the mask of each entry, -1
+    for null. entry_area: [e] int64, pixels, 0 for null.
     """
 
     packed: PackedMasks
@@ -50,7 +50,7 @@ class MaskText:
         """The lists that begin at entries `first` [r] and have `count` [r] entries, each with a mask."""
         bounds = np.stack([first, first + count], axis=1)
         numbers = np.cumsum(self.entries >= 0)
-        begin, end = np.where(bounds > 0, numbers[bounds - 1], 0).T
+        begin = np.where(first > 0, numbers[first - 1], 0)  # masks before the list
         size = self.height << 32 | self.width
         low, high = (of.reduceat(size, begin) for of in (np.minimum, np.maximum))
         one_size = low == high
@@ -94,7 +94,7 @@ class MaskRow(Sequence[Rle | None]):
     def __getitem__(self, place: int) -> Rle | None: ...
     @overload
     def __getitem__(self, place: slice) -> tuple[Rle | None, ...]: ...
-    def __getitem__(self, place: int | slice) -> Rle | None | tuple[Rle | None, ...]:
+    def __getitem__(self, place: int | slice) -> Rle | tuple[Rle | None, ...] | None:
         if isinstance(place, slice):
             return tuple(map(self._mask, self.numbers[place].tolist()))
         return self._mask(int(self.numbers[place]))

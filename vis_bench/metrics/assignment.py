@@ -1,4 +1,7 @@
-"""Optimal assignment, quick where nobody competes; SciPy is only loaded where one is computed, because AP needs none."""
+"""Optimal assignment, quick where nobody competes.
+
+SciPy is only loaded where one is computed, because AP needs none.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ class ApStatistics:
 
     video_ids [V] and category_ids [K] ascending. truth_count: [V, K, A] int64. Predictions are sorted by
     category, then by descending score, ties by video and position; category k owns start[k]:start[k + 1].
-    video: [N] int64 row of `video_ids`. rank: [N] int64. score: [N] float64. matched, ignored: [A, T, N] bool.
+    video: [N] int64 row of `video_ids`. rank: [N] int64. score: [N] float64. matched, ignored: [A, T, N]
+    bool.
     """
 
     video_ids: np.ndarray
@@ -150,7 +151,7 @@ def _different_rows(statistics: ApStatistics, weights: np.ndarray, k: int) -> tu
     """
     if len(weights) <= 1:
         return weights, np.zeros(len(weights), dtype=np.int64)
-    owned = statistics.truth_count[:, k].any(axis=1)
+    owned = np.asarray(statistics.truth_count[:, k].any(axis=1))
     owned[statistics.video[statistics.start[k] : statistics.start[k + 1]]] = True
     differs = (weights[1:, owned] != weights[:1, owned]).any(axis=1)
     if differs.all():
@@ -200,7 +201,7 @@ def reached_scores(
         truth = statistics.truth_count[:, k, a].sum()
         if truth == 0:
             continue
-        rows = np.arange(statistics.start[k], statistics.start[k + 1])
+        rows = np.arange(int(statistics.start[k]), int(statistics.start[k + 1]))
         rows = rows[statistics.rank[rows] < max_detections[m]]
         right = statistics.matched[a][:, rows] & ~statistics.ignored[a][:, rows]
         for t, reached in enumerate(np.cumsum(right, axis=1) / truth):

@@ -117,8 +117,8 @@ def partners(group: Group, thresholds: np.ndarray = IOU_THRESHOLDS) -> np.ndarra
     ignored = group.truth_ignored[:, None, :]
     free = np.ones((ranges, levels, truths), dtype=bool)
     # a row below the lowest threshold can neither match nor take a truth away
-    for d in np.flatnonzero(possible.any(axis=1)):
-        iou = group.iou[d]
+    for row in np.flatnonzero(possible.any(axis=1)).tolist():
+        iou = group.iou[row]
         candidate = free & (iou >= thresholds[:, None])
         regular = candidate & ~ignored
         has_regular = regular.any(axis=2)
@@ -127,6 +127,6 @@ def partners(group: Group, thresholds: np.ndarray = IOU_THRESHOLDS) -> np.ndarra
         best = truths - 1 - np.where(pool, iou, -1.0)[:, :, ::-1].argmax(axis=2)
         a, t = np.nonzero(pool.any(axis=2))
         chosen = best[a, t]
-        taken[a, t, d] = chosen
+        taken[a, t, row] = chosen
         free[a, t, chosen] = group.crowd[chosen]
     return taken

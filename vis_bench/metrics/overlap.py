@@ -219,7 +219,7 @@ def object_boxes(track: Track | TruthTrack, iou_type: IouType = "segm") -> list[
     return [None if box is None or box[2] <= 0 or box[3] <= 0 else box for box in boxes]
 
 
-def box_array(tracks: Sequence[Track] | Sequence[TruthTrack], length: int, iou_type: IouType) -> np.ndarray:
+def box_array(tracks: Sequence[Track | TruthTrack], length: int, iou_type: IouType) -> np.ndarray:
     """`object_boxes` of n tracks of `length` frames as [L, n, 4] float64, NaN where there is none."""
     result = np.full((len(tracks), length, 4), np.nan)
     for row, track in zip(result, tracks, strict=True):
@@ -270,7 +270,7 @@ def _shared_boxes(
 
 
 def _mean_of_positive(areas: np.ndarray) -> np.ndarray:
-    """Mean over the frames with an area > 0 of each row: [n] float64, 0 where there is none. areas: [n, L]."""
+    """Mean over the frames with an area > 0 of each row: [n] float64, 0 without any. areas: [n, L]."""
     if (areas == np.rint(areas)).all():  # so are the sums, in any order
         return divide_or_zero(np.maximum(areas, 0.0).sum(axis=1), (areas > 0).sum(axis=1))
     return np.array([float(row[row > 0].mean()) if (row > 0).any() else 0.0 for row in areas])

@@ -249,9 +249,8 @@ def open_reference(
             raise UsageError("--split goes with --dataset, not with --truth.")
         opened = _given_truth(truth, say)
     else:
-        from vis_bench.data import (
-            catalog,
-        )  # only here: a truth file needs no catalogue, which takes time to load
+        # only here: a truth file needs no catalogue, which takes time to load
+        from vis_bench.data import catalog
 
         place = None if data_root is None else Path(data_root)
         opened = catalog.open_dataset(name or "", split or catalog.default_split(name or ""), place)
