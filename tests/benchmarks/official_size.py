@@ -140,6 +140,53 @@ def write_official_size(
     return corpus
 
 
+def frame_files(truth: Path, results: Path) -> tuple[Path, Path]:
+    """Where `write_frames` puts its two files."""
+    return truth.with_name("frames_truth.json"), results.with_name("frames_results.json")
+
+
+def write_frames(corpus: Corpus) -> None:
+    """The same masks as in COCO: a frame is an image, a mask a detection with the score of its track."""
+    truth = json.loads(corpus.truth.read_text(encoding="utf-8"))
+    images: list[dict] = []
+    before: dict[int, int] = {}
+    for video in truth["videos"]:
+        before[video["id"]] = len(images)
+        for name in video["file_names"]:
+            size = {"width": video["width"], "height": video["height"]}
+            images.append({"id": len(images) + 1, **size, "file_name": name})
+    annotations = [
+        {
+            "id": 0,
+            "image_id": before[one["video_id"]] + t + 1,
+            "category_id": one["category_id"],
+            "iscrowd": 0,
+            "segmentation": mask,
+            "area": one["areas"][t],
+            "bbox": one["bboxes"][t],
+        }
+        for one in truth["annotations"]
+        for t, mask in enumerate(one["segmentations"])
+        if mask is not None
+    ]
+    annotations = [{**one, "id": number} for number, one in enumerate(annotations, start=1)]
+    detections = [
+        {
+            "image_id": before[one["video_id"]] + t + 1,
+            "category_id": one["category_id"],
+            "score": one["score"],
+            "segmentation": mask,
+        }
+        for one in json.loads(corpus.results.read_text(encoding="utf-8"))
+        for t, mask in enumerate(one["segmentations"])
+        if mask is not None
+    ]
+    truth_file, results_file = frame_files(corpus.truth, corpus.results)
+    content = {"images": images, "categories": truth["categories"], "annotations": annotations}
+    truth_file.write_text(json.dumps(content), encoding="utf-8")
+    results_file.write_text(json.dumps(detections), encoding="utf-8")
+
+
 def _repeated(records: list[dict], copies: int, **shifts: int) -> list[dict]:
     """Copies behind one another, with ids that go on by `shifts` from copy to copy."""
     return [
