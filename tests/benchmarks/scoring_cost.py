@@ -3,11 +3,11 @@
     python scoring_cost.py WAY TRUTH RESULTS
 
 Ways: ours-ap, ours-frame-ap, ours-all, trackeval-ap, trackeval-all, motmetrics, official-ap,
-hotcoco-frame-ap. Time is CPU time of everything from the files on, imports included; `ours` is the command line.
-VIS_BENCH_FAST=0 keeps it to Python, NumPy and pycocotools, as on a machine without a C compiler;
+hotcoco-frame-ap. Time is CPU time of everything from the files on, imports included; `ours` is the command
+line. VIS_BENCH_FAST=0 keeps it to Python, NumPy and pycocotools, as on a machine without a C compiler;
 SCORING_WITHOUT_ORJSON keeps it to the kernels, as without the extra `fast`. hotcoco-frame-ap reads what
-`official_size.write_frames` wrote, with the package of this name.
-official-ap needs VIS_BENCH_OFFICIAL, the folder PythonAPI/pycocotools of a checkout of youtubevos/cocoapi.
+`official_size.write_frames` wrote, with the package of this name. official-ap needs VIS_BENCH_OFFICIAL, the
+folder PythonAPI/pycocotools of a checkout of youtubevos/cocoapi.
 """
 
 from __future__ import annotations

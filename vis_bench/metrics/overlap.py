@@ -69,20 +69,12 @@ class VideoOverlap:
     @cached_property
     def frames(self) -> tuple[FrameOverlap, ...]:
         """L frames with the tracks that are present in each."""
-        return frames_of(self, self.present_truth, self.present)
-
-
-def frames_of(
-    overlap: VideoOverlap, in_truth: np.ndarray, in_predictions: np.ndarray
-) -> tuple[FrameOverlap, ...]:
-    """The L frames of a video with the tracks that are in each: in_truth [G, L] and in_predictions [D, L]
-    bool."""
-    rows = [np.flatnonzero(present) for present in in_truth.T]
-    columns = [np.flatnonzero(present) for present in in_predictions.T]
-    return tuple(
-        FrameOverlap(g, d, shared[g[:, None], d])
-        for g, d, shared in zip(rows, columns, overlap.shared, strict=True)
-    )
+        rows = [np.flatnonzero(present) for present in self.present_truth.T]
+        columns = [np.flatnonzero(present) for present in self.present.T]
+        return tuple(
+            FrameOverlap(g, d, shared[g[:, None], d])
+            for g, d, shared in zip(rows, columns, self.shared, strict=True)
+        )
 
 
 def video_overlap(
@@ -165,11 +157,7 @@ def sequence_iou(overlap: VideoOverlap) -> np.ndarray:
 
 def frame_iou(overlap: VideoOverlap, t: int) -> np.ndarray:
     """IoU of the masks (or boxes) present in frame t: [g, d] float64 in 0..1, 0/0 is 0."""
-    return iou_of(overlap, t, overlap.frames[t])
-
-
-def iou_of(overlap: VideoOverlap, t: int, frame: FrameOverlap) -> np.ndarray:
-    """IoU of the tracks of one choice of frame t: [g, d] float64 in 0..1, 0/0 is 0."""
+    frame = overlap.frames[t]
     truth_area, area = overlap.truth_area[frame.truths, t], overlap.area[frame.predictions, t]
     return divide_or_zero(frame.intersection, truth_area[:, None] + area[None, :] - frame.intersection)
 
