@@ -40,8 +40,8 @@ CASES: dict[str, dict[str, Any]] = {
         "size": (1080, 1920),
         "speed": 0.2,
     },
-    "1,196 classes, 400 videos": {"videos": 400, "categories": 1196},
-    "51,000 classes, 400 videos": {"videos": 400, "categories": 51_000},
+    "1,196 classes, 400 videos": {"videos": 100, "copies": 4, "categories": 1196},
+    "51,000 classes, 400 videos": {"videos": 100, "copies": 4, "categories": 51_000},
 }
 LINEAR = ("100 videos", "400 videos", "1,600 videos", "1,684 videos")
 

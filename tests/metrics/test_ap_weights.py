@@ -96,7 +96,7 @@ def test_rows_of_weights_are_independent(monkeypatch: pytest.MonkeyPatch) -> Non
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS)
 def test_leaving_out_one_video_is_a_row_of_its_own(seed: int) -> None:
-    """Categories that a video does not have are counted once for all rows; the numbers are those of each row."""
+    """Categories that a video does not have are counted once for all rows; no number changes."""
     made, tracks = metric_corpus.random_corpus(np.random.default_rng(seed))
     statistics = scoring.measure(made, tracks, ["ap"]).video_ap
     assert statistics is not None
