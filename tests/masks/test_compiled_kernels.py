@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import metric_corpus
 import numpy as np
@@ -150,6 +151,18 @@ def test_an_installation_without_kernels_takes_the_plain_path(monkeypatch: pytes
         assert load_kernels(10**9) is None
         assert "no compiler" in kernels_in_use()
         assert check_counts([encode(np.ones((2, 3), bool))["counts"]], [6]).areas.tolist() == [6]
+    finally:
+        installed_kernels.cache_clear()
+
+
+def test_kernels_of_another_version_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update of the sources alone leaves the old library beside them."""
+    old = SimpleNamespace(decode_masks=None, shared_pixels=None)
+    monkeypatch.setattr("importlib.import_module", lambda name: old)
+    installed_kernels.cache_clear()
+    try:
+        with pytest.raises(DataError, match=r"another version.*install vis-bench again"):
+            installed_kernels()
     finally:
         installed_kernels.cache_clear()
 

@@ -21,6 +21,7 @@ from vis_bench.errors import DataError
 from vis_bench.files import FAST_SWITCH, fast_switch
 
 MODULE = "vis_bench.masks._kernels"
+_FUNCTIONS = ("decode_masks", "lift_masks", "shared_pixels", "tight_boxes")
 # below this many masks the plain path is as good
 WORTH_MASKS = 5_000
 
@@ -138,7 +139,10 @@ def installed_kernels() -> Kernels | None:
         # a library that is cut off ends the process that maps it (SIGBUS)
         if not _is_whole(Path(found.origin)):
             raise ImportError("the file is cut off")
-        return Kernels(importlib.import_module(MODULE))
+        compiled = importlib.import_module(MODULE)
+        if not all(hasattr(compiled, name) for name in _FUNCTIONS):
+            raise ImportError("the file was built by another version of vis-bench")
+        return Kernels(compiled)
     except (ImportError, OSError) as error:
         raise DataError(
             f"{found.origin}: the compiled kernels cannot be loaded ({error}). Delete this file and install "
