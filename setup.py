@@ -9,6 +9,7 @@ setup(
         Extension(
             "vis_bench.masks._kernels",
             sources=["vis_bench/masks/kernels.c"],
+            depends=["vis_bench/masks/runs.h", "vis_bench/masks/lifted.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
             extra_compile_args=[] if os.name == "nt" else ["-O3", "-std=c99"],

@@ -102,7 +102,15 @@ def _bytes(path: Path) -> bytes:
     if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
         raise DataError(f"{path}: is a device, a file is needed.")
     with path.open("rb") as file:
-        return _joined(path, file)
+        if not stat.S_ISREG(kind) or path.stat().st_size > most_file_bytes():
+            return _joined(path, file)
+        try:
+            raw = file.read()  # at once: joined pieces would take the memory twice
+        except MemoryError:
+            raise _does_not_fit(path, 0) from None
+        if len(raw) > most_file_bytes():
+            raise _too_large(path)
+        return raw
 
 
 def _joined(path: Path, file: IO[bytes] | gzip.GzipFile) -> bytes:
@@ -113,16 +121,24 @@ def _joined(path: Path, file: IO[bytes] | gzip.GzipFile) -> bytes:
             found.append(piece)
             size += len(piece)
             if size > most:
-                raise DataError(
-                    f"{path}: holds more than {most:,} bytes uncompressed, which is the limit. Is it the "
-                    f"right file? {FILE_BYTES_VARIABLE}=BYTES raises the limit."
-                )
+                raise _too_large(path)
         return b"".join(found)
     except MemoryError:
-        raise DataError(
-            f"{path}: does not fit into memory ({size:,} bytes were read). Free some memory, or give a "
-            "smaller file."
-        ) from None
+        raise _does_not_fit(path, size) from None
+
+
+def _does_not_fit(path: Path, size: int) -> DataError:
+    return DataError(
+        f"{path}: does not fit into memory ({size:,} bytes were read). Free some memory, or give a smaller "
+        "file."
+    )
+
+
+def _too_large(path: Path) -> DataError:
+    return DataError(
+        f"{path}: holds more than {most_file_bytes():,} bytes uncompressed, which is the limit. Is it the "
+        f"right file? {FILE_BYTES_VARIABLE}=BYTES raises the limit."
+    )
 
 
 def read_json(path: Path) -> Any:

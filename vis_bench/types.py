@@ -65,7 +65,7 @@ class TruthTrack:
     video_id: int
     category_id: int
     is_crowd: bool
-    segmentations: tuple[Rle | None, ...]
+    segmentations: Sequence[Rle | None]
     boxes: tuple[Box | None, ...]
     areas: tuple[float | None, ...]
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -92,7 +92,7 @@ class Track:
     video_id: int
     category_id: int
     score: float
-    segmentations: tuple[Rle | None, ...]
+    segmentations: Sequence[Rle | None]
     boxes: tuple[Box | None, ...] | None = None
 
 

@@ -50,12 +50,26 @@ def main(task: str, path: Path) -> int:
     run = json.loads(path.read_text(encoding="utf-8"))
     now = ratios_of(run)
     if task == "store":
-        kept = {"made_with": _environment(run), "ratios": {name: round(v, 4) for name, v in now.items()}}
+        kept = json.loads(STORED.read_text(encoding="utf-8"))
+        kept |= {"made_with": _environment(run), "ratios": {name: round(v, 4) for name, v in now.items()}}
         STORED.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
         return 0
     table, slower = comparison(now, json.loads(STORED.read_text(encoding="utf-8"))["ratios"])
     print(table)
     return 1 if slower else 0
+
+
+def keep_peers(now: dict[str, float]) -> None:
+    """Replace what is stored of peers: by comparison, how many times the CPU time of ours theirs is."""
+    kept = json.loads(STORED.read_text(encoding="utf-8"))
+    kept["peers"] = {**kept.get("peers", {}), **{name: round(value, 2) for name, value in now.items()}}
+    STORED.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def behind_peers(now: dict[str, float]) -> list[str]:
+    """Comparisons in which ours has fallen back against a peer by the factor that counts as slower."""
+    stored = json.loads(STORED.read_text(encoding="utf-8")).get("peers", {})
+    return [name for name, value in now.items() if name in stored and value * SLOWER <= stored[name]]
 
 
 def _environment(run: dict[str, Any]) -> dict[str, str]:

@@ -2,10 +2,12 @@
 
     python scoring_cost.py WAY TRUTH RESULTS
 
-Ways: ours-ap, ours-all, trackeval-ap, trackeval-all, motmetrics, official-ap. Time is CPU time of everything
-from the files on, imports included. VIS_BENCH_FAST=0 keeps `ours` to Python, NumPy and pycocotools, as on a
-machine without a C compiler; SCORING_WITHOUT_ORJSON keeps it to the kernels, as without the extra `fast`.
-official-ap needs VIS_BENCH_OFFICIAL, the folder PythonAPI/pycocotools of a checkout of youtubevos/cocoapi.
+Ways: ours-ap, ours-frame-ap, ours-all, trackeval-ap, trackeval-all, motmetrics, official-ap,
+hotcoco-frame-ap. Time is CPU time of everything from the files on, imports included; `ours` is the command
+line. VIS_BENCH_FAST=0 keeps it to Python, NumPy and pycocotools, as on a machine without a C compiler;
+SCORING_WITHOUT_ORJSON keeps it to the kernels, as without the extra `fast`. hotcoco-frame-ap reads what
+`official_size.write_frames` wrote, with the package of this name. official-ap needs VIS_BENCH_OFFICIAL, the
+folder PythonAPI/pycocotools of a checkout of youtubevos/cocoapi.
 """
 
 from __future__ import annotations
@@ -22,21 +24,42 @@ import time
 from pathlib import Path
 from typing import Any
 
+from official_size import frame_files
 
-def ours(truth: Path, results: Path, metrics: tuple[str, ...]) -> dict[str, float]:
+
+def ours(truth: Path, results: Path, metrics: str) -> dict[str, float]:
+    """The command line, from its imports to its last line, with one process."""
     if "SCORING_WITHOUT_ORJSON" in os.environ:
         sys.modules["orjson"] = None  # type: ignore[assignment]  # cannot be found from here on
-    from vis_bench.data.predictions import read_results
-    from vis_bench.data.ytvis import read_dataset
-    from vis_bench.scoring.evaluate import evaluate
+    from vis_bench.cli import main as command_line
 
-    dataset = read_dataset(truth, None, "official size", "truth")
-    found = evaluate(dataset, read_results(results, dataset), metrics)
-    scores = {"AP": found["video_ap"]["AP"]}
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "metrics.json"
+        sys.argv = ["vis-bench", "eval", str(results), "--truth", str(truth), "--jobs", "1"]
+        sys.argv += ["--metrics", metrics, "--json", str(target)]
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+            command_line()
+        found = json.loads(target.read_text(encoding="utf-8"))
+    scores = {"AP": found["video_ap" if "video_ap" in found else "frame_ap"]["AP"]}
     if "mot" in found:
         scores["IDF1"] = found["mot"]["class_agnostic"]["0.0"]["IDF1"]
         scores["HOTA"] = found["hota"]["class_aware"]["all"]["HOTA"]
     return scores
+
+
+def with_hotcoco(truth: Path, results: Path) -> dict[str, float]:
+    """Frame AP of the same masks as images of COCO (`official_size.write_frames`), on one thread."""
+    os.environ["RAYON_NUM_THREADS"] = "1"
+    import hotcoco
+
+    truth_file, results_file = frame_files(truth, results)
+    with contextlib.redirect_stdout(io.StringIO()):
+        annotations = hotcoco.COCO(str(truth_file))
+        judge = hotcoco.COCOeval(annotations, annotations.load_res(str(results_file)), "segm")
+        judge.evaluate()
+        judge.accumulate()
+        judge.summarize()
+    return {"AP": float(judge.stats[0])}
 
 
 def with_trackeval(truth: Path, results: Path, all_metrics: bool) -> dict[str, float]:
@@ -152,8 +175,10 @@ def with_official(truth: Path, results: Path) -> dict[str, float]:
 
 WAYS = {
     "official-ap": with_official,
-    "ours-ap": lambda truth, results: ours(truth, results, ("ap",)),
-    "ours-all": lambda truth, results: ours(truth, results, ("ap", "mot", "hota", "errors")),
+    "ours-ap": lambda truth, results: ours(truth, results, "video_ap"),
+    "ours-frame-ap": lambda truth, results: ours(truth, results, "frame_ap"),
+    "ours-all": lambda truth, results: ours(truth, results, "video_ap,mot,hota,errors"),
+    "hotcoco-frame-ap": with_hotcoco,
     "trackeval-ap": lambda truth, results: with_trackeval(truth, results, False),
     "trackeval-all": lambda truth, results: with_trackeval(truth, results, True),
     "motmetrics": with_motmetrics,

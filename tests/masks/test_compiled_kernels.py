@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import metric_corpus
 import numpy as np
@@ -21,6 +22,7 @@ from vis_bench.masks.kernels import (
     MODULE,
     WORTH_MASKS,
     Kernels,
+    PackedMasks,
     installed_kernels,
     kernels_in_use,
     load_kernels,
@@ -153,11 +155,25 @@ def test_an_installation_without_kernels_takes_the_plain_path(monkeypatch: pytes
         installed_kernels.cache_clear()
 
 
+def test_kernels_of_another_version_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update of the sources alone leaves the old library beside them."""
+    old = SimpleNamespace(decode_masks=None, shared_pixels=None)
+    monkeypatch.setattr("importlib.import_module", lambda name: old)
+    installed_kernels.cache_clear()
+    try:
+        with pytest.raises(DataError, match=r"another version.*install vis-bench again"):
+            installed_kernels()
+    finally:
+        installed_kernels.cache_clear()
+
+
 def arrays(**changed: np.ndarray | None) -> list[np.ndarray | None]:
     """Arguments of decode_masks for one mask of 2 x 3 pixels, runs 1, 2, 3, with some of them changed."""
     given: dict[str, np.ndarray | None] = {
         "text": np.frombuffer(b"123", np.uint8),
-        "begin": np.array([0, 3]),
+        "begin": np.array([0]),
+        "end": np.array([3]),
+        "escaped": np.zeros(1, np.uint8),
         "pixels": np.array([6]),
         "edges": np.empty(3, np.int32),
         "first_edge": np.zeros(2, np.int64),
@@ -168,10 +184,39 @@ def arrays(**changed: np.ndarray | None) -> list[np.ndarray | None]:
 
 def test_decoding_one_mask_by_hand() -> None:
     given = arrays()
-    assert kernels().decode_masks(*given)
-    assert given[3].tolist() == [1, 3, 6]
-    assert given[4].tolist() == [0, 3]
-    assert given[5].tolist() == [2]
+    assert kernels().compiled.decode_masks(*given)
+    assert given[5].tolist() == [1, 3, 6]
+    assert given[6].tolist() == [0, 3]
+    assert given[7].tolist() == [2]
+
+
+def test_a_mask_that_is_not_ordinary_is_marked_and_the_next_one_is_read() -> None:
+    """Runs 1, 0, 5 and 1, 2, 3 of images of 2 x 3 pixels."""
+    packed = PackedMasks.of([b"105", b"123"])
+    edges, first_edge, areas = np.zeros(6, np.int32), np.zeros(3, np.int64), np.zeros(2, np.int64)
+    assert not kernels().decode_masks(packed, np.array([6, 6]), edges, first_edge, areas)
+    assert areas.tolist() == [-1, 2]
+    assert first_edge.tolist() == [0, 0, 3]
+    assert edges[:3].tolist() == [1, 3, 6]
+
+
+def test_tight_boxes_by_hand() -> None:
+    """Images of 3 x 4 pixels: rows 1 to 2 of column 1, one run over two columns, everything, nothing."""
+    packed = PackedMasks.of([b"426", b"227", b"0<", b"<"])
+    boxes = np.ones((4, 4))
+    kernels().tight_boxes(packed, np.full(4, 3), boxes)
+    assert boxes.tolist() == [[1, 1, 1, 2], [0, 0, 2, 3], [0, 0, 4, 3], [0, 0, 0, 0]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), size=st.tuples(st.integers(1, 30), st.integers(1, 30)))
+def test_tight_boxes_equal_those_of_pycocotools(seed: int, size: tuple[int, int]) -> None:
+    masks = [rle for row in rows(seed, 4, size, 3) for rle in row if rle is not None]
+    boxes = np.zeros((len(masks), 4))
+    kernels().tight_boxes(
+        PackedMasks.of([rle["counts"] for rle in masks]), np.full(len(masks), size[0]), boxes
+    )
+    np.testing.assert_array_equal(boxes, np.array([coco_mask.toBbox(rle) for rle in masks]).reshape(-1, 4))
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
@@ -182,27 +227,28 @@ def frozen(array: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("changed", "error", "text"),
     [
-        ({"begin": np.array([0, 3], np.int32)}, TypeError, "begin: a contiguous array of another kind"),
-        ({"begin": np.array([0.0, 3.0])}, TypeError, "begin: a contiguous array of another kind"),
-        ({"begin": np.array([0, 9, 3])[::2]}, TypeError, "begin: a contiguous array"),
+        ({"begin": np.array([0], np.int32)}, TypeError, "begin: a contiguous array of another kind"),
+        ({"begin": np.array([0.0])}, TypeError, "begin: a contiguous array of another kind"),
+        ({"text": np.frombuffer(b"1x2x3x", np.uint8)[::2]}, TypeError, "text: a contiguous array"),
         ({"areas": frozen(np.zeros(1, np.int64))}, TypeError, "areas: .* can be written"),
-        ({"begin": np.array([0, 4])}, ValueError, "within the text"),
-        ({"begin": np.array([-1, 3])}, ValueError, "within the text"),
-        ({"begin": np.array([0])}, ValueError, "one number more"),
+        ({"end": np.array([4])}, ValueError, "within the text"),
+        ({"begin": np.array([-1])}, ValueError, "within the text"),
+        ({"begin": np.array([3]), "end": np.array([2])}, ValueError, "within the text"),
+        ({"begin": np.array([0, 1])}, ValueError, "a number per mask"),
         ({"edges": np.empty(2, np.int32)}, ValueError, "room for"),
-        ({"areas": np.zeros(0, np.int64)}, ValueError, "one number more"),
+        ({"areas": np.zeros(0, np.int64)}, ValueError, "a number per mask"),
         ({"text": None}, TypeError, "text: a contiguous array"),
     ],
 )
 def test_arrays_that_decoding_would_misread_are_refused(changed, error, text) -> None:
     with pytest.raises(error, match=text):
-        kernels().decode_masks(*arrays(**changed))
+        kernels().compiled.decode_masks(*arrays(**changed))
 
 
 @pytest.mark.parametrize(
     ("first_edge", "first", "error", "text"),
     [
-        (np.array([0, 2]), np.array([0], np.int32), TypeError, "first: .* another kind"),
+        (np.array([0, 2]), np.array([0], np.int32), TypeError, "i: .* another kind"),
         (np.array([0, 3]), np.array([0]), ValueError, "within edges"),
         (np.array([2, 0]), np.array([0]), ValueError, "within edges"),
         (np.array([0, 2]), np.array([1]), ValueError, "numbers of masks"),
@@ -211,5 +257,22 @@ def test_arrays_that_decoding_would_misread_are_refused(changed, error, text) ->
     ],
 )
 def test_arrays_that_overlap_would_misread_are_refused(first_edge, first, error, text) -> None:
+    edges, other = np.array([1, 2], np.int32), np.array([0, 2])
     with pytest.raises(error, match=text):
-        kernels().shared_pixels(np.array([1, 2], np.int32), first_edge, first, np.array([0]), np.zeros(1))
+        kernels().compiled.shared_pixels(edges, first_edge, edges, other, first, np.array([0]), np.zeros(1))
+    if error is ValueError and len(first) == 1:
+        with pytest.raises(error, match=text):
+            kernels().compiled.shared_pixels(
+                edges, other, edges, first_edge, np.array([0]), first, np.zeros(1)
+            )
+
+
+def test_arrays_that_lifting_would_overwrite_are_refused() -> None:
+    text, room = np.frombuffer(b"[]", np.uint8), np.zeros(1, np.int64)
+    lift = kernels().compiled.lift_masks
+    with pytest.raises(ValueError, match="room for the text"):
+        lift(text, np.zeros(1, np.uint8), room, room, room, room, room)
+    with pytest.raises(ValueError, match="same length"):
+        lift(text, np.zeros(2, np.uint8), room, room, np.zeros(2, np.int64), room, room)
+    with pytest.raises(TypeError, match=r"rest: .* can be written"):
+        lift(text, text, room, room, room, room, room)

@@ -93,6 +93,21 @@ def test_rows_of_weights_are_independent(monkeypatch: pytest.MonkeyPatch) -> Non
         np.testing.assert_allclose(values, together[name], rtol=0, atol=1e-12)
 
 
+@settings(max_examples=15, deadline=None)
+@given(seed=SEEDS)
+def test_leaving_out_one_video_is_a_row_of_its_own(seed: int) -> None:
+    """Categories that a video does not have are counted once for all rows; no number changes."""
+    made, tracks = metric_corpus.random_corpus(np.random.default_rng(seed))
+    statistics = scoring.measure(made, tracks, ["ap"]).video_ap
+    assert statistics is not None
+    count = len(statistics.video_ids)
+    weights = np.concatenate([np.ones((1, count)), 1.0 - np.eye(count)])
+    together = video_ap.reduce_categories(statistics, weights)
+    for row, alone in enumerate(weights):
+        for name, values in video_ap.reduce_categories(statistics, alone[None]).items():
+            np.testing.assert_array_equal(together[name][row], values[0])
+
+
 def test_videos_may_be_gathered_in_any_order() -> None:
     """Ties go by ascending video id whatever the order in which the videos were measured."""
     corpus = metric_corpus.load("small")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from vis_bench.compat.matches import NO_CATEGORY, MatchedSet, matches_of_videos, track_ious
 from vis_bench.compat.ytvos import YTVOS
 from vis_bench.data.predictions import parse_results
 from vis_bench.data.ytvis import parse_dataset
 from vis_bench.errors import UsageError
 from vis_bench.metrics import average_precision, video_ap
-from vis_bench.metrics.matching import IOU_THRESHOLDS, match_groups
+from vis_bench.metrics.matching import IOU_THRESHOLDS, Group, match_groups
 from vis_bench.metrics.overlap import video_overlap
-from vis_bench.types import Track
+from vis_bench.types import Track, TruthTrack
 
 _TRACK_KEYS = ("video_id", "category_id", "score", "segmentations")
 
@@ -25,7 +28,7 @@ class Params:
 
     vidIds, catIds: ids. iouThrs [T], recThrs [R]. maxDets [M]: predictions kept of a category and video.
     areaRng: A ranges (least, largest) in pixels, areaRngLbl their names. useCats: 0 takes all categories as
-    one. iouType: `segm`.
+    one. iouType: `segm`. useSegm: None, it was given up long ago.
     """
 
     def __init__(self, iouType: str = "segm") -> None:
@@ -40,15 +43,18 @@ class Params:
         self.areaRng: Sequence[Sequence[float]] = video_ap.AREA_RANGES.tolist()
         self.areaRngLbl: Sequence[str] = ["all", "small", "medium", "large"]
         self.useCats = 1
+        self.useSegm = None
 
 
 class YTVOSeval:
     """Evaluate predictions (`cocoDt`, from `YTVOS.loadRes`) against annotations (`cocoGt`).
 
     After evaluate, accumulate and summarize: `eval` holds precision [T, R, K, A, M] and recall [T, K, A, M],
-    -1 where undefined, and `stats` the twelve numbers. Predictions that the official code would score
-    silently and wrongly (lists of another length than the video, masks of another size) are refused with a
-    DataError; unknown categories are left out, as there.
+    -1 where undefined, and the scores at which recall levels are reached [T, R, K, A, M], `stats` the twelve
+    numbers. `ious` and `evalImgs` hold what was found in every video and category (`compat/matches.py`); they
+    are made when they are looked at. `evalVids` is empty, as there. Predictions that the official code would
+    score silently and wrongly (lists of another length than the video, masks of another size) are refused
+    with a DataError; unknown categories are left out, as there.
     Source: youtubevos/cocoapi, `pycocotools/ytvoseval.py`.
     """
 
@@ -59,7 +65,10 @@ class YTVOSeval:
         self.params = Params(iouType)
         self.eval: dict[str, Any] = {}
         self.stats: np.ndarray | list[float] = []
+        self.evalVids: dict[Any, list[Any]] = defaultdict(list)
         self._statistics: average_precision.ApStatistics | None = None
+        self._sets: dict[tuple[int, int], MatchedSet] = {}
+        self._used = self.params
         if cocoGt is not None:
             self.params.vidIds = sorted(cocoGt.getVidIds())
             self.params.catIds = sorted(cocoGt.getCatIds())
@@ -73,14 +82,14 @@ class YTVOSeval:
         used.catIds = np.unique(used.catIds).tolist()
         used.maxDets = sorted(used.maxDets)
         truth = parse_dataset(self.cocoGt.dataset, "annotations", None, "annotations", "truth", "")
-        given = [
-            {key: one[key] for key in _TRACK_KEYS if key in one} for one in self.cocoDt.dataset["annotations"]
-        ]
-        tracks: dict[int, list[Track]] = {video: [] for video in used.vidIds}
-        kept = set(used.catIds) if used.useCats else {category.id for category in truth.categories}
-        for track in parse_results(given, truth, "predictions", ignore_unknown_categories=True):
+        known = {category.id for category in truth.categories}
+        annotations = [one for one in self.cocoDt.dataset["annotations"] if one.get("category_id") in known]
+        given = [{key: one[key] for key in _TRACK_KEYS if key in one} for one in annotations]
+        tracks: dict[int, list[tuple[int, Track]]] = {video: [] for video in used.vidIds}
+        kept = set(used.catIds) if used.useCats else known
+        for one, track in zip(annotations, parse_results(given, truth, "predictions"), strict=True):
             if track.video_id in tracks and track.category_id in kept:
-                tracks[track.video_id].append(track)
+                tracks[track.video_id].append((one["id"], track))
         rules = video_ap.ApRules(
             class_agnostic=not used.useCats,
             area_ranges=tuple((float(low), float(high)) for low, high in used.areaRng),
@@ -88,7 +97,9 @@ class YTVOSeval:
         )
         thresholds = np.asarray(used.iouThrs, dtype=float)
         matches = []
-        for number, found in tracks.items():
+        self._sets = {}
+        for number, numbered in tracks.items():
+            found = [track for _, track in numbered]
             objects = [one for one in truth.tracks_by_video[number] if one.category_id in kept]
             overlap = video_overlap(
                 number,
@@ -98,10 +109,52 @@ class YTVOSeval:
                 within_categories=bool(used.useCats),
                 masks_in_all=sum(len(one.segmentations) for one in found) * len(tracks),
             )
-            groups = video_ap.groups(overlap, rules)
+            groups = list(video_ap.groups(overlap, rules))
+            self._keep(number, groups, objects, numbered)
             matches.append(match_groups(number, groups, len(rules.area_ranges), thresholds))
+        self._used = copy.deepcopy(used)
         ids = (0,) if rules.class_agnostic else tuple(used.catIds)
         self._statistics = average_precision.gather(matches, ids, len(rules.area_ranges), len(thresholds))
+
+    @property
+    def ious(self) -> dict[tuple[int, int], Any]:
+        """IoU of whole tracks [d, g] by video and category id, of the last `evaluate`."""
+        return track_ious(self._sets, self._used.vidIds, self._categories()) if self._sets else {}
+
+    @property
+    def evalImgs(self) -> list[dict[str, Any] | None]:
+        """The matches of every category, area range and video of the last `evaluate`."""
+        if self._statistics is None:
+            return []
+        used, thresholds = self._used, np.asarray(self._used.iouThrs, dtype=float)
+        return matches_of_videos(
+            self._sets, used.vidIds, self._categories(), used.areaRng, used.maxDets[-1], thresholds
+        )
+
+    def _categories(self) -> Sequence[int]:
+        return self._used.catIds if self._used.useCats else [NO_CATEGORY]
+
+    def _keep(
+        self,
+        video: int,
+        groups: Sequence[Group],
+        objects: Sequence[TruthTrack],
+        tracks: Sequence[tuple[int, Track]],
+    ) -> None:
+        """Remember who is who in the groups of one video."""
+        for group in groups:
+            agnostic = not self.params.useCats
+            truth = [one for one in objects if agnostic or one.category_id == group.category]
+            found = [one for one in tracks if agnostic or one[1].category_id == group.category]
+            if agnostic:
+                truth = sorted(truth, key=lambda one: one.category_id)
+                found = sorted(found, key=lambda one: one[1].category_id)
+            found = sorted(found, key=lambda one: -one[1].score)[: len(group.scores)]
+            key = video, NO_CATEGORY if agnostic else group.category
+            if truth or found:
+                self._sets[key] = MatchedSet(
+                    group, [one.id for one in truth], [number for number, _ in found]
+                )
 
     def accumulate(self, p: Params | None = None) -> None:
         """Put precision and recall of `evaluate` into `eval`."""
@@ -117,6 +170,9 @@ class YTVOSeval:
             "date": datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S"),
             "precision": precision,
             "recall": recall,
+            "scores": average_precision.reached_scores(
+                self._statistics, used.maxDets, np.asarray(used.recThrs, dtype=float)
+            ),
         }
 
     def summarize(self) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from vis_bench.data.lifted import parse_lifted
 from vis_bench.data.records import (
     paused_garbage_collection,
     read_boxes,
@@ -22,13 +23,15 @@ from vis_bench.data.records import (
     require_int,
     require_length,
     require_list,
+    require_masks,
     require_object,
 )
 from vis_bench.data.segmentations import SegmentationBatch, is_finite_number
 from vis_bench.data.ytvis import rle_record
 from vis_bench.errors import DataError
-from vis_bench.files import atomic_path, dump_json, read_json, write_json
+from vis_bench.files import atomic_path, dump_json, parse_json, read_bytes, write_json
 from vis_bench.masks.boxes import is_usable
+from vis_bench.masks.mask_text import MaskRow
 from vis_bench.types import Box, Dataset, IouType, Track, Video
 
 
@@ -42,8 +45,11 @@ def read_results(
 
     Returns the tracks in file order, which decides between equal scores. Raises DataError as parse_results.
     """
+    raw = read_bytes(path)
     with paused_garbage_collection():
-        return parse_results(read_json(path), dataset, str(path), ignore_unknown_categories, iou_type)
+        payload = parse_lifted(raw, str(path))
+        payload = parse_json(raw, str(path)) if payload is None else payload
+        return parse_results(payload, dataset, str(path), ignore_unknown_categories, iou_type)
 
 
 def parse_results(
@@ -74,7 +80,7 @@ def parse_results(
 
     batch = SegmentationBatch(lambda i, frame: f"{place(i)} (video {payload[i]['video_id']}), frame {frame}")
     category_ids = {category.id for category in dataset.categories}
-    parts: list[tuple[Video, int, float, list[int | None], tuple[Box | None, ...] | None]] = []
+    parts: list[tuple[Video, int, float, list[int | None] | MaskRow, tuple[Box | None, ...] | None]] = []
     for i, value in enumerate(payload):
         record = require_object(value, place(i))
         video = dataset.video_by_id.get(require_int(record, "video_id", place(i)))
@@ -117,7 +123,9 @@ def parse_results(
             video_id=video.id,
             category_id=category_id,
             score=score,
-            segmentations=tuple([None if slot is None else rles[slot] for slot in slots]),
+            segmentations=slots
+            if isinstance(slots, MaskRow)
+            else tuple([None if slot is None else rles[slot] for slot in slots]),
             boxes=boxes,
         )
         for video, category_id, score, slots, boxes in parts
@@ -180,9 +188,9 @@ def _read_usable_boxes(values: list[Any], where: str) -> tuple[Box | None, ...]:
 
 def _add_masks(
     batch: SegmentationBatch, record: dict[str, Any], video: Video, i: int, where: str
-) -> list[int | None]:
+) -> list[int | None] | MaskRow:
     if record.get("segmentations") is None and record.get("bboxes") is not None:
         return [None] * video.length
-    segmentations = require_list(record, "segmentations", where)
+    segmentations = require_masks(record, where)
     require_length(segmentations, video.length, "segmentations", where)
     return batch.add_track(segmentations, video, i)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from vis_bench.data.segmentations import are_finite_numbers
 from vis_bench.errors import DataError
 from vis_bench.files import read_bytes, read_json, sha256
+from vis_bench.masks.mask_text import MaskRow
 from vis_bench.types import Box
 
 
@@ -49,6 +50,13 @@ def require_list(record: dict[str, Any], key: str, where: str) -> list[Any]:
     return value
 
 
+def require_masks(record: dict[str, Any], where: str) -> list[Any] | MaskRow:
+    """The list under `segmentations`, which may be a row of checked masks. Raises DataError as
+    `require_list`."""
+    value = record.get("segmentations")
+    return value if isinstance(value, MaskRow) else require_list(record, "segmentations", where)
+
+
 def require(record: dict[str, Any], key: str, where: str) -> Any:
     """The value under `key`. Raises DataError, listing the keys present, when it is absent."""
     if key not in record:
@@ -78,7 +86,7 @@ def require_text(record: dict[str, Any], key: str, where: str) -> str:
     return value
 
 
-def require_length(values: list[Any], length: int, key: str, where: str) -> None:
+def require_length(values: Sized, length: int, key: str, where: str) -> None:
     """Raise DataError unless a per-frame list has one entry per frame of its video."""
     if len(values) != length:
         raise DataError(

@@ -16,6 +16,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 
 from vis_bench.errors import DataError
+from vis_bench.masks.mask_text import MaskRow
 from vis_bench.masks.rle_check import BadCountsError, CheckedCounts, check_counts, compress_runs
 from vis_bench.types import Rle, Video
 
@@ -75,14 +76,18 @@ class SegmentationBatch:
             raise self._error(record, frame, f"`counts` must be text or a list, found {_shorten(counts)}")
         return slot
 
-    def add_track(self, values: list[Any], video: Video, record: int) -> list[int | None]:
+    def add_track(self, values: list[Any] | MaskRow, video: Video, record: int) -> list[int | None] | MaskRow:
         """Take the segmentations of one track, one per frame of `video`; their numbers, None for null, [] and
-        {}.
+        {}. A row of masks that were checked already stays what it is.
 
         The same as `add` for every frame, several times faster for a track of ordinary compressed masks.
         Raises DataError as `add`.
         """
         size = [video.height, video.width]
+        if isinstance(values, MaskRow):
+            if values.size == (video.height, video.width):
+                return values
+            values = list(values)
         values = [None if value is None or is_absent(value) else value for value in values]
         try:
             present = [value for value in values if value is not None]

@@ -12,10 +12,9 @@ Source: YouTube-VIS challenge page (format description); specification 0.2 (data
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from vis_bench.data.official import hides_truth
 from vis_bench.data.records import (
@@ -25,6 +24,7 @@ from vis_bench.data.records import (
     require_int,
     require_length,
     require_list,
+    require_masks,
     require_object,
     require_text,
 )
@@ -32,6 +32,7 @@ from vis_bench.data.segmentations import SegmentationBatch, are_finite_numbers, 
 from vis_bench.data.splits import split_hash
 from vis_bench.errors import DataError
 from vis_bench.files import PIXELS_VARIABLE, most_pixels, read_json, write_json
+from vis_bench.masks.mask_text import MaskRow
 from vis_bench.masks.rle import tight_box
 from vis_bench.types import Category, Dataset, Rle, TruthTrack, Video
 
@@ -229,7 +230,7 @@ def read_tracks(
 
     batch = SegmentationBatch(lambda i, frame: f"{place(i)}, frame {frame}")
     seen: set[int] = set()
-    slots: list[list[int | None]] = []
+    slots: list[list[int | None] | MaskRow] = []
     for i, value in enumerate(records):
         record = require_object(value, f"{file}, annotations[{i}]")
         where = place(i)
@@ -246,23 +247,28 @@ def read_tracks(
             raise DataError(f"{where}: `iscrowd` must be 0 or 1, found {record['iscrowd']!r}.")
         if record.get("segmentations") is None and record.get("bboxes") is not None:
             # truth of boxes alone
-            segmentations: list[Any] = [None] * video.length
+            segmentations: list[Any] | MaskRow = [None] * video.length
         else:
-            segmentations = require_list(record, "segmentations", where)
+            segmentations = require_masks(record, where)
         require_length(segmentations, video.length, "segmentations", where)
         slots.append(batch.add_track(segmentations, video, i))
     rles, areas = batch.finish()
-    return tuple(
-        _track(record, [(None if slot is None else rles[slot]) for slot in own], own, areas, place(i))
-        for i, (record, own) in enumerate(zip(records, slots, strict=True))
-    )
+    tracks = []
+    for i, (record, own) in enumerate(zip(records, slots, strict=True)):
+        masks: tuple[Rle | None, ...] | MaskRow
+        if isinstance(own, MaskRow):
+            masks, measured = own, own.areas().tolist()
+        else:
+            masks = tuple([None if slot is None else rles[slot] for slot in own])
+            measured = [0 if slot is None else areas[slot] for slot in own]
+        tracks.append(_track(record, masks, measured, place(i)))
+    return tuple(tracks)
 
 
 def _track(
     record: dict[str, Any],
-    segmentations: list[Rle | None],
-    slots: list[int | None],
-    measured_areas: np.ndarray,
+    segmentations: tuple[Rle | None, ...] | MaskRow,
+    measured_areas: Sequence[float],
     where: str,
 ) -> TruthTrack:
     length = len(segmentations)
@@ -277,13 +283,16 @@ def _track(
         require_length(values, length, "areas", where)
         areas = _read_areas(values, where)
     else:
-        areas = tuple(None if slot is None else float(measured_areas[slot]) for slot in slots)
+        areas = tuple(
+            None if rle is None else float(area)
+            for rle, area in zip(segmentations, measured_areas, strict=True)
+        )
     return TruthTrack(
         id=int(record["id"]),
         video_id=int(record["video_id"]),
         category_id=int(record["category_id"]),
         is_crowd=bool(record.get("iscrowd", 0)),
-        segmentations=tuple(segmentations),
+        segmentations=segmentations,
         boxes=boxes,
         areas=areas,
         extra={key: value for key, value in record.items() if key not in _FIELDS},

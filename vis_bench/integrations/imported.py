@@ -97,7 +97,8 @@ def import_predictions(
         videos=len(opened.videos),
     )
     source = find(Path(file), format)
-    what = {"file": source.text_hash, "data": identity.model_dump(), "name": name, "seed": seed, "kind": kind}
+    text_hash = source.text_hash
+    what = {"file": text_hash, "data": identity.model_dump(), "name": name, "seed": seed, "kind": kind}
     run_hash = sha256(dump_json(what).encode())
     folder = (
         Path(out)
@@ -108,7 +109,7 @@ def import_predictions(
     if (folder / RECORD_NAME).is_file():
         return Imported(read_record(folder / RECORD_NAME), folder, cached=True)
     scored = opened.tracks is not None
-    notes = [f"imported from {Path(file).name} ({source.format.title}, {source.text_hash[:8]})"]
+    notes = [f"imported from {Path(file).name} ({source.format.title}, {text_hash[:8]})"]
     if not scored:
         notes.append(f"the truth of split {opened.split!r} is not public: predictions kept, nothing scored")
     if not tracks:

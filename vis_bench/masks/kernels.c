@@ -1,112 +1,15 @@
 /* Run-length arithmetic on many masks at once: the module vis_bench.masks._kernels, built when the package is
-   installed where there is a compiler. kernels.py describes the arguments. */
+   installed where there is a compiler. Here arguments are checked; kernels.py describes them. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { ORDINARY = 0, NEEDS_FULL_CHECK = 1 };
+#include "lifted.h"
+#include "runs.h"
 
-/* Run ends and areas of compressed masks. Text is only read inside begin[0]..begin[masks]. */
-static int32_t decode_all(const uint8_t *text, const int64_t *begin, int64_t masks, const int64_t *pixels,
-                          int32_t *edges, int64_t *first_edge, int64_t *areas)
-{
-    int64_t written = 0;
-    first_edge[0] = 0;
-    for (int64_t mask = 0; mask < masks; mask++) {
-        const uint8_t *place = text + begin[mask], *stop = text + begin[mask + 1];
-        int64_t before = 0, last = 0; /* the runs two places and one place before */
-        int64_t end = 0, count = 0, area = 0;
-        const int64_t image = pixels[mask];
-        while (place < stop) {
-            uint32_t code = (uint32_t)*place++ - 48u;
-            int64_t value;
-            if (code < 32u) { /* nearly every number has one character */
-                value = (int64_t)(code ^ 16u) - 16;
-            } else {
-                uint64_t bits = 0;
-                int shift = 0;
-                for (;;) {
-                    if (code > 63u || shift > 30)
-                        return NEEDS_FULL_CHECK;
-                    bits |= (uint64_t)(code & 31u) << shift;
-                    shift += 5;
-                    if (!(code & 32u))
-                        break;
-                    if (place >= stop)
-                        return NEEDS_FULL_CHECK;
-                    code = (uint32_t)*place++ - 48u;
-                }
-                value = (int64_t)bits;
-                if (code & 16u)
-                    value -= (int64_t)1 << shift;
-            }
-            const int64_t run = count > 2 ? value + before : value;
-            if (run <= 0 && (run < 0 || count > 0))
-                return NEEDS_FULL_CHECK;
-            end += run;
-            area += count & 1 ? run : 0;
-            if (end > image)
-                return NEEDS_FULL_CHECK;
-            if (edges != NULL)
-                edges[written] = (int32_t)end;
-            written++;
-            count++;
-            before = last;
-            last = run;
-        }
-        if (count == 0 || end != image)
-            return NEEDS_FULL_CHECK;
-        first_edge[mask + 1] = written;
-        areas[mask] = area;
-    }
-    return ORDINARY;
-}
-
-/* First foreground stretch, from `place` on, that ends after pixel `start`, found by halving. */
-static int64_t skip(const int32_t *edges, int64_t place, int64_t stop, int32_t start)
-{
-    int64_t low = 0, high = (stop - place + 1) / 2;
-    while (low < high) {
-        const int64_t middle = (low + high) / 2;
-        if (edges[place + 2 * middle] <= start)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return place + 2 * low;
-}
-
-/* Pixels that masks first[p] and second[p] have in common: a walk over the foreground stretches of both. */
-static void share_all(const int32_t *edges, const int64_t *first_edge, const int64_t *first,
-                      const int64_t *second, int64_t pairs, double *shared)
-{
-    for (int64_t pair = 0; pair < pairs; pair++) {
-        int64_t a = first_edge[first[pair]] + 1, a_stop = first_edge[first[pair] + 1];
-        int64_t b = first_edge[second[pair]] + 1, b_stop = first_edge[second[pair] + 1];
-        int64_t total = 0;
-        if (a < a_stop && b < b_stop) {
-            a = skip(edges, a, a_stop, edges[b - 1]);
-            if (a < a_stop)
-                b = skip(edges, b, b_stop, edges[a - 1]);
-        }
-        while (a < a_stop && b < b_stop) {
-            const int32_t low = edges[a - 1] > edges[b - 1] ? edges[a - 1] : edges[b - 1];
-            const int32_t a_end = edges[a], b_end = edges[b];
-            const int32_t high = a_end < b_end ? a_end : b_end;
-            total += high > low ? high - low : 0;
-            if (a_end < b_end)
-                a += 2;
-            else
-                b += 2;
-        }
-        shared[pair] = (double)total;
-    }
-}
-
-enum { MOST_ARRAYS = 6 };
+enum { MOST_ARRAYS = 8 };
 
 /* What an argument must be: a contiguous array of this kind of number, writable where it is filled. */
 typedef struct {
@@ -187,58 +90,139 @@ static int rises(const int64_t *values, int64_t count, int64_t most)
     return 1;
 }
 
+/* Whether every mask lies within the text; the number of their characters is added up in `total`. */
+static int lie_within(const Py_buffer *begin, const Py_buffer *end, const Py_buffer *text, int64_t *total)
+{
+    const int64_t *first = begin->buf, *last = end->buf;
+    *total = 0;
+    for (int64_t k = 0; k < length_of(begin); k++) {
+        if (first[k] < 0 || last[k] < first[k] || last[k] > length_of(text))
+            return 0;
+        *total += last[k] - first[k];
+    }
+    return 1;
+}
+
+/* The masks of arguments text, begin, end, escaped (views 0 to 3). */
+static Masks masks_of(const Py_buffer *views)
+{
+    const Masks masks = {views[0].buf, views[1].buf, views[2].buf, length_of(&views[1]),
+                         ((const uint8_t *)views[3].buf)[0] != 0};
+    return masks;
+}
+
 static PyObject *decode_masks(PyObject *self, PyObject *arguments)
 {
-    static const Wanted wanted[] = {{"text", 1, 'u', 0},  {"begin", 8, 'i', 0},      {"pixels", 8, 'i', 0},
-                                    {"edges", 4, 'i', 1}, {"first_edge", 8, 'i', 1}, {"areas", 8, 'i', 1}};
+    static const Wanted wanted[] = {{"text", 1, 'u', 0},       {"begin", 8, 'i', 0},  {"end", 8, 'i', 0},
+                                    {"escaped", 1, 'u', 0},    {"pixels", 8, 'i', 0}, {"edges", 4, 'i', 1},
+                                    {"first_edge", 8, 'i', 1}, {"areas", 8, 'i', 1}};
     Py_buffer views[MOST_ARRAYS];
-    if (take(arguments, wanted, 6, 3, views) < 0)
+    int64_t characters;
+    if (take(arguments, wanted, 8, 5, views) < 0)
         return NULL;
-    const int64_t masks = length_of(&views[2]), characters = length_of(&views[0]);
-    if (length_of(&views[1]) != masks + 1 || length_of(&views[4]) != masks + 1 || length_of(&views[5]) != masks)
-        return refuse(views, 6, "begin and first_edge need one number more than pixels and areas");
-    if (!rises(views[1].buf, masks + 1, characters))
-        return refuse(views, 6, "begin must rise within the text");
-    if (views[3].buf != NULL && length_of(&views[3]) < characters)
-        return refuse(views, 6, "edges must have room for a number per character");
-    int32_t found;
+    const int64_t count = length_of(&views[1]);
+    if (length_of(&views[2]) != count || length_of(&views[4]) != count || length_of(&views[7]) != count ||
+        length_of(&views[3]) != 1 || length_of(&views[6]) != count + 1)
+        return refuse(views, 8, "begin, end, pixels and areas need a number per mask, first_edge one more");
+    if (!lie_within(&views[1], &views[2], &views[0], &characters))
+        return refuse(views, 8, "begin and end must lie within the text");
+    if (views[5].buf != NULL && length_of(&views[5]) < characters)
+        return refuse(views, 8, "edges must have room for a number per character");
+    const Masks masks = masks_of(views);
+    int64_t unusual;
     Py_BEGIN_ALLOW_THREADS
-    found = decode_all(views[0].buf, views[1].buf, masks, views[2].buf, views[3].buf, views[4].buf, views[5].buf);
+    unusual = decode_all(&masks, views[4].buf, views[5].buf, views[6].buf, views[7].buf);
+    Py_END_ALLOW_THREADS
+    release(views, 8);
+    return PyBool_FromLong(unusual == 0);
+}
+
+static PyObject *tight_boxes(PyObject *self, PyObject *arguments)
+{
+    static const Wanted wanted[] = {{"text", 1, 'u', 0},    {"begin", 8, 'i', 0},   {"end", 8, 'i', 0},
+                                    {"escaped", 1, 'u', 0}, {"heights", 8, 'i', 0}, {"boxes", 8, 'f', 1}};
+    Py_buffer views[MOST_ARRAYS];
+    int64_t characters;
+    if (take(arguments, wanted, 6, -1, views) < 0)
+        return NULL;
+    const int64_t count = length_of(&views[1]), *heights = views[4].buf;
+    if (length_of(&views[2]) != count || length_of(&views[4]) != count || length_of(&views[3]) != 1 ||
+        length_of(&views[5]) != 4 * count)
+        return refuse(views, 6, "begin, end and heights need a number per mask, boxes four");
+    if (!lie_within(&views[1], &views[2], &views[0], &characters))
+        return refuse(views, 6, "begin and end must lie within the text");
+    for (int64_t k = 0; k < count; k++)
+        if (heights[k] <= 0)
+            return refuse(views, 6, "heights must be positive");
+    const Masks masks = masks_of(views);
+    Py_BEGIN_ALLOW_THREADS
+    box_all(&masks, heights, views[5].buf);
     Py_END_ALLOW_THREADS
     release(views, 6);
-    return PyBool_FromLong(found == ORDINARY);
+    Py_RETURN_NONE;
+}
+
+static PyObject *lift_masks(PyObject *self, PyObject *arguments)
+{
+    static const Wanted wanted[] = {{"text", 1, 'u', 0},   {"rest", 1, 'u', 1},  {"begin", 8, 'i', 1},
+                                    {"end", 8, 'i', 1},    {"height", 8, 'i', 1}, {"width", 8, 'i', 1},
+                                    {"entries", 8, 'i', 1}};
+    Py_buffer views[MOST_ARRAYS];
+    if (take(arguments, wanted, 7, -1, views) < 0)
+        return NULL;
+    const int64_t room = length_of(&views[2]);
+    if (length_of(&views[1]) < length_of(&views[0]))
+        return refuse(views, 7, "rest must have room for the text");
+    for (int k = 3; k < 6; k++)
+        if (length_of(&views[k]) != room)
+            return refuse(views, 7, "begin, end, height and width must have the same length");
+    Lifted found = {views[2].buf, views[3].buf, views[4].buf, views[5].buf, views[6].buf,
+                    0,            0,            0,            room,         length_of(&views[6])};
+    int64_t length;
+    Py_BEGIN_ALLOW_THREADS
+    length = lift_all(views[0].buf, length_of(&views[0]), views[1].buf, &found);
+    Py_END_ALLOW_THREADS
+    release(views, 7);
+    return Py_BuildValue("(LLLL)", (long long)length, (long long)found.masks, (long long)found.listed,
+                         (long long)found.lists);
 }
 
 static PyObject *shared_pixels(PyObject *self, PyObject *arguments)
 {
-    static const Wanted wanted[] = {{"edges", 4, 'i', 0},
-                                    {"first_edge", 8, 'i', 0},
-                                    {"first", 8, 'i', 0},
-                                    {"second", 8, 'i', 0},
+    static const Wanted wanted[] = {{"first edges", 4, 'i', 0},
+                                    {"first_edge of the first", 8, 'i', 0},
+                                    {"second edges", 4, 'i', 0},
+                                    {"first_edge of the second", 8, 'i', 0},
+                                    {"i", 8, 'i', 0},
+                                    {"j", 8, 'i', 0},
                                     {"shared", 8, 'f', 1}};
     Py_buffer views[MOST_ARRAYS];
-    if (take(arguments, wanted, 5, -1, views) < 0)
+    if (take(arguments, wanted, 7, -1, views) < 0)
         return NULL;
-    const int64_t masks = length_of(&views[1]) - 1, pairs = length_of(&views[4]);
-    if (masks < 0 || !rises(views[1].buf, masks + 1, length_of(&views[0])))
-        return refuse(views, 5, "first_edge must rise within edges");
-    for (int side = 2; side < 4; side++) {
-        const int64_t *numbers = views[side].buf;
-        if (length_of(&views[side]) != pairs)
-            return refuse(views, 5, "first, second and shared need one number per pair");
+    const int64_t pairs = length_of(&views[6]);
+    for (int side = 0; side < 2; side++) {
+        const Py_buffer *edges = &views[2 * side], *first_edge = &views[2 * side + 1], *chosen = &views[4 + side];
+        const int64_t masks = length_of(first_edge) - 1, *numbers = chosen->buf;
+        if (masks < 0 || !rises(first_edge->buf, masks + 1, length_of(edges)))
+            return refuse(views, 7, "first_edge must rise within edges");
+        if (length_of(chosen) != pairs)
+            return refuse(views, 7, "i, j and shared need one number per pair");
         for (int64_t pair = 0; pair < pairs; pair++)
             if (numbers[pair] < 0 || numbers[pair] >= masks)
-                return refuse(views, 5, "first and second must be numbers of masks");
+                return refuse(views, 7, "i and j must be numbers of masks");
     }
+    const Decoded first = {views[0].buf, views[1].buf}, second = {views[2].buf, views[3].buf};
     Py_BEGIN_ALLOW_THREADS
-    share_all(views[0].buf, views[1].buf, views[2].buf, views[3].buf, pairs, views[4].buf);
+    share_all(&first, &second, views[4].buf, views[5].buf, pairs, views[6].buf);
     Py_END_ALLOW_THREADS
-    release(views, 5);
+    release(views, 7);
     Py_RETURN_NONE;
 }
 
 static PyMethodDef functions[] = {
     {"decode_masks", decode_masks, METH_VARARGS, "Run ends and areas; whether every mask was ordinary."},
+    {"tight_boxes", tight_boxes, METH_VARARGS, "Tight boxes of ordinary masks."},
+    {"lift_masks", lift_masks, METH_VARARGS, "Where the masks in the text of a JSON file are, and the rest."},
     {"shared_pixels", shared_pixels, METH_VARARGS, "Pixels that pairs of masks have in common."},
     {NULL, NULL, 0, NULL}};
 

@@ -21,21 +21,63 @@ from vis_bench.errors import DataError
 from vis_bench.files import FAST_SWITCH, fast_switch
 
 MODULE = "vis_bench.masks._kernels"
+_FUNCTIONS = ("decode_masks", "lift_masks", "shared_pixels", "tight_boxes")
 # below this many masks the plain path is as good
 WORTH_MASKS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
+class PackedMasks:
+    """n compressed masks inside one text.
+
+    text: [c] uint8. begin, end: [n] int64, mask i is text[begin[i]:end[i]]. escaped: every backslash stands
+    there twice, as in the text of a JSON file.
+    """
+
+    text: np.ndarray
+    begin: np.ndarray
+    end: np.ndarray
+    escaped: bool = False
+
+    @classmethod
+    def of(cls, counts: Sequence[bytes]) -> PackedMasks:
+        """Masks behind one another."""
+        bounds = np.concatenate([[0], np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)))])
+        text = np.frombuffer(b"".join(counts), np.uint8)
+        return cls(text, np.ascontiguousarray(bounds[:-1]), np.ascontiguousarray(bounds[1:]))
+
+    def of_numbers(self, numbers: np.ndarray) -> PackedMasks:
+        """Some of the masks: numbers [m] int64."""
+        return PackedMasks(self.text, self.begin[numbers], self.end[numbers], self.escaped)
+
+    @property
+    def arguments(self) -> tuple[np.ndarray, ...]:
+        """As the compiled functions take them."""
+        return self.text, self.begin, self.end, np.array([self.escaped], dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedMasks:
+    """Run ends of n masks, as `Kernels.decode_masks` wrote them.
+
+    edges: [>= r] int32. first_edge: [n + 1] int64. areas: [n] int64 pixels.
+    """
+
+    edges: np.ndarray
+    first_edge: np.ndarray
+    areas: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class Kernels:
-    """The two compiled functions. Both raise TypeError for an array of another kind than said here, and
+    """The compiled functions. All raise TypeError for an array of another kind than said here, and
     ValueError for lengths and numbers that do not fit together."""
 
     compiled: ModuleType
 
     def decode_masks(
         self,
-        text: np.ndarray,
-        begin: np.ndarray,
+        masks: PackedMasks,
         pixels: np.ndarray,
         edges: np.ndarray | None,
         first_edge: np.ndarray,
@@ -43,29 +85,45 @@ class Kernels:
     ) -> bool:
         """Run ends and areas of compressed masks; false when one needs the full check.
 
-        text: [c] uint8, all masks behind one another. begin: [n + 1] int64, mask i has text[begin[i]:
-        begin[i + 1]]. pixels: [n] int64 image sizes below 2^31. edges: [>= c] int32, written: the pixel at
-        which each run ends, mask i in edges[first_edge[i]:first_edge[i + 1]]; None where they are not wanted.
-        first_edge: [n + 1] int64, written. areas: [n] int64, written: pixels. A mask needs the full check
-        when it is broken or has runs of length 0 after the first.
+        pixels: [n] int64 image sizes below 2^31. edges: [>= characters of the masks] int32, written: the
+        pixel at which each run ends, mask i in edges[first_edge[i]:first_edge[i + 1]]; None where they are
+        not wanted. first_edge: [n + 1] int64, written. areas: [n] int64, written: pixels, -1 for a mask that
+        needs the full check: it is broken or has runs of length 0 after the first.
 
         Source: COCO API, `common/maskApi.c`, rleFrString (public code fact).
         """
-        return self.compiled.decode_masks(text, begin, pixels, edges, first_edge, areas)
+        return self.compiled.decode_masks(*masks.arguments, pixels, edges, first_edge, areas)
+
+    def tight_boxes(self, masks: PackedMasks, heights: np.ndarray, boxes: np.ndarray) -> None:
+        """Tight boxes of ordinary masks, written into boxes [n, 4] float64: x, y, width, height in pixels,
+        zeros for a mask without a pixel. heights: [n] int64, pixels.
+
+        Source: COCO API, `common/maskApi.c`, rleToBbox (public code fact).
+        """
+        self.compiled.tight_boxes(*masks.arguments, heights, boxes)
+
+    def lift_masks(
+        self, text: np.ndarray, rest: np.ndarray, masks: Sequence[np.ndarray], entries: np.ndarray
+    ) -> tuple[int, int, int, int]:
+        """Find the masks in the text of a JSON file: (length of the rest, masks, entries, lists of them).
+
+        text: [c] uint8. rest: [c] uint8, written: the text with a reference in the place of each list of
+        masks (`data.lifted`); a negative length where the text holds what marks them. masks: four [m] int64,
+        written: begin, end, height, width of each. entries: [e] int64, written: the mask of each entry of the
+        lists, -1 for null. What finds no room stays in the rest.
+        """
+        return self.compiled.lift_masks(text, rest, *masks, entries)
 
     def shared_pixels(
-        self,
-        edges: np.ndarray,
-        first_edge: np.ndarray,
-        first: np.ndarray,
-        second: np.ndarray,
-        shared: np.ndarray,
+        self, first: DecodedMasks, second: DecodedMasks, i: np.ndarray, j: np.ndarray, shared: np.ndarray
     ) -> None:
-        """Pixels that masks first[p] and second[p] have in common, into shared [p] float64.
+        """Pixels that masks i[p] of the first and j[p] of the second have in common, into shared [p] float64.
 
-        edges, first_edge: as `decode_masks` wrote them. first, second: [p] int64, numbers of masks.
+        i, j: [p] int64, numbers of masks.
         """
-        self.compiled.shared_pixels(edges, first_edge, first, second, shared)
+        self.compiled.shared_pixels(
+            first.edges, first.first_edge, second.edges, second.first_edge, i, j, shared
+        )
 
 
 @functools.cache
@@ -81,7 +139,10 @@ def installed_kernels() -> Kernels | None:
         # a library that is cut off ends the process that maps it (SIGBUS)
         if not _is_whole(Path(found.origin)):
             raise ImportError("the file is cut off")
-        return Kernels(importlib.import_module(MODULE))
+        compiled = importlib.import_module(MODULE)
+        if not all(hasattr(compiled, name) for name in _FUNCTIONS):
+            raise ImportError("the file was built by another version of vis-bench")
+        return Kernels(compiled)
     except (ImportError, OSError) as error:
         raise DataError(
             f"{found.origin}: the compiled kernels cannot be loaded ({error}). Delete this file and install "
@@ -122,21 +183,20 @@ def kernels_in_use() -> str:
     return "compiled"
 
 
-def decode_edges(
-    kernels: Kernels, counts: Sequence[bytes], pixels: np.ndarray, keep_edges: bool = True
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Run ends of n compressed masks: (edges [r] int32, first edge of each mask [n + 1], areas [n]), int64.
+def decode(
+    kernels: Kernels, masks: PackedMasks, pixels: np.ndarray, keep_edges: bool = True
+) -> DecodedMasks | None:
+    """Run ends of n compressed masks.
 
     pixels: [n] int64 image sizes. keep_edges: without, only the areas are right, in less time. None when a
     mask is not ordinary (broken, runs of length 0, an image of 2^31 pixels): the plain path handles those.
     """
     if len(pixels) and pixels.max() >= 1 << 31:
         return None
-    text = np.frombuffer(b"".join(counts), np.uint8)
-    begin = np.concatenate([[0], np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)))])
-    edges = np.empty(len(text) if keep_edges else 0, dtype=np.int32)
-    first_edge = np.zeros(len(counts) + 1, dtype=np.int64)
-    areas = np.zeros(len(counts), dtype=np.int64)
-    if not kernels.decode_masks(text, begin, pixels, edges if keep_edges else None, first_edge, areas):
+    room = int((masks.end - masks.begin).sum()) if keep_edges else 0
+    edges = np.empty(room, dtype=np.int32)
+    first_edge = np.zeros(len(masks.begin) + 1, dtype=np.int64)
+    areas = np.zeros(len(masks.begin), dtype=np.int64)
+    if not kernels.decode_masks(masks, pixels, edges if keep_edges else None, first_edge, areas):
         return None
-    return edges, first_edge, areas
+    return DecodedMasks(edges, first_edge, areas)

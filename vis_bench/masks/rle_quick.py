@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.masks.kernels import Kernels, decode_edges
+from vis_bench.masks.kernels import Kernels, PackedMasks, decode
 
 _FIRST_CHARACTER = 48
 _MORE = 0x20
@@ -89,8 +89,8 @@ def quick_areas(
 
 def compiled_areas(kernels: Kernels, counts: Sequence[bytes], pixels: np.ndarray) -> np.ndarray | None:
     """`quick_areas` by the compiled kernels."""
-    decoded = decode_edges(kernels, counts, pixels, keep_edges=False)
-    return None if decoded is None else decoded[2]
+    decoded = decode(kernels, PackedMasks.of(counts), pixels, keep_edges=False)
+    return None if decoded is None else decoded.areas
 
 
 def _numbers(codes: np.ndarray, ends: np.ndarray, room: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:

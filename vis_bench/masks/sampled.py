@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vis_bench.files import fast_switch
-from vis_bench.masks.kernels import decode_edges, installed_kernels
+from vis_bench.masks.kernels import PackedMasks, decode, installed_kernels
 from vis_bench.masks.rle_check import decode_runs
 from vis_bench.types import Rle
 
@@ -166,10 +166,10 @@ def _edges(masks: Sequence[Rle], size: tuple[int, int]) -> tuple[np.ndarray, np.
     kernels = None if fast_switch() == "0" else installed_kernels()
     if kernels is not None:
         pixels = np.full(len(counts), size[0] * size[1], dtype=np.int64)
-        decoded = decode_edges(kernels, counts, pixels)
+        decoded = decode(kernels, PackedMasks.of(counts), pixels)
         if decoded is not None:
-            edges, first_edge, _ = decoded
-            return edges[: first_edge[-1]].astype(np.int64), first_edge
+            first_edge = decoded.first_edge
+            return decoded.edges[: first_edge[-1]].astype(np.int64), first_edge
     ends = [np.cumsum(decode_runs(one)) for one in counts]
     first_edge = np.concatenate([[0], np.cumsum([len(one) for one in ends])]).astype(np.int64)
     return np.concatenate([np.zeros(0, np.int64), *ends]), first_edge

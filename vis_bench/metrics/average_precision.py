@@ -37,7 +37,8 @@ class ApStatistics:
 
     video_ids [V] and category_ids [K] ascending. truth_count: [V, K, A] int64. Predictions are sorted by
     category, then by descending score, ties by video and position; category k owns start[k]:start[k + 1].
-    video: [N] int64 row of `video_ids`. rank: [N] int64. matched, ignored: [A, T, N] bool.
+    video: [N] int64 row of `video_ids`. rank: [N] int64. score: [N] float64. matched, ignored: [A, T, N]
+    bool.
     """
 
     video_ids: np.ndarray
@@ -46,6 +47,7 @@ class ApStatistics:
     start: np.ndarray
     video: np.ndarray
     rank: np.ndarray
+    score: np.ndarray
     matched: np.ndarray
     ignored: np.ndarray
 
@@ -81,6 +83,7 @@ def gather(
         start=np.searchsorted(category[order], np.arange(len(ids) + 1)),
         video=row[order],
         rank=np.concatenate([empty, *(video.rank for video in videos)])[order].astype(np.int64),
+        score=score[order],
         matched=np.concatenate([flags, *(video.matched for video in videos)], axis=2)[:, :, order],
         ignored=np.concatenate([flags, *(video.ignored for video in videos)], axis=2)[:, :, order],
     )
@@ -123,18 +126,38 @@ def reduce_categories(
             }
         )
         for k in range(shape[1]):
+            own, same_as = _different_rows(statistics, weights, k)
             block = max(1, WEIGHT_BLOCK // max(1, int(statistics.start[k + 1] - statistics.start[k])))
-            for low in range(0, shape[0], block):
-                part = slice(low, low + block)
-                ap, recall = _category(statistics, weights[part], k, area, limit, levels, need_precision)
-                for summary in wanted:
-                    source = ap if summary.kind == "precision" else recall
-                    values[summary.name][part, k] = (
-                        source.mean(axis=1)
-                        if summary.threshold is None
-                        else source[:, levels.index(summary.threshold)]
-                    )
+            parts = [
+                _category(statistics, own[low : low + block], k, area, limit, levels, need_precision)
+                for low in range(0, max(1, len(own)), block)
+            ]
+            ap, recall = (np.concatenate(both) for both in zip(*parts, strict=True))
+            for summary in wanted:
+                source = ap if summary.kind == "precision" else recall
+                found = (
+                    source.mean(axis=1)
+                    if summary.threshold is None
+                    else source[:, levels.index(summary.threshold)]
+                )
+                values[summary.name][:, k] = found[same_as]
     return values
+
+
+def _different_rows(statistics: ApStatistics, weights: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The weights that category k sees differently, and for each row of all weights which of them it is.
+
+    Where single videos are left out, few of them have the category; the others are rows of ones to it.
+    """
+    if len(weights) <= 1:
+        return weights, np.zeros(len(weights), dtype=np.int64)
+    owned = np.asarray(statistics.truth_count[:, k].any(axis=1))
+    owned[statistics.video[statistics.start[k] : statistics.start[k + 1]]] = True
+    differs = (weights[1:, owned] != weights[:1, owned]).any(axis=1)
+    if differs.all():
+        return weights, np.arange(len(weights))
+    kept = np.concatenate([[True], differs])
+    return weights[kept], np.where(kept, np.cumsum(kept) - 1, 0)
 
 
 def precision_recall(
@@ -161,6 +184,30 @@ def precision_recall(
             index = np.searchsorted(reached, recall_levels, side="left")
             precision[t, :, k, a, m] = np.append(envelope, 0.0)[index]
     return precision, recall
+
+
+def reached_scores(
+    statistics: ApStatistics, max_detections: Sequence[int], recall_levels: np.ndarray = RECALL_LEVELS
+) -> np.ndarray:
+    """The score with which each recall level is reached: [T, levels, K, A, M], 0 where it is not, -1 where
+    undefined.
+
+    Source: pycocotools `COCOeval.accumulate` (`eval["scores"]`), equal bit for bit.
+    """
+    ranges, levels = statistics.matched.shape[:2]
+    tail = (len(statistics.category_ids), ranges, len(max_detections))
+    scores = np.full((levels, len(recall_levels), *tail), -1.0)
+    for k, a, m in np.ndindex(*tail):
+        truth = statistics.truth_count[:, k, a].sum()
+        if truth == 0:
+            continue
+        rows = np.arange(int(statistics.start[k]), int(statistics.start[k + 1]))
+        rows = rows[statistics.rank[rows] < max_detections[m]]
+        right = statistics.matched[a][:, rows] & ~statistics.ignored[a][:, rows]
+        for t, reached in enumerate(np.cumsum(right, axis=1) / truth):
+            index = np.searchsorted(reached, recall_levels, side="left")
+            scores[t, :, k, a, m] = np.append(statistics.score[rows], 0.0)[index]
+    return scores
 
 
 def mean_of_defined(values: np.ndarray) -> np.ndarray:

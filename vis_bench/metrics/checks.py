@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from vis_bench.errors import DataError
 from vis_bench.masks.boxes import is_usable
+from vis_bench.masks.mask_text import MaskRow
 from vis_bench.types import Dataset, IouType, Track, TruthTrack, Video
 
 
@@ -53,6 +54,8 @@ def _check_masks(video: Video, track: Track | TruthTrack, where: str, iou_type: 
                 "side below 0."
             )
     size = [video.height, video.width]
+    if isinstance(track.segmentations, MaskRow) and track.segmentations.size == (video.height, video.width):
+        return
     if all(rle is None or rle["size"] == size for rle in track.segmentations):
         return
     for t, rle in enumerate(track.segmentations):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from vis_bench.metrics.assignment import assign
-from vis_bench.metrics.overlap import VideoOverlap, frame_iou, sequence_iou
+from vis_bench.metrics.overlap import VideoOverlap, divide_or_zero, every_frame_iou, sequence_iou
 
 MIN_IOU = 0.5
 TIE_WEIGHT = 1e-9  # of the track IoU in the costs: far below any difference of two mask IoUs
@@ -30,13 +31,17 @@ class PresentFrame:
 def present_frames(overlap: VideoOverlap, above: float) -> tuple[PresentFrame, ...]:
     """The L frames of a video for the predictions with score > `above`."""
     kept = overlap.scores > above
+    every_iou = every_frame_iou(overlap)
+    every_cover = divide_or_zero(
+        overlap.shared, np.broadcast_to(overlap.truth_area.T[:, :, None], every_iou.shape)
+    )
     result = []
-    for t, frame in enumerate(overlap.frames):
-        columns = np.flatnonzero(kept[frame.predictions])
-        g, d = frame.truths, frame.predictions[columns]
-        shared = frame.intersection[:, columns]
-        iou = frame_iou(overlap, t)[:, columns]
-        result.append(PresentFrame(g, d, iou, shared / overlap.truth_area[g, t][:, None]))
+    for t, (in_truth, there) in enumerate(
+        zip(overlap.present_truth.T, (overlap.present.T & kept), strict=True)
+    ):
+        g, d = in_truth.nonzero()[0], there.nonzero()[0]
+        chosen = t, g[:, None], d
+        result.append(PresentFrame(g, d, every_iou[chosen], every_cover[chosen]))
     return tuple(result)
 
 
@@ -47,27 +52,65 @@ def follow(overlap: VideoOverlap, frames: tuple[PresentFrame, ...]) -> np.ndarra
     rest is assigned one to one: most pairs, then smallest sum of 1 - IoU, then largest sum of track IoU.
     Source: Bernardin and Stiefelhagen 2008 (CLEAR MOT).
     """
-    assigned = np.full((len(frames), len(overlap.truth_area)), -1, dtype=np.int64)
-    partner = np.full(len(overlap.truth_area), -1, dtype=np.int64)
-    tie_break: np.ndarray | None = None
+    possible = np.zeros((len(frames), len(overlap.truth_area), len(overlap.area)), dtype=bool)
     for t, frame in enumerate(frames):
-        possible = frame.iou >= MIN_IOU
-        if not possible.any():
-            continue
-        for row, g in enumerate(frame.truths.tolist()):
-            column = np.flatnonzero(frame.predictions == partner[g])
-            if column.size and possible[row, column[0]]:
-                assigned[t, g] = partner[g]
-                possible[row, :] = False
-                possible[:, column[0]] = False
-        if possible.sum(axis=0).max(initial=0) > 1 or possible.sum(axis=1).max(initial=0) > 1:
-            if tie_break is None:
-                tie_break = TIE_WEIGHT * sequence_iou(overlap)
-            i, j = _assign(1.0 - frame.iou - tie_break[frame.truths[:, None], frame.predictions], possible)
-        else:  # nobody competes, which is most frames
-            i, j = np.nonzero(possible)
-        assigned[t, frame.truths[i]] = frame.predictions[j]
-        partner[frame.truths[i]] = frame.predictions[j]
+        possible[t, frame.truths[:, None], frame.predictions] = frame.iou >= MIN_IOU
+    tie_break: list[np.ndarray] = []
+
+    def solve(t: int, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if not tie_break:
+            tie_break.append(TIE_WEIGHT * sequence_iou(overlap))
+        frame = frames[t]
+        chosen = frame.truths[:, None], frame.predictions
+        i, j = _assign(1.0 - frame.iou - tie_break[0][chosen], left[chosen])
+        return frame.truths[i], frame.predictions[j]
+
+    return carried_on(possible, solve)
+
+
+def carried_on(
+    possible: np.ndarray, solve: Callable[[int, np.ndarray], tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """CLEAR MOT's matching: the track of every object in every frame, [L, G] int64 columns, -1 for none.
+
+    possible: [L, G, D] bool. A match goes on whenever it is possible, however long ago it was; solve(t, left)
+    chooses rows and columns among the pairs that are left [G, D], where several compete for one.
+    """
+    contested = contested_frames(possible)
+    assigned = only_partners(possible, contested)
+    frames = np.flatnonzero(contested)
+    # the last frame before each contested one in which an object had its only partner
+    numbers = np.where(assigned >= 0, np.arange(len(assigned))[:, None], -1)
+    since = np.maximum.accumulate(numbers, axis=0)[frames]
+    before = np.where(since >= 0, assigned[since, np.arange(since.shape[1])], -1)
+    where, rows, columns = np.nonzero(possible[frames])
+    bounds = np.searchsorted(where, np.arange(len(frames) + 1)).tolist()
+    pairs = list(zip(rows.tolist(), columns.tolist(), strict=True))
+    own: dict[
+        int, tuple[int, int]
+    ] = {}  # of each object its last match in a contested frame: (frame, column)
+    for k, (t, when, partners) in enumerate(
+        zip(frames.tolist(), since.tolist(), before.tolist(), strict=True)
+    ):
+        here = pairs[bounds[k] : bounds[k + 1]]
+        open_pairs, chosen, taken = set(here), dict[int, int](), set[int]()
+        for g in dict.fromkeys(g for g, _ in here):
+            frame, column = own.get(g, (-1, -1))
+            d = column if frame > when[g] else partners[g]
+            if (g, d) in open_pairs and d not in taken:
+                chosen[g] = d
+                taken.add(d)
+        left = [(g, d) for g, d in here if g not in chosen and d not in taken]
+        if len({g for g, _ in left}) == len({d for _, d in left}) == len(left):  # nobody competes
+            chosen.update(left)
+        else:
+            still = np.zeros(possible.shape[1:], dtype=bool)
+            still[tuple(np.array(left).T)] = True
+            i, j = solve(t, still)
+            chosen.update(zip(i.tolist(), j.tolist(), strict=True))
+        for g, d in chosen.items():
+            assigned[t, g] = d
+            own[g] = t, d
     return assigned
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.metrics.assignment import assign
-from vis_bench.metrics.frame_links import contested_frames
+from vis_bench.metrics.assignment import assign, clear_choices
 from vis_bench.metrics.overlap import VideoOverlap, divide_or_zero, every_frame_iou
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)  # arange as in TrackEval: some values lie one ulp beside k/20
@@ -69,16 +68,26 @@ def per_video(video: PresentTracks, *, class_aware: bool, above: float | None) -
     detection-averaged combination.
     Source: TrackEval `HOTA.combine_classes_det_averaged`, `HOTA.combine_sequences`.
     """
-    if class_aware:
-        return total(sums for _, sums in per_class(video, above))
     d = _kept(video, above)
-    return tracks_sums(video.iou[:, :, d], video.present_truth, video.present[:, d])
+    iou = video.iou[:, :, d]
+    if not class_aware:
+        return tracks_sums(iou, video.present_truth, video.present[:, d])
+    # sums of categories add up, and no pair of two categories has a part in any of them
+    same = video.truth_categories[:, None] == video.categories[d]
+    return tracks_sums(np.where(same, iou, 0.0), video.present_truth, video.present[:, d], same)
+
+
+def setting(video: PresentTracks, *, class_aware: bool, above: float | None) -> tuple[bytes, bool]:
+    """Settings of one video for which this is equal have equal sums."""
+    d = _kept(video, above)
+    other = video.truth_categories[:, None] != video.categories[d]
+    return d.tobytes(), class_aware and bool((other & (video.iou[:, :, d] > 0).any(axis=0)).any())
 
 
 def per_class(video: PresentTracks, above: float | None) -> Iterator[tuple[int, HotaStatistics]]:
     """Sums of every category that has a mask in this video, by category id."""
     kept = _kept(video, above)
-    for category in np.union1d(video.truth_categories, video.categories[kept]).tolist():
+    for category in sorted({*video.truth_categories.tolist(), *video.categories[kept].tolist()}):
         g = np.flatnonzero(video.truth_categories == category)
         d = kept[video.categories[kept] == category]
         sums = tracks_sums(video.iou[:, g[:, None], d], video.present_truth[:, g], video.present[:, d])
@@ -86,35 +95,29 @@ def per_class(video: PresentTracks, above: float | None) -> Iterator[tuple[int, 
             yield category, sums
 
 
-def total(parts: Iterator[HotaStatistics]) -> HotaStatistics:
-    """The sum of several statistics; zeros for none."""
-    sums = np.zeros((len(HotaStatistics.__slots__), len(ALPHAS)))
-    for part in parts:
-        for row, name in zip(sums, HotaStatistics.__slots__, strict=True):
-            row += getattr(part, name)
-    return HotaStatistics(*sums)
-
-
-def tracks_sums(iou: np.ndarray, present_truth: np.ndarray, present: np.ndarray) -> HotaStatistics:
+def tracks_sums(
+    iou: np.ndarray, present_truth: np.ndarray, present: np.ndarray, same: np.ndarray | None = None
+) -> HotaStatistics:
     """Sums of one set of tracks. iou: [L, G, D], 0 where one is absent. present_truth [L, G], present [L, D].
 
+    same: [G, D] bool, pairs of one category where categories are sets of their own; the iou of others is 0.
     Pairs of one frame are assigned by largest sum of IoU times the pair's alignment over the whole video.
     Source: Luiten et al., HOTA, IJCV 2021, sections 4 and 5; TrackEval `HOTA.eval_sequence`.
     """
     truth_count, count = present_truth.sum(axis=0).astype(float), present.sum(axis=0).astype(float)
     if not (truth_count.any() and count.any()):  # so it is for most categories of a video
         return _nothing_found(truth_count.sum(), count.sum())
-    touching = iou > 0
-    contested = contested_frames(touching)
-    aligned = alignment(iou, present_truth, present)
-    frames, g, d = np.nonzero(touching & ~contested[:, None, None])
+    gains = alignment(iou, present_truth, present) * iou
+    clear, column = clear_choices(gains)
+    frames, g = np.nonzero((column >= 0) & clear[:, None])
+    d = column[frames, g]
     rows, columns, similarity = [g], [d], [iou[frames, g, d]]
-    for t in np.flatnonzero(contested):
-        g, d = np.flatnonzero(present_truth[t]), np.flatnonzero(present[t])
-        i, j = assign(-(aligned[g[:, None], d] * iou[t][g[:, None], d]))
-        rows.append(g[i])
-        columns.append(d[j])
-        similarity.append(iou[t, g[i], d[j]])
+    for t in np.flatnonzero(~clear):
+        for g, d in _sets(np.flatnonzero(present_truth[t]), np.flatnonzero(present[t]), same):
+            i, j = assign(-gains[t][g[:, None], d])
+            rows.append(g[i])
+            columns.append(d[j])
+            similarity.append(iou[t, g[i], d[j]])
     reached = np.concatenate(similarity)
 
     # a pair of masks is a hit at the first `passed` thresholds, so that counting them once counts for all
@@ -144,14 +147,9 @@ def alignment(iou: np.ndarray, present_truth: np.ndarray, present: np.ndarray) -
 
     Source: TrackEval `HOTA.eval_sequence`, global alignment score.
     """
-    touching = iou > 0
-    contested = contested_frames(touching)
-    shares = touching.astype(float)  # a pair that nobody competes with has all of its IoU
-    for t in np.flatnonzero(contested):
-        g, d = np.flatnonzero(present_truth[t]), np.flatnonzero(present[t])
-        part = iou[t][g[:, None], d]
-        spread = part.sum(axis=0)[None, :] + part.sum(axis=1)[:, None] - part
-        shares[t, g[:, None], d] = np.divide(part, spread, out=np.zeros_like(part), where=spread > EPSILON)
+    part = np.where(present_truth[:, :, None] & present[:, None, :], iou, 0.0)
+    spread = part.sum(axis=1)[:, None, :] + part.sum(axis=2)[:, :, None] - part
+    shares = np.divide(part, spread, out=np.zeros_like(part), where=spread > EPSILON)
     aligned = shares.sum(axis=0)
     both = present_truth.sum(axis=0)[:, None] + present.sum(axis=0)[None, :]
     return divide_or_zero(aligned, both - aligned)
@@ -207,6 +205,19 @@ def curves(statistics: HotaStatistics, weights: np.ndarray) -> dict[str, np.ndar
 
 def _kept(video: PresentTracks, above: float | None) -> np.ndarray:
     return np.arange(len(video.scores)) if above is None else np.flatnonzero(video.scores > above)
+
+
+def _sets(g: np.ndarray, d: np.ndarray, same: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The rows [g] and columns [d] of one frame that are assigned by themselves: those of each category."""
+    if same is None:
+        yield g, d
+        return
+    left = np.ones(len(g), dtype=bool)
+    while left.any():
+        kind = same[g[left][0]]
+        own = left & (same[g] == kind).all(axis=1)
+        yield g[own], d[kind[d]]
+        left &= ~own
 
 
 def _nothing_found(truths: float, found: float) -> HotaStatistics:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from vis_bench.masks.kernels import Kernels, decode_edges, load_kernels
+from vis_bench.masks.kernels import DecodedMasks, Kernels, PackedMasks, decode, load_kernels
+from vis_bench.masks.mask_text import MaskRow
 from vis_bench.types import Rle
 
 _FEW_PAIRS = 3
@@ -16,7 +17,10 @@ MaskRows = Sequence[Sequence[Rle | None]]
 
 def written_masks(rows: Sequence[Sequence[object]], length: int) -> np.ndarray:
     """Where there is an entry, be it without a pixel: [rows, length] bool."""
-    return np.array([[entry is not None for entry in row] for row in rows], dtype=bool).reshape(-1, length)
+    there = [
+        row.numbers >= 0 if isinstance(row, MaskRow) else [entry is not None for entry in row] for row in rows
+    ]
+    return np.array(there, dtype=bool).reshape(-1, length)
 
 
 def shared_masks(
@@ -35,6 +39,7 @@ def shared_masks(
     kernels = load_kernels(masks_in_all)
     if kernels is not None and _share_compiled(kernels, first, second, compared, shared):
         return shared
+    first, second = [list(row) for row in first], [list(row) for row in second]
     for g, d in _blocks(compared):
         for t in range(length):
             rows = [i for i in g if first[i][t] is not None]
@@ -59,8 +64,14 @@ def reachable(first_area: np.ndarray, second_area: np.ndarray, least_iou: float)
 
 def mask_areas(rows: MaskRows, length: int) -> np.ndarray:
     """Pixels of masks in rows: [rows, length] float64 of whole numbers, 0 where None."""
+    known = [row.areas() for row in rows if isinstance(row, MaskRow)]
+    if known and len(known) == len(rows):
+        return np.array(known, dtype=float)
     result = np.zeros((len(rows), length))
     for i, row in enumerate(rows):
+        if isinstance(row, MaskRow):
+            result[i] = row.areas()
+            continue
         present = [(t, rle) for t, rle in enumerate(row) if rle is not None]
         unknown = [(t, rle) for t, rle in present if "area" not in rle]
         if len(unknown) < len(present):
@@ -101,18 +112,33 @@ def _share_compiled(
 ) -> bool:
     """Fill `shared` with every mask decoded once; False for masks that the kernels leave to pycocotools."""
     g, d = np.flatnonzero(compared.any(axis=1)), np.flatnonzero(compared.any(axis=0))
-    rows = [*[first[i] for i in g.tolist()], *[second[j] for j in d.tolist()]]
-    present = written_masks(rows, len(shared))
-    masks = [rle for row in rows for rle in row if rle is not None]
-    number = np.cumsum(present.ravel()).reshape(present.shape) - 1  # of each mask that is there
-    pixels = np.array([mask["size"][0] * mask["size"][1] for mask in masks], dtype=np.int64)
-    decoded = decode_edges(kernels, [mask["counts"] for mask in masks], pixels)
-    if decoded is None:
+    rows, columns = [first[i] for i in g.tolist()], [second[j] for j in d.tolist()]
+    in_rows, in_columns = written_masks(rows, len(shared)), written_masks(columns, len(shared))
+    one, other = _decoded(kernels, rows, in_rows), _decoded(kernels, columns, in_columns)
+    if one is None or other is None:
         return False
-    edges, first_edge, _ = decoded
-    wanted = compared[g[:, None], d][:, :, None] & present[: len(g), None, :] & present[None, len(g) :, :]
-    i, j, t = np.nonzero(wanted)
+    i, j, t = np.nonzero(compared[g[:, None], d][:, :, None] & in_rows[:, None, :] & in_columns[None, :, :])
     pair_pixels = np.zeros(len(i))
-    kernels.shared_pixels(edges, first_edge, number[i, t], number[len(g) + j, t], pair_pixels)
+    kernels.shared_pixels(one, other, _number(in_rows)[i, t], _number(in_columns)[j, t], pair_pixels)
     shared[t, g[i], d[j]] = pair_pixels
     return True
+
+
+def _number(present: np.ndarray) -> np.ndarray:
+    """The number of each mask that is there, row by row: [rows, L] int64."""
+    return np.cumsum(present.ravel()).reshape(present.shape) - 1
+
+
+def _decoded(kernels: Kernels, rows: MaskRows, present: np.ndarray) -> DecodedMasks | None:
+    """Run ends of all masks of the rows. present: [rows, L] bool, where there is one."""
+    texts = {id(text): text for text in (row.text if isinstance(row, MaskRow) else None for row in rows)}
+    text = next(iter(texts.values()), None)
+    if text is not None and len(texts) == 1:
+        numbers = np.concatenate([row.numbers for row in rows if isinstance(row, MaskRow)])
+        numbers = numbers[present.ravel()]
+        packed, pixels = text.packed.of_numbers(numbers), text.height[numbers] * text.width[numbers]
+    else:
+        masks = [rle for row in rows for rle in row if rle is not None]
+        packed = PackedMasks.of([mask["counts"] for mask in masks])
+        pixels = np.array([mask["size"][0] * mask["size"][1] for mask in masks], dtype=np.int64)
+    return decode(kernels, packed, pixels)

@@ -87,6 +87,18 @@ def match(group: Group, thresholds: np.ndarray = IOU_THRESHOLDS) -> tuple[np.nda
     """Match predictions to truth, best score first.
 
     Returns two bool arrays [A, T, d]: matched, and matched to ignored truth (crowd or out of the area range).
+    """
+    taken = partners(group, thresholds)
+    matched = taken >= 0
+    if not matched.any():
+        return matched, matched
+    area = np.arange(len(taken))[:, None, None]
+    return matched, matched & group.truth_ignored[area, taken]
+
+
+def partners(group: Group, thresholds: np.ndarray = IOU_THRESHOLDS) -> np.ndarray:
+    """The truth that each prediction matches: [A, T, d] int64 columns of `group.iou`, -1 for none.
+
     A prediction takes the free truth with the highest IoU >= threshold, among equal IoUs the last one, and
     ignored truth only if no other can be had. Crowd truth stays free.
 
@@ -94,25 +106,27 @@ def match(group: Group, thresholds: np.ndarray = IOU_THRESHOLDS) -> tuple[np.nda
     """
     count, truths = group.iou.shape
     ranges, levels = len(group.truth_ignored), len(thresholds)
-    matched = np.zeros((ranges, levels, count), dtype=bool)
-    to_ignored = np.zeros((ranges, levels, count), dtype=bool)
+    taken = np.full((ranges, levels, count), -1, dtype=np.int64)
     if group.iou.size == 0 or group.iou.max() < thresholds.min():
-        return matched, to_ignored
+        return taken
+    possible = group.iou >= thresholds.min()
+    if possible.sum(axis=0).max() <= 1 and possible.sum(axis=1).max() <= 1:  # nobody competes
+        d, g = np.nonzero(possible)
+        taken[:, :, d] = np.where(group.iou[d, g] >= thresholds[:, None], g, -1)
+        return taken
     ignored = group.truth_ignored[:, None, :]
     free = np.ones((ranges, levels, truths), dtype=bool)
     # a row below the lowest threshold can neither match nor take a truth away
-    for d in np.flatnonzero(group.iou.max(axis=1) >= thresholds.min()):
-        iou = group.iou[d]
+    for row in np.flatnonzero(possible.any(axis=1)).tolist():
+        iou = group.iou[row]
         candidate = free & (iou >= thresholds[:, None])
         regular = candidate & ~ignored
         has_regular = regular.any(axis=2)
         pool = np.where(has_regular[:, :, None], regular, candidate)
         # reversed, because argmax returns the first of equals and the last truth has to win
         best = truths - 1 - np.where(pool, iou, -1.0)[:, :, ::-1].argmax(axis=2)
-        found = pool.any(axis=2)
-        matched[:, :, d] = found
-        to_ignored[:, :, d] = found & ~has_regular
-        a, t = np.nonzero(found)
-        taken = best[a, t]
-        free[a, t, taken] = group.crowd[taken]
-    return matched, to_ignored
+        a, t = np.nonzero(pool.any(axis=2))
+        chosen = best[a, t]
+        taken[a, t, row] = chosen
+        free[a, t, chosen] = group.crowd[chosen]
+    return taken

@@ -7,15 +7,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from vis_bench.metrics.assignment import assign
-from vis_bench.metrics.frame_links import contested_frames, last_partner, only_partners
+from vis_bench.metrics.assignment import assign, largest_total
+from vis_bench.metrics.frame_links import carried_on, last_partner
 from vis_bench.metrics.overlap import (
     VideoOverlap,
+    box_array,
     divide_or_zero,
     every_frame_iou,
-    object_boxes,
 )
-from vis_bench.types import Box, IouType, Track, TruthTrack
+from vis_bench.types import IouType, Track, TruthTrack
 
 SCORE_THRESHOLDS = (0.0, 0.1, 0.3, 0.5)
 """A prediction is kept if its score is strictly greater."""
@@ -71,8 +71,8 @@ def box_distances(
     that were given, as for box AP, and the tight box of the mask where there is none. A frame without a mask
     (or box), or with an empty one, is absence. Crowd truth is an object like any other.
     """
-    first = _box_array([object_boxes(track, iou_type) for track in truth], length)[:, :, None]
-    second = _box_array([object_boxes(track, iou_type) for track in predictions], length)[:, None]
+    first = box_array(truth, length, iou_type)[:, :, None]
+    second = box_array(predictions, length, iou_type)[:, None]
     low = np.maximum(first[..., :2], second[..., :2])
     high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
     shared = np.prod(np.maximum(high - low, 0.0), axis=-1)
@@ -116,6 +116,14 @@ def per_video(video: TrackDistances, *, class_aware: bool, above: float) -> MotC
     return count_events(video.present_truth, video.present[:, kept], distance)
 
 
+def setting(video: TrackDistances, *, class_aware: bool, above: float) -> tuple[bytes, bool]:
+    """Settings of one video for which this is equal have equal counts."""
+    kept = video.scores > above
+    other = video.truth_categories[:, None] != video.categories
+    possible = np.isfinite(video.distance).any(axis=0)
+    return kept.tobytes(), class_aware and bool((possible & other & kept).any())
+
+
 def count_events(present_truth: np.ndarray, present: np.ndarray, distance: np.ndarray) -> MotCounts:
     """Counts from presence and distances alone.
 
@@ -140,7 +148,7 @@ def count_events(present_truth: np.ndarray, present: np.ndarray, distance: np.nd
         false_positives=predictions - hits,
         switches=int((tracked & (before >= 0) & (assigned != before)).sum()),
         fragmentations=_fragmentations(present_truth, tracked),
-        identity_hits=int(together[assign(together, maximize=True)].sum()),
+        identity_hits=largest_total(together),
         mostly_tracked=int((share >= MOSTLY_TRACKED).sum()),
         mostly_lost=int((share < MOSTLY_LOST).sum()),
     )
@@ -184,26 +192,16 @@ def _follow(
 ) -> np.ndarray:
     """The track matched to every object in every frame: [L, G] int64 columns, -1 for none.
 
-    possible: [L, G, D] bool, where distance [L, G, D] is finite. Only contested frames need the past.
+    possible: [L, G, D] bool, where distance [L, G, D] is finite.
     """
-    contested = contested_frames(possible)
-    assigned = only_partners(possible, contested)
-    partner, seen = np.full(possible.shape[1], -1), 0
-    for t in np.flatnonzero(contested).tolist():
-        recent = last_partner(assigned[seen:t])[-1]
-        partner = np.where(recent >= 0, recent, partner)
-        costs = distance[t].copy()
-        for g in np.flatnonzero(partner >= 0).tolist():
-            d = int(partner[g])
-            if np.isfinite(costs[g, d]):
-                assigned[t, g] = d
-                costs[g, :] = np.nan
-                costs[:, d] = np.nan
+
+    def solve(t: int, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows, columns = np.flatnonzero(present_truth[t]), np.flatnonzero(present[t])
+        costs = np.where(left, distance[t], np.nan)
         i, j = _assign(costs[rows[:, None], columns])
-        assigned[t, rows[i]] = columns[j]
-        seen = t
-    return assigned
+        return rows[i], columns[j]
+
+    return carried_on(possible, solve)
 
 
 def _assign(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -231,10 +229,3 @@ def _fragmentations(present_truth: np.ndarray, tracked: np.ndarray) -> int:
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return np.divide(numerator, denominator, out=np.full(len(denominator), np.nan), where=denominator > 0)
-
-
-def _box_array(boxes: Sequence[Sequence[Box | None]], length: int) -> np.ndarray:
-    """Boxes of n tracks as [L, n, 4] float64, NaN where there is none."""
-    none = (np.nan,) * 4
-    rows = [[none if box is None else box for box in row] for row in boxes]
-    return np.array(rows, dtype=float).reshape(len(rows), length, 4).swapaxes(0, 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vis_bench.metrics.assignment import assign
+from vis_bench.metrics.assignment import largest_total
 from vis_bench.metrics.mot import TrackDistances
 
 GRID = tuple(k / 20 for k in range(20))
@@ -49,7 +49,7 @@ def per_video(video: TrackDistances) -> GridCounts:
         # a higher threshold keeps a part of what a lower one keeps, so the number of tracks names the set
         if len(kept) not in known:
             chosen = together[:, kept]
-            known[len(kept)] = int(chosen[assign(chosen, maximize=True)].sum())
+            known[len(kept)] = largest_total(chosen)
         hits[k] = known[len(kept)]
     return GridCounts(int(video.present_truth.sum()), predictions, hits)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pycocotools import mask as coco_mask
 
+from vis_bench.masks.mask_text import MaskRow
 from vis_bench.metrics.mask_overlap import mask_areas, reachable, shared_masks, written_masks
 from vis_bench.metrics.occlusion import occlusion
 from vis_bench.types import Box, IouType, Rle, Track, TruthTrack
@@ -68,20 +69,12 @@ class VideoOverlap:
     @cached_property
     def frames(self) -> tuple[FrameOverlap, ...]:
         """L frames with the tracks that are present in each."""
-        return frames_of(self, self.present_truth, self.present)
-
-
-def frames_of(
-    overlap: VideoOverlap, in_truth: np.ndarray, in_predictions: np.ndarray
-) -> tuple[FrameOverlap, ...]:
-    """The L frames of a video with the tracks that are in each: in_truth [G, L] and in_predictions [D, L]
-    bool."""
-    rows = [np.flatnonzero(present) for present in in_truth.T]
-    columns = [np.flatnonzero(present) for present in in_predictions.T]
-    return tuple(
-        FrameOverlap(g, d, shared[g[:, None], d])
-        for g, d, shared in zip(rows, columns, overlap.shared, strict=True)
-    )
+        rows = [np.flatnonzero(present) for present in self.present_truth.T]
+        columns = [np.flatnonzero(present) for present in self.present.T]
+        return tuple(
+            FrameOverlap(g, d, shared[g[:, None], d])
+            for g, d, shared in zip(rows, columns, self.shared, strict=True)
+        )
 
 
 def video_overlap(
@@ -109,20 +102,18 @@ def video_overlap(
     `YTVOS.loadRes`, `YTVOS.createIndex` (mean areas).
     """
     if iou_type == "segm":
-        truth_shapes: list[list] = [list(track.segmentations) for track in truth]
-        shapes: list[list] = [list(track.segmentations) for track in predictions]
+        truth_shapes: list[Sequence] = [track.segmentations for track in truth]
+        shapes: list[Sequence] = [track.segmentations for track in predictions]
         truth_area, area = mask_areas(truth_shapes, length), mask_areas(shapes, length)
         compared = _compared(truth, predictions, within_categories) & reachable(truth_area, area, least_iou)
         shared = shared_masks(truth_shapes, shapes, compared, area, masks_in_all)
-        truth_mean_area = np.array(
-            [_mean_of_positive(np.array([a or 0.0 for a in track.areas], dtype=float)) for track in truth],
-            dtype=float,
-        )
+        written_area = [[area or 0.0 for area in track.areas] for track in truth]
+        truth_mean_area = _mean_of_positive(np.array(written_area, dtype=float).reshape(len(truth), length))
     else:
         truth_shapes = [track_boxes(track.boxes, track.segmentations) for track in truth]
         shapes = [track_boxes(track.boxes, track.segmentations) for track in predictions]
         truth_area, area = _box_areas(truth_shapes, length), _box_areas(shapes, length)
-        truth_mean_area = np.array([_mean_of_positive(row) for row in truth_area], dtype=float)
+        truth_mean_area = _mean_of_positive(truth_area)
         shared = _shared_boxes(truth_shapes, shapes, length)
 
     return VideoOverlap(
@@ -135,7 +126,7 @@ def video_overlap(
         categories=np.array([track.category_id for track in predictions], dtype=np.int64),
         scores=np.array([track.score for track in predictions], dtype=float),
         area=area,
-        mean_area=np.array([_mean_of_positive(row) for row in area], dtype=float),
+        mean_area=_mean_of_positive(area),
         written_truth=written_masks(truth_shapes, length),
         written=written_masks(shapes, length),
         shared=shared,
@@ -166,11 +157,7 @@ def sequence_iou(overlap: VideoOverlap) -> np.ndarray:
 
 def frame_iou(overlap: VideoOverlap, t: int) -> np.ndarray:
     """IoU of the masks (or boxes) present in frame t: [g, d] float64 in 0..1, 0/0 is 0."""
-    return iou_of(overlap, t, overlap.frames[t])
-
-
-def iou_of(overlap: VideoOverlap, t: int, frame: FrameOverlap) -> np.ndarray:
-    """IoU of the tracks of one choice of frame t: [g, d] float64 in 0..1, 0/0 is 0."""
+    frame = overlap.frames[t]
     truth_area, area = overlap.truth_area[frame.truths, t], overlap.area[frame.predictions, t]
     return divide_or_zero(frame.intersection, truth_area[:, None] + area[None, :] - frame.intersection)
 
@@ -220,6 +207,20 @@ def object_boxes(track: Track | TruthTrack, iou_type: IouType = "segm") -> list[
     return [None if box is None or box[2] <= 0 or box[3] <= 0 else box for box in boxes]
 
 
+def box_array(tracks: Sequence[Track | TruthTrack], length: int, iou_type: IouType) -> np.ndarray:
+    """`object_boxes` of n tracks of `length` frames as [L, n, 4] float64, NaN where there is none."""
+    result = np.full((len(tracks), length, 4), np.nan)
+    for row, track in zip(result, tracks, strict=True):
+        masks = track.segmentations
+        if iou_type == "segm" and isinstance(masks, MaskRow) and masks.areas().any():
+            row[:] = masks.boxes()
+            continue
+        boxes = object_boxes(track, iou_type)
+        there = [t for t, box in enumerate(boxes) if box is not None]
+        row[there] = np.array([boxes[t] for t in there], dtype=float).reshape(-1, 4)
+    return result.swapaxes(0, 1)
+
+
 def tight_boxes(masks: Sequence[Rle | None]) -> list[Box | None]:
     """Tight box (x, y, width, height) of each mask in pixels; None for None and for masks without a pixel."""
     result: list[Box | None] = [None] * len(masks)
@@ -256,6 +257,8 @@ def _shared_boxes(
     return shared
 
 
-def _mean_of_positive(areas: np.ndarray) -> float:
-    positive = areas[areas > 0]
-    return float(positive.mean()) if positive.size else 0.0
+def _mean_of_positive(areas: np.ndarray) -> np.ndarray:
+    """Mean over the frames with an area > 0 of each row: [n] float64, 0 without any. areas: [n, L]."""
+    if (areas == np.rint(areas)).all():  # so are the sums, in any order
+        return divide_or_zero(np.maximum(areas, 0.0).sum(axis=1), (areas > 0).sum(axis=1))
+    return np.array([float(row[row > 0].mean()) if (row > 0).any() else 0.0 for row in areas])

@@ -118,9 +118,12 @@ def _errors(overlap: VideoOverlap, above: float) -> list[_Error]:
     assigned = follow(overlap, frames)
     partner = last_partner(assigned)
     result = _identity_errors(assigned, partner)
+    matched = (assigned >= 0).sum(axis=1).tolist()
     for t, frame in enumerate(frames):
-        result += _duplicates(t, frame, assigned[t])
-        if (assigned[t, frame.truths] < 0).any():
+        on_object = (frame.iou >= MIN_IOU).any(axis=0)
+        if np.count_nonzero(on_object) > matched[t]:  # whoever has a match lies on its object
+            result += _duplicates(t, frame, np.flatnonzero(on_object), assigned[t])
+        if len(frame.truths) > matched[t]:
             result += _unmatched(t, frame, assigned, partner)
     return result
 
@@ -166,9 +169,8 @@ def _is_exchange(first: tuple[int, ...], second: tuple[int, ...], partner: np.nd
     )
 
 
-def _duplicates(t: int, frame: PresentFrame, assigned: np.ndarray) -> list[_Error]:
+def _duplicates(t: int, frame: PresentFrame, on_object: np.ndarray, assigned: np.ndarray) -> list[_Error]:
     """Masks without a match that lie on an object, which has a match, else these would have got it."""
-    on_object = np.flatnonzero((frame.iou >= MIN_IOU).any(axis=0))
     matched = set(assigned.tolist())
     result: list[_Error] = []
     for j, d in zip(on_object.tolist(), frame.predictions[on_object].tolist(), strict=True):

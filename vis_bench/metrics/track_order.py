@@ -6,9 +6,10 @@ whose numbers must not depend on the order of a file bring their tracks into thi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -22,8 +23,13 @@ def content_order(tracks: Sequence[Track] | Sequence[TruthTrack]) -> np.ndarray:
 
     Tracks that are equal in all of these are the same to every metric; they keep their order.
     """
-    keys = [_key(track) for track in tracks]
-    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+    heads = [_head(track) for track in tracks]
+    order = sorted(range(len(heads)), key=heads.__getitem__)
+    result: list[int] = []
+    for _, group in itertools.groupby(order, key=heads.__getitem__):
+        tied = list(group)  # masks are long; few tracks need them
+        result += sorted(tied, key=lambda i: _BY_CONTENT(tracks[i])) if len(tied) > 1 else tied
+    return np.array(result, dtype=np.int64)
 
 
 def reordered(overlap: VideoOverlap, truth: np.ndarray, predictions: np.ndarray) -> VideoOverlap:
@@ -45,9 +51,25 @@ def reordered(overlap: VideoOverlap, truth: np.ndarray, predictions: np.ndarray)
     )
 
 
-def _key(track: Track | TruthTrack) -> tuple[Any, ...]:
+def _head(track: Track | TruthTrack) -> tuple[float, int]:
     score = track.score if isinstance(track, Track) else 0.0
+    return -score, track.category_id
+
+
+def _texts(track: Track | TruthTrack) -> Iterator[bytes]:
+    """The masks of a track, read one by one; the first frames tell most tracks apart."""
     # an empty mask is absence like null: both sort as no text at all
-    masks = [rle["counts"] if has_pixels(rle) else b"" for rle in track.segmentations]
-    boxes = [box or () for box in track.boxes or ()]
-    return -score, track.category_id, masks, boxes
+    return (rle["counts"] if has_pixels(rle) else b"" for rle in track.segmentations)
+
+
+def _compare(one: Track | TruthTrack, other: Track | TruthTrack) -> int:
+    for a, b in zip(_texts(one), _texts(other), strict=False):
+        if a != b:
+            return -1 if a < b else 1
+    first, second = (
+        (len(track.segmentations), [box or () for box in track.boxes or ()]) for track in (one, other)
+    )
+    return (first > second) - (first < second)
+
+
+_BY_CONTENT = functools.cmp_to_key(_compare)

@@ -64,9 +64,10 @@ def groups(overlap: VideoOverlap, rules: ApRules = OFFICIAL) -> Iterator[Group]:
     Source: youtubevos/cocoapi `YTVOSeval.computeIoU` (`useCats` 0: tracks by category, then by position).
     """
     iou = sequence_iou(overlap)
+    every_ignored = outside(overlap.truth_mean_area, rules.area_ranges)
+    every_beyond = outside(overlap.mean_area, rules.area_ranges)
     for category, truth, rows in _sets(overlap, rules.class_agnostic):
-        ignored = outside(overlap.truth_mean_area[truth], rules.area_ranges)
-        beyond = outside(overlap.mean_area[rows], rules.area_ranges)
+        ignored, beyond = every_ignored[:, truth], every_beyond[:, rows]
         if rules.occlusion:  # predictions have no occlusion, so that they are outside by their area alone
             hidden = occlusion.outside(overlap.truth_occlusion[truth])
             ignored = np.concatenate([ignored, hidden | ignored[0]])
@@ -140,7 +141,7 @@ def _sets(overlap: VideoOverlap, class_agnostic: bool) -> Iterator[tuple[int, np
             np.argsort(overlap.categories, kind="stable"),
         )
         return
-    for category in np.union1d(overlap.truth_categories, overlap.categories).tolist():
+    for category in sorted({*overlap.truth_categories.tolist(), *overlap.categories.tolist()}):
         yield (
             category,
             np.flatnonzero(overlap.truth_categories == category),

@@ -11,6 +11,7 @@ import numpy as np
 
 from vis_bench.errors import DataError, UsageError, did_you_mean
 from vis_bench.metrics import (
+    average_precision,
     best_masks,
     decomposition,
     duplicates,
@@ -110,7 +111,7 @@ def video_costs(statistics: Statistics) -> dict[int, float]:
         raise ValueError("the cost of a video needs video AP among the metrics")
     count = len(statistics.video_ids)
     weights = np.concatenate([np.ones((1, count)), 1.0 - np.eye(count)])
-    ap = video_ap.reduce(statistics.video_ap, weights)["AP"]
+    ap = average_precision.reduce(statistics.video_ap, weights, video_ap.SUMMARIES[:1])["AP"]
     costs = ap[1:] - ap[0]
     return {
         video: float(cost) for video, cost in zip(statistics.video_ids, costs, strict=True) if cost == cost

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from vis_bench.data import catalog
 from vis_bench.data.predictions import parse_results
+from vis_bench.data.records import paused_garbage_collection
 from vis_bench.data.ytvis import parse_dataset
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import dump_json, sha256, write_json
@@ -132,8 +132,9 @@ def evaluation(
     say: is told what kind of file it is, if not YouTube-VIS.
     """
     chosen, kind = parse_metrics(metrics), parse_iou_type(iou_type)
-    opened = open_truth(truth, dataset, split, data_root, say)
-    tracks = read_predictions(predictions, opened, kind, ignore_unknown_categories, format, say)
+    with paused_garbage_collection():
+        opened = open_truth(truth, dataset, split, data_root, say)
+        tracks = read_predictions(predictions, opened, kind, ignore_unknown_categories, format, say)
     groups = parse_class_groups(class_groups, opened)
     shared = default_jobs(len(opened.videos)) if jobs is None else jobs
     statistics = measure(opened, tracks, chosen, kind, shared, class_groups=groups, count_crowds=count_crowds)
@@ -248,6 +249,9 @@ def open_reference(
             raise UsageError("--split goes with --dataset, not with --truth.")
         opened = _given_truth(truth, say)
     else:
+        # only here: a truth file needs no catalogue, which takes time to load
+        from vis_bench.data import catalog
+
         place = None if data_root is None else Path(data_root)
         opened = catalog.open_dataset(name or "", split or catalog.default_split(name or ""), place)
     return opened

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from vis_bench.data.records import paused_garbage_collection
 from vis_bench.metrics import (
     duplicates,
     frame_ap,
@@ -143,7 +144,8 @@ def grid_of_video(work: Comparison, video: Video) -> operating_point.GridCounts:
 def _each_video(of_video: Callable[[Comparison, Video], _One], work: Comparison, jobs: int) -> list[_One]:
     videos = sorted(work.dataset.videos, key=lambda video: video.id)
     if min(jobs, len(videos)) <= 1:
-        return [of_video(work, video) for video in videos]
+        with paused_garbage_collection():  # nothing here refers back to itself
+            return [of_video(work, video) for video in videos]
     from concurrent.futures import ProcessPoolExecutor  # only here: loading it takes longer than a small job
 
     with ProcessPoolExecutor(jobs, initializer=_keep, initargs=(of_video, work)) as pool:
@@ -221,10 +223,10 @@ def _overlap(work: Comparison, video: Video) -> VideoOverlap:
 
 
 def _mot(distances: mot.TrackDistances) -> tuple[mot.MotCounts, ...]:
-    return tuple(
-        mot.per_video(distances, class_aware=CLASS_MODES[mode], above=MOT_THRESHOLDS[name])
-        for mode, name in MOT_SETTINGS
-    )
+    settings = [
+        {"class_aware": CLASS_MODES[mode], "above": MOT_THRESHOLDS[name]} for mode, name in MOT_SETTINGS
+    ]
+    return _each_setting(distances, settings, mot.setting, mot.per_video)
 
 
 def _mots(overlap: VideoOverlap) -> tuple[mots.MotsCounts, ...]:
@@ -235,10 +237,27 @@ def _mots(overlap: VideoOverlap) -> tuple[mots.MotsCounts, ...]:
 
 
 def _hota(tracks: hota.PresentTracks) -> tuple[hota.HotaStatistics, ...]:
-    return tuple(
-        hota.per_video(tracks, class_aware=CLASS_MODES[mode], above=HOTA_THRESHOLDS[name])
-        for mode, name in HOTA_SETTINGS
-    )
+    settings = [
+        {"class_aware": CLASS_MODES[mode], "above": HOTA_THRESHOLDS[name]} for mode, name in HOTA_SETTINGS
+    ]
+    return _each_setting(tracks, settings, hota.setting, hota.per_video)
+
+
+def _each_setting(
+    video: Any,
+    settings: Sequence[dict[str, Any]],
+    same: Callable[..., Hashable],
+    measured: Callable[..., _One],
+) -> tuple[_One, ...]:
+    """One video under all settings; those that come to the same are measured once."""
+    known: dict[Hashable, _One] = {}
+    result = []
+    for setting in settings:
+        key = same(video, **setting)
+        if key not in known:
+            known[key] = measured(video, **setting)
+        result.append(known[key])
+    return tuple(result)
 
 
 _kept: list[tuple[Callable[[Comparison, Video], Any], Comparison]] = []

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from vis_bench.data.lifted import parse_lifted
 from vis_bench.data.records import paused_garbage_collection
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import parse_json, read_bytes, sha256
 from vis_bench.integrations.formats import ytvis
 from vis_bench.integrations.formats.content import Content
-from vis_bench.integrations.formats.mot_boxes import INFO_NAME
-from vis_bench.integrations.formats.mots_png import MODES as SIXTEEN_BIT
 from vis_bench.integrations.formats.table import FORMATS, Format, format_named
 from vis_bench.types import Dataset
 
 _PICKLES = (".pkl", ".pickle", ".pth", ".pt")
+YTVIS = ("ytvis", "ytvis-results")
 _CHUNK_BYTES = 1 << 20
 # frames may lie in the same folder
 _HASHED = (".png", ".txt", ".json", ".ini")
@@ -28,12 +26,20 @@ _HASHED = (".png", ".txt", ".json", ".ini")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A recognised file. payload: its parsed JSON, None for other files. text_hash: SHA-256 of its text."""
+    """A recognised file. payload: its parsed JSON, None for other files; in YouTube-VIS files tracks may have
+    a `MaskRow` of masks. text: what is hashed."""
 
     path: Path
     format: Format
     payload: Any
-    text_hash: str
+    text: bytes | None
+
+    @property
+    def text_hash(self) -> str:
+        """SHA-256 of the uncompressed text, or of all files of a folder. Raises DataError."""
+        if self.text is not None:
+            return sha256(self.text)
+        return _folder_hash(self.path) if self.path.is_dir() else _file_hash(self.path)
 
     def content(self, reference: Dataset | None = None) -> Content:
         """What it holds; reference: the truth that predictions are about. Raises DataError."""
@@ -63,18 +69,22 @@ def find(path: Path, named: str | None = None) -> Found:
         raise DataError(f"{path}: no such file.")
     if path.is_dir():
         format_ = wanted or _kind_of_folder(path)
-        return Found(path, _by_path(format_, path), None, _folder_hash(path))
+        return Found(path, _by_path(format_, path), None, None)
     if path.suffix == ".xml":
-        return Found(path, wanted or FORMATS["cvat"], None, _file_hash(path))
+        return Found(path, wanted or FORMATS["cvat"], None, None)
     if path.suffix == ".txt":
-        return Found(path, wanted or _kind_of_text(path), None, _file_hash(path))
+        return Found(path, wanted or _kind_of_text(path), None, None)
     raw = ytvis.zip_member(path) if path.suffix == ".zip" else read_bytes(path)
     with paused_garbage_collection():
-        payload = parse_json(raw, str(path))
-    format_ = wanted or kind_of_payload(payload, str(path))
+        payload = parse_lifted(raw, str(path))
+        lifted = payload is not None
+        payload = payload if lifted else parse_json(raw, str(path))
+        format_ = wanted or kind_of_payload(payload, str(path))
+        if lifted and format_.name not in YTVIS:
+            payload = parse_json(raw, str(path))
     if format_.read_json is None and format_.name != "sav":
         raise UsageError(f"--format {format_.name}: {path} is a JSON file. Known by JSON: {_json_names()}.")
-    return Found(path, format_, payload, sha256(raw))
+    return Found(path, format_, payload, raw)
 
 
 def _json_names() -> str:
@@ -123,6 +133,12 @@ def _kind_of_text(path: Path) -> Format:
 
 
 def _kind_of_folder(path: Path) -> Format:
+    # only here: files need neither, and loading them takes time
+    from PIL import Image
+
+    from vis_bench.integrations.formats.mot_boxes import INFO_NAME
+    from vis_bench.integrations.formats.mots_png import MODES as SIXTEEN_BIT
+
     pictures = next(iter(sorted(path.rglob("*.png"))), None)
     texts = [file for file in sorted(path.rglob("*.txt")) if file.stat().st_size]
     jsons = next(iter(sorted(path.rglob("*.json"))), None)

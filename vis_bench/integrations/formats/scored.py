@@ -9,7 +9,7 @@ from vis_bench.data.predictions import any_mask, parse_results
 from vis_bench.data.ytvis import parse_dataset
 from vis_bench.errors import DataError, UsageError
 from vis_bench.integrations.formats.content import Content, as_dataset, as_tracks
-from vis_bench.integrations.formats.opened import Found, find
+from vis_bench.integrations.formats.opened import YTVIS, Found, find
 from vis_bench.types import Dataset, IouType, Track
 
 
@@ -23,7 +23,7 @@ def open_truth_file(path: Path, say: Callable[[str], object] = _nowhere) -> Data
     say: is told which format it is, unless it is YouTube-VIS, and what could not be read. Raises DataError.
     """
     found = find(path)
-    if found.format.name in ("ytvis", "ytvis-results"):
+    if found.format.name in YTVIS:
         # a list is refused there, with the words for it
         return parse_dataset(found.payload, str(path), None, path.name, "truth", found.text_hash)
     content = found.content()
@@ -45,7 +45,7 @@ def read_predictions_file(
     `data.predictions.parse_results`, UsageError for an unknown format.
     """
     found = find(path, named)
-    if found.format.name in ("ytvis", "ytvis-results"):
+    if found.format.name in YTVIS:
         return parse_results(found.payload, dataset, str(path), ignore_unknown_categories, iou_type)
     if ignore_unknown_categories:
         raise UsageError(
