@@ -31,12 +31,14 @@ ARROWS = {
     "integrations.formats": "data masks",
     "scoring": "data integrations.formats metrics setup",
     "study": "data metrics records scoring",
+    "bundles": "data records scoring setup",
     "weights": "records setup",
     "engine.process": "",
     "engine.training.clips": "data masks",
     "engine.training": "data engine.process engine.training.clips records setup weights",
     "engine": "data data.shapes engine.process engine.training engine.training.clips masks records scoring "
     "setup study weights",
+    "engine.executors": "engine engine.process",
     "engine.videos": "data engine engine.process records setup weights",
     "engine.contract": "data engine engine.training engine.training.clips masks scoring setup weights",
     "engine.speed": "data engine engine.process engine.training masks records setup weights",
@@ -51,14 +53,16 @@ ARROWS = {
     "study",
     "report": "data records report.formats report.plots report.speed report.tables report.terminal "
     "report.videos setup",
+    "leaderboard": "bundles data metrics records report.speed report.tables report.videos scoring study",
     "compat": "data metrics scoring",
     "gate": "data records report.tables scoring setup study",
     "integrations": "data engine.process integrations.formats masks records scoring setup weights",
     "integrations.detectron2": "compat data integrations masks records scoring setup",
     "integrations.transformers": "data integrations masks setup",
     "doctor": "data data.store masks records",
-    "cli": "data doctor engine engine.contract engine.process engine.speed engine.videos gate integrations "
-    "integrations.formats masks records report report.formats report.papers report.speed report.tables "
+    "cli": "bundles data doctor engine engine.contract engine.executors engine.process engine.speed "
+    "engine.videos gate integrations integrations.formats leaderboard masks records report report.formats "
+    "report.papers report.speed report.tables "
     "report.terminal report.videos scoring setup study weights",
 }
 # torch is loaded by these alone: everything else works without it, and --help answers at once

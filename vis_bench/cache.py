@@ -68,7 +68,7 @@ def _private_temporary() -> Path:
 
 def writer_mark() -> str:
     """What stands in the name of a temporary file or folder: this process, and the machine that it is of."""
-    return f"{os.getpid()}-{_machine()}"
+    return f"{os.getpid()}-{machine_mark()}"
 
 
 def remove_abandoned(folder: Path, prefix: str) -> None:
@@ -76,7 +76,7 @@ def remove_abandoned(folder: Path, prefix: str) -> None:
 
     prefix: of the names, followed by the `writer_mark` and a dash.
     """
-    marked = re.compile(rf"{re.escape(prefix)}(\d+)-{_machine()}-")
+    marked = re.compile(rf"{re.escape(prefix)}(\d+)-{machine_mark()}-")
     try:
         names = [name for name in os.listdir(folder) if name.startswith(prefix)]
     except OSError:
@@ -93,7 +93,7 @@ def remove_abandoned(folder: Path, prefix: str) -> None:
 
 
 @functools.cache
-def _machine() -> str:
+def machine_mark() -> str:
     """Eight characters for this machine, since it was started, and this container on it."""
     parts = [platform.node()]
     try:

@@ -3,6 +3,9 @@
 import errno
 import json
 import os
+import platform
+import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.progress import silent
 from vis_bench.engine.run import Settings
 from vis_bench.files import sha256
+from vis_bench.records.run import CHECKPOINT_NAME, write_record
 from vis_bench.setup.protocol import load_protocol
 
 TOY = f"{Path(__file__).parent / 'toy_method.py'}:SPEC"
@@ -28,7 +32,8 @@ def plan(squares, protocol, tmp_path):
     """(run, data) of the toy method, with other settings if wanted."""
 
     def call(**changes):
-        settings = Settings(str(squares), "val", load_protocol(str(protocol)), tmp_path / "runs", **changes)
+        changes = {"out": tmp_path / "runs", **changes}
+        settings = Settings(str(squares), "val", load_protocol(str(protocol)), **changes)
         data = open_data(settings)
         (run,) = plan_runs([TOY], [0], settings, data)
         return run, data
@@ -70,14 +75,27 @@ def test_a_finished_record_outlives_a_failing_attempt_to_keep_its_frames(finishe
     assert not (run.run_dir / "error.txt").exists()
 
 
-def test_a_directory_in_use_by_another_process_is_left_alone(plan):
+def test_a_directory_in_use_by_another_process_is_waited_for_and_its_result_taken(plan, tmp_path):
+    """The other one finishes: nothing is computed twice."""
     run, data = plan()
-    with locked(run.run_dir):
-        record = execute_run(run, data, silent)
+    told = []
+
+    def hear(stage, done, total):
+        told.append(stage)
+        if stage.startswith("waiting"):
+            # the record that the other process leaves
+            write_record(run.run_dir, made)
+            other.close()
+
+    run_elsewhere, _ = plan(out=tmp_path / "elsewhere")
+    made = execute_run(run_elsewhere, data, silent)
+    with ExitStack() as other:
+        other.enter_context(locked(run.run_dir))
         assert record_failure(run, data, KILLED).error.startswith("killed (not kept on disk: ")
-    assert (record.status, record.error_code) == ("failed", 4)
-    assert "another vis-bench process" in record.error
-    assert [path.name for path in run.run_dir.iterdir()] == [".lock"]
+        record = execute_run(run, data, hear)
+    assert record == made
+    assert told == [f"waiting for another vis-bench process (process {os.getpid()} on {platform.node()})"]
+    assert not run.train_dir.exists()
 
 
 def test_weights_that_are_there_are_read_while_another_process_works_beside(finished, plan):
@@ -87,12 +105,17 @@ def test_weights_that_are_there_are_read_while_another_process_works_beside(fini
         assert execute_run(run, data, silent).status == "done"
 
 
-def test_weights_that_another_process_is_making_are_not_made_twice(plan):
-    run, data = plan()
-    with locked(run.train_dir):
-        record = execute_run(run, data, silent)
-    assert str(run.train_dir) in record.error
-    assert "another vis-bench process" in record.error
+def test_weights_that_another_process_is_making_are_not_made_twice(finished, plan, tmp_path):
+    run, data = plan(out=tmp_path / "elsewhere")
+    with ExitStack() as other:
+        other.enter_context(locked(run.train_dir))
+
+        def hear(stage, done, total):
+            if stage.startswith("waiting"):
+                shutil.copy(finished[0].train_dir / CHECKPOINT_NAME, run.train_dir)
+                other.close()
+
+        assert execute_run(run, data, hear).status == "done"
     assert not (run.train_dir / "train.jsonl").exists()
 
 

@@ -42,7 +42,7 @@ def test_all_methods_train_and_score_on_ytvis21(vis_bench, tmp_path, random_star
     write_official(tmp_path / "data", "ytvis21")
     changes = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
     # in this process, where the start is given
-    monkeypatch.setattr("vis_bench.engine.sweep._in_processes", one_after_the_other)
+    monkeypatch.setattr("vis_bench.engine.sweep._placed", one_after_the_other)
     # the protocol's two threads wait for each other in every operation where the cores are shared
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
     code, out, err = vis_bench(

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vis_bench.engine import sweep
+from vis_bench.engine import placing, sweep
 from vis_bench.engine.process.devices import Devices
 from vis_bench.engine.process.failure import Failure
 from vis_bench.records.run import CHECKPOINT_NAME
@@ -70,6 +70,7 @@ def run_of(tmp_path, monkeypatch, events):
         return SimpleNamespace(
             label=name,
             train_dir=folder,
+            run_dir=folder / f"run of {name}",
             words=words,
             settings=settings,
             iterations=iterations,
@@ -81,7 +82,7 @@ def run_of(tmp_path, monkeypatch, events):
         events.append(f"{run.label} starts")
         return Script(run.label, list(run.words), events, run.train_dir)
 
-    monkeypatch.setattr(sweep, "start_job", start)
+    monkeypatch.setattr(placing, "start_job", start)
     monkeypatch.setattr(sweep, "_initialise_once", lambda runs, bars: None)
     monkeypatch.setattr(sweep, "execute", lambda run, data, progress: events.append(f"{run.label} here"))
     return make

@@ -328,6 +328,73 @@ def _make_partial(path: Path) -> None:
     path.write_text("".join(json.dumps({**entry, "video_id": n}) + "\n" for n in (1, 2)))
 
 
+def _make_bundle(path: Path) -> None:
+    """A bundle of one run about the reference."""
+    from vis_bench.bundles.pack import bundle
+    from vis_bench.data.predictions import parse_results, write_results
+    from vis_bench.data.ytvis import read_dataset
+    from vis_bench.records.run import PREDICTIONS_NAME, RECORD_NAME, DataIdentity, read_record, write_record
+    from vis_bench.scoring.evaluate import evaluate
+
+    truth = read_dataset(_reference(path), None, "mine", "val")
+    tracks = parse_results(results_content(), truth, "results")
+    record = read_record(sorted(ROOT.glob(f"results/shapes/stc*/{RECORD_NAME}"))[0])
+    hashes = {"annotation_hash": truth.annotation_hash, "split_hash": truth.split_hash}
+    changes = {
+        "dataset": "mine",
+        "split": "val",
+        "metrics": evaluate(truth, tracks),
+        "operating_point": None,
+        "data": DataIdentity(name="mine", split="val", videos=2, **hashes),
+    }
+    folder = path.parent / "run"
+    write_record(folder, record.model_copy(update=changes))
+    write_results(folder / PREDICTIONS_NAME, tracks)
+    bundle([folder], path)
+    shutil.rmtree(folder)
+
+
+def _read_bundle(path: Path) -> None:
+    from vis_bench.bundles.verify import verification_text, verify_bundle
+
+    verification_text(verify_bundle(path, _reference(path)))
+
+
+def _make_bundle_folder(path: Path) -> None:
+    """The entries of a bundle as files, to be changed one by one."""
+    import zipfile
+
+    file = path.parent / "one.vis.zip"
+    _make_bundle(file)
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(path)
+    file.unlink()
+    for packed in path.rglob("*.gz"):
+        packed.with_suffix("").write_bytes(gzip.decompress(packed.read_bytes()))
+        packed.unlink()
+
+
+def _read_bundle_folder(path: Path) -> None:
+    """Packed again by one who renews the hashes: what is inside is all that is wrong."""
+    from vis_bench.bundles.archive import write_archive
+    from vis_bench.files import sha256
+
+    held = {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    for name in [name for name in held if name.endswith("predictions.json")]:
+        held[f"{name}.gz"] = gzip.compress(held.pop(name), mtime=0)
+    try:
+        manifest = json.loads(held["bundle.json"])
+        for name, data in held.items():
+            if name in manifest["files"]:
+                manifest["files"][name] = {"sha256": sha256(data), "bytes": len(data)}
+        held["bundle.json"] = json.dumps(manifest).encode(errors="surrogatepass")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass  # the manifest itself is what was changed
+    file = path.parent / "again.vis.zip"
+    write_archive(file, held)
+    _read_bundle(file)
+
+
 READERS: dict[str, Reader] = {
     "annotations": Reader(lambda path: _write(path, truth_content()), _read_annotations),
     "annotations, gzip": Reader(
@@ -358,5 +425,8 @@ READERS: dict[str, Reader] = {
     "JPEG": Reader(_make_image, _read_image, "x.jpg"),
     "PNG": Reader(_make_image, _read_image, "x.png"),
     "resume files": Reader(_make_resume, _read_resume, "resume.pt"),
+    "bundles": Reader(_make_bundle, _read_bundle, "one.vis.zip"),
+    # other data, where what they are about was changed
+    "bundles, inside": Reader(_make_bundle_folder, _read_bundle_folder, "entries", (3, 5)),
     "kept predictions": Reader(_make_partial, _read_partial, "predictions.partial.jsonl"),
 }

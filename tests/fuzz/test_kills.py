@@ -71,7 +71,8 @@ class Work:
         found = {}
         for path in sorted(self.folder.rglob("*")):
             place = path.relative_to(self.folder).as_posix()
-            if path.is_dir() or path.name in (".lock", "said.txt", "busy.lock") or "tensorboard" in place:
+            kept_aside = path.name in (".lock", ".lease", "said.txt") or path.name.startswith("busy-")
+            if path.is_dir() or kept_aside or "tensorboard" in place:
                 continue
             if "/known/" in place:
                 continue  # named after the folder

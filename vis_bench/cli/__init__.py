@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from vis_bench import __version__
+from vis_bench.cli.bundle import bundle, verify_bundle
 from vis_bench.cli.cache import cache_app
 from vis_bench.cli.compare import compare
 from vis_bench.cli.data import data_app
@@ -22,7 +23,9 @@ from vis_bench.cli.eval import eval_
 from vis_bench.cli.explain import explain
 from vis_bench.cli.gate import gate
 from vis_bench.cli.import_ import import_
+from vis_bench.cli.leaderboard import leaderboard
 from vis_bench.cli.methods import methods_app
+from vis_bench.cli.model_card import model_card
 from vis_bench.cli.options import QUIET_VARIABLE
 from vis_bench.cli.pretrain import pretrain
 from vis_bench.cli.protocols import protocols_app
@@ -31,6 +34,7 @@ from vis_bench.cli.report import report
 from vis_bench.cli.reproduce import reproduce
 from vis_bench.cli.run import run
 from vis_bench.cli.speed import speed
+from vis_bench.cli.status import merge, status
 from vis_bench.cli.submit import submit
 from vis_bench.cli.track import track
 from vis_bench.cli.weights import weights_app
@@ -115,8 +119,14 @@ def _application() -> typer.Typer:
         submit,
         track,
         doctor,
+        bundle,
+        verify_bundle,
+        leaderboard,
+        status,
+        merge,
+        model_card,
     ):
-        app.command(command.__name__.rstrip("_"))(command)
+        app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
     app.add_typer(data_app, name="data")
     app.add_typer(methods_app, name="methods")
     app.add_typer(weights_app, name="weights")

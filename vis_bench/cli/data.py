@@ -1,4 +1,4 @@
-"""vis-bench data ls, verify, stats, convert."""
+"""vis-bench data ls, verify, stats, card, convert."""
 
 from __future__ import annotations
 
@@ -64,6 +64,28 @@ def data_stats(
     place = optional_path(data_root)
     stats = dataset_stats(catalog.open_dataset(dataset, split or catalog.default_split(dataset), place))
     typer.echo(dump_json(stats, indent=1) if json_ else "\n".join(_lines(stats)))
+
+
+@data_app.command("card")
+def data_card(
+    dataset: Annotated[str, typer.Argument(help="Name or path.")],
+    split: SplitByDataset = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_root: DataRoot = None,
+) -> None:
+    """How a split was chosen, its hashes and counts, and what is known of leakage.
+
+    \b
+    Examples:
+      vis-bench data card ytvis21
+      vis-bench data card ovis --split devval --json
+    """
+    from vis_bench.data.card import card_markdown
+    from vis_bench.data.card import data_card as make
+    from vis_bench.files import dump_json
+
+    card = make(dataset, split, optional_path(data_root))
+    typer.echo(dump_json(card.as_json(), indent=1) if json_ else card_markdown(card))
 
 
 @data_app.command("convert")

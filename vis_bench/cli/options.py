@@ -44,6 +44,15 @@ Project = Annotated[
     str | None,
     typer.Option(metavar="MODULE|PATH[:FUNCTION,...]", help="Project of a method `detectron2:CONFIG.yaml`."),
 ]
+ExecutorName = Annotated[
+    str | None,
+    typer.Option("--executor", metavar="local|ray|slurm", help="Where it is computed.  [default: local]"),
+]
+ExecutorOptions = Annotated[
+    str | None,
+    typer.Option("--executor-options", metavar="FILE.toml", help="Tables [ray] and [slurm] (docs/scale.md)."),
+]
+Address = Annotated[str | None, typer.Option(metavar="HOST:PORT|auto", help="Ray cluster to join.")]
 Associate = Annotated[
     str | None,
     typer.Option(metavar="RULE,...", help="Association rules for foreign models of single images."),

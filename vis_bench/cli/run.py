@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vis_bench.cli.options import (
+    Address,
     Associate,
     Changes,
     Columns,
     DataRoot,
     Deterministic,
     Device,
-    Methods,
+    ExecutorName,
+    ExecutorOptions,
     Precision,
     Project,
     Prompt,
@@ -24,9 +27,9 @@ from vis_bench.cli.options import (
     put_json,
     say,
 )
+from vis_bench.cli.run_plan import Forecast, print_forecast, print_plan, print_total, say_after, warnings
 
 if TYPE_CHECKING:
-    from vis_bench.engine.opened_data import OpenedData
     from vis_bench.engine.run import Settings, Sweep
     from vis_bench.engine.sweep import Outcome
 
@@ -38,10 +41,18 @@ ERROR_BELOW = "see the end"
 
 
 def run(
-    methods: Methods,
+    context: typer.Context,
+    study: Annotated[
+        str | None,
+        typer.Argument(metavar="[STUDY.toml]", help="A study file, instead of the options it holds."),
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option("--methods", "-m", help="`all`, or names: stc,inspro@tiny,my_method.py:SPEC."),
+    ] = None,
     dataset: Annotated[
-        str, typer.Option("--dataset", "-d", help="Name or path, e.g. shapes, ytvis21, ./mine.")
-    ],
+        str | None, typer.Option("--dataset", "-d", help="Name or path, e.g. shapes, ytvis21, ./mine.")
+    ] = None,
     split: Annotated[
         str | None, typer.Option(help="Split to evaluate.  [default: test, devval or val, by dataset]")
     ] = None,
@@ -117,6 +128,9 @@ def run(
     project: Project = None,
     associate: Associate = None,
     prompt: Prompt = None,
+    executor: ExecutorName = None,
+    executor_options: ExecutorOptions = None,
+    address: Address = None,
 ) -> None:
     """Train, track, score and tabulate methods on a dataset.
 
@@ -130,8 +144,11 @@ def run(
       vis-bench run --methods stc --dataset shapes --set train.lr=5e-4 --out runs/lr
       vis-bench run --methods detectron2:vis.yaml --weights w.pth --no-train -d ytvis21 --project ./MinVIS
       vis-bench run --methods hf:./mask2former --associate stc --no-train -d ovis
+      vis-bench run study.toml --dry-run
+      vis-bench run study.toml --executor ray --address auto
     """
     from vis_bench.engine import run as engine
+    from vis_bench.engine.executors.choose import open_executor
     from vis_bench.errors import EXIT_DATA, EXIT_METHOD_FAILED, UsageError
     from vis_bench.files import require_target, require_writable
     from vis_bench.records.columns import parse_columns, parse_threshold
@@ -140,33 +157,37 @@ def run(
     from vis_bench.report.terminal.comparison_table import comparison_table
     from vis_bench.report.terminal.start import start_text
 
+    asked = asked_for(context, study, methods, dataset)
+    columns, executor = columns or asked.columns, executor or asked.executor
+    place = None if executor == "local" else open_executor(executor, executor_options, address, out)
     above, shown_columns = parse_threshold(threshold), parse_columns(columns)
+    forecasts: list[Forecast] = []
+    failed: list[engine.Outcome] = []
 
     class Shown(engine.Watcher):
         """Prints the plan; at the end the table, and writes the report."""
 
-        failed: Sequence[engine.Outcome] = ()
         only_shown = False
 
         def planned(self, sweep: Sweep) -> None:
-            _print_plan(sweep)
+            print_plan(sweep)
             if dry_run:
-                _print_forecast(sweep)
-                raise typer.Exit
+                forecasts.append(print_forecast(sweep))
+                raise _OnlyPlanned
 
         def starting(self, sweep: Sweep) -> None:
             self.only_shown = sweep.finished
             if not self.only_shown:
                 require_writable(self.folder(sweep))
             require_target(json_)
-            for text in _warnings(sweep):
+            for text in warnings(sweep):
                 say(f"vis-bench: warning: {text}")
 
         def finished(self, sweep: Sweep, outcomes: Sequence[engine.Outcome]) -> None:
             for outcome in outcomes:
                 say(f"{'cached' if outcome.cached else outcome.record.status:<10} {outcome.run.run_dir}")
                 if outcome.record.start is not None:
-                    _say_after("start", start_text(outcome.record.start))
+                    say_after("start", start_text(outcome.record.start))
                 for note in outcome.record.notes:
                     if note.startswith(SAID_NOTES):
                         say(f"vis-bench: {outcome.run.label}: {note}")
@@ -193,52 +214,114 @@ def run(
                 if not self.only_shown:
                     raise
                 say(f"no report  {error} (--report names another folder)")
-            put_json(json_, records)
-            self.failed = [outcome for outcome in outcomes if outcome.record.status == "failed"]
+            made.extend(records)
+            failed.extend(outcome for outcome in outcomes if outcome.record.status == "failed")
 
         def folder(self, sweep: Sweep) -> Path:
-            return Path(report) if report else report_folder(methods, sweep.settings)
+            return Path(report) if report else report_folder(asked.methods, sweep.settings)
 
-    shown = Shown()
-    engine.run(
-        methods,
-        dataset,
-        split=split,
-        protocol=protocol,
-        quick=quick,
-        seeds=seeds,
-        overrides=set_ or (),
-        out=out,
-        device=device,
-        devices=devices,
-        jobs=jobs,
-        workers=workers,
-        precision=precision,
-        deterministic=deterministic,
-        limit=limit,
-        weights=weights,
-        start=start,
-        class_rows=class_rows,  # type: ignore[arg-type]
-        train=train,
-        fresh=fresh,
-        data_root=data_root,
-        extra_data=extra_data,
-        image_stage=image_stage,
-        keep_frames=keep_frames,
-        max_tracks=max_tracks,
-        truth=truth,
-        project=project,
-        associate=associate,
-        prompt=prompt,
-        allow_overlap=allow_overlap,
-        watcher=shown,
-    )
-    for error, labels in _by_error(shown.failed).items():
+    made: list[dict[str, Any]] = []
+    options = {
+        "split": split,
+        "protocol": protocol,
+        "quick": quick,
+        "seeds": seeds,
+        "overrides": set_ or (),
+        "precision": precision,
+        "limit": limit,
+        "extra_data": extra_data,
+        "image_stage": image_stage,
+        "keep_frames": keep_frames,
+        "max_tracks": max_tracks,
+        **asked.options,
+    }
+    for data in asked.datasets:
+        try:
+            engine.run(
+                asked.methods,
+                data,
+                out=out,
+                device=device,
+                devices=devices,
+                jobs=jobs,
+                workers=workers,
+                deterministic=deterministic,
+                weights=weights,
+                start=start,
+                class_rows=class_rows,  # type: ignore[arg-type]
+                train=train,
+                fresh=fresh,
+                data_root=data_root,
+                truth=truth,
+                project=project,
+                associate=associate,
+                prompt=prompt,
+                allow_overlap=allow_overlap,
+                executor=place,
+                study=asked.sha256,
+                watcher=Shown(),
+                **options,
+            )
+        except _OnlyPlanned:
+            continue
+    if dry_run:
+        if study is not None:
+            print_total(forecasts)
+        return
+    put_json(json_, made)
+    for error, labels in _by_error(failed).items():
         say(f"vis-bench: {', '.join(labels)} failed: {error}")
-    if shown.failed:
+    if failed:
         # broken data is the data's fault only where no method failed for a reason of its own
-        codes = {outcome.record.error_code for outcome in shown.failed}
+        codes = {outcome.record.error_code for outcome in failed}
         raise typer.Exit(EXIT_DATA if codes == {EXIT_DATA} else EXIT_METHOD_FAILED)
+
+
+class _OnlyPlanned(Exception):
+    """The plan was printed, which is all that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a call of `run` is about: from options, or from a study file. sha256: of the file, empty without
+    one."""
+
+    methods: str
+    datasets: tuple[str, ...]
+    options: Mapping[str, Any]
+    columns: str | None = None
+    executor: str = "local"
+    sha256: str = ""
+
+
+def asked_for(context: typer.Context, study: str | None, methods: str | None, dataset: str | None) -> Asked:
+    """Raises UsageError for what is missing, and for an option beside a study file that would make it another
+    study."""
+    from vis_bench.errors import UsageError
+
+    if study is None:
+        if methods is None or dataset is None:
+            name = "--methods" if methods is None else "--dataset"
+            raise UsageError(
+                f"{name} is missing: vis-bench run --methods NAMES --dataset NAME, or a study file."
+            )
+        return Asked(methods, (dataset,), {})
+    from vis_bench.engine.study_file import FREE, OPTION_OF, StudyFile, read_study
+
+    found = read_study(study)
+    for name in StudyFile.model_fields:
+        option = OPTION_OF.get(name, name)
+        source = context.get_parameter_source(option)
+        if name not in FREE and source is not None and source.name == "COMMANDLINE":
+            shown = "--" + option.rstrip("_").replace("_", "-")
+            raise UsageError(
+                f"{shown}: stands in {study}, or belongs there; the file is the study. Change the file."
+            )
+    if context.get_parameter_source("train") is not None and not context.params["train"]:
+        raise UsageError(f"--no-train: a study trains. Score weights without {study}.")
+    options = dict(found.options)
+    methods = str(options.pop("methods"))
+    return Asked(methods, found.datasets, options, found.columns, found.content.executor, found.sha256)
 
 
 def _by_error(failed: Sequence[Outcome]) -> dict[str, list[str]]:
@@ -268,105 +351,3 @@ def _file_name_of(method: str) -> str:
     file = plugin_file(method)
     name = short_name(method).replace(":", "_") if file is None else f"{file[0].stem}_{file[1]}"
     return name.replace("@", "_")
-
-
-def _print_plan(sweep: Sweep) -> None:
-    from vis_bench.engine.start_facts import start_texts
-
-    runs, data = sweep.runs, sweep.data
-    evaluated = data.evaluated
-    trained = (
-        f"trained on {data.train.name} {data.train.split} ({len(data.train.videos)} videos)"
-        f"{_extra_text(data)}, "
-        if data.train
-        else ""
-    )
-    say(
-        f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {trained}evaluated on {evaluated.name} "
-        f"{evaluated.split} ({len(evaluated.videos)} videos), protocol {runs[0].settings.protocol.name}, "
-        f"on {_devices_text(sweep)}"
-    )
-    for run in runs:
-        state = "cached" if run.finished_record() is not None else "to do"
-        say(f"{state:<10} {run.label}")
-    for word, text in start_texts(runs):
-        _say_after(word, text)
-
-
-def _warnings(sweep: Sweep) -> list[str]:
-    """One for each paper configuration that would train on a CPU; of the data, what spoils a result."""
-    from vis_bench.data.lessons import unlearnt_text
-    from vis_bench.engine.paper_forecast import cpu_warning
-
-    firsts = {(run.method, run.config_name): run for run in reversed(sweep.runs)}
-    found = [cpu_warning(run, sweep.data) for run in reversed(firsts.values())]
-    train = sweep.data.train
-    found += [sweep.data.overlap_note, unlearnt_text(train) if train is not None else None]
-    return [text for text in found if text is not None]
-
-
-def _devices_text(sweep: Sweep) -> str:
-    """`the CPU`, `cuda:0`, or `2 x 4 CUDA devices`."""
-    devices, slots = sweep.settings.devices, len(sweep.slots)
-    if len(devices) == 1 and slots == 1:
-        return "the CPU" if devices[0] == "cpu" else devices[0]
-    if devices[0] == "cpu":
-        return f"{len(devices)} processes of the CPU for each run"
-    if len(devices) == 1:
-        return f"{slots} CUDA devices, one for each run"
-    return f"{slots * len(devices)} CUDA devices, {len(devices)} for each run"
-
-
-def _print_forecast(sweep: Sweep) -> None:
-    """Time, disk and the smallest difference that can be found, from the runs that lie in the same folder."""
-    from vis_bench.engine.forecast import detectable_difference, earlier_records, expected_cost
-    from vis_bench.engine.paper_forecast import paper_forecast
-    from vis_bench.engine.process.progress import duration
-
-    settings, runs, data, side_by_side = sweep.settings, sweep.runs, sweep.data, sweep.jobs
-    earlier = earlier_records(settings.out)
-    cost = expected_cost(runs, data, earlier, side_by_side)
-    if cost.known:
-        _say_after(
-            "time",
-            f"about {duration(cost.seconds)}, {side_by_side} side by side; "
-            f"disk about {cost.disk_bytes / 1e6:.0f} MB (both from earlier runs below {settings.out})",
-        )
-    estimated = paper_forecast(runs, data, cost.unknown, side_by_side)
-    for word, text in estimated.texts:
-        _say_after(word, text)
-    unknown = [label for label in cost.unknown if label not in estimated.covered]
-    if unknown:
-        _say_after("unknown", f"no earlier run to tell time and disk of: {', '.join(unknown)}")
-    found = detectable_difference(runs, data, earlier)
-    if found is None:
-        _say_after(
-            "finds",
-            "unknown; needs earlier runs of two methods on these videos under this protocol, with two shared "
-            "seeds",
-        )
-        return
-    study = (
-        f"{found.seeds} seeds" if found.seeds > 1 else "one seed (fixed checkpoints, no claim on training)"
-    )
-    _say_after(
-        "finds",
-        f"differences from {found.points:.1f} AP points on, in 80 % of studies, with {study} and "
-        f"{found.videos} videos; from {' and '.join(found.methods)}, "
-        f"seeds {', '.join(map(str, found.earlier_seeds))}",
-    )
-
-
-def _say_after(word: str, text: str) -> None:
-    """A line of the plan; what is too long goes on below its text."""
-    from vis_bench.report.terminal.verdicts import wrap_after
-
-    for line in wrap_after(f"{word:<10} ", text):
-        say(line)
-
-
-def _extra_text(data: OpenedData) -> str:
-    if data.extra is None or data.train is None:
-        return ""
-    images, share = data.extra.dataset, float(data.extra.share_beside(data.train))
-    return f" and {images.name} {images.split} ({len(images.videos)} images, {share:.0%} of the clips)"

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vis_bench.cli.options import Associate, DataRoot, Device, JsonFile, Project, Prompt, put_json, say
+from vis_bench.cli.options import (
+    Address,
+    Associate,
+    DataRoot,
+    Device,
+    ExecutorName,
+    ExecutorOptions,
+    JsonFile,
+    Project,
+    Prompt,
+    put_json,
+    say,
+)
 
 if TYPE_CHECKING:
-    from vis_bench.engine.speed.prepare import Measurement
+    from vis_bench.engine.speed.unit import Measured
 
 
 def speed(
@@ -48,6 +59,9 @@ def speed(
     project: Project = None,
     associate: Associate = None,
     prompt: Prompt = None,
+    executor: ExecutorName = None,
+    executor_options: ExecutorOptions = None,
+    address: Address = None,
     data_root: DataRoot = None,
 ) -> None:
     """Measure speed and memory under a stated protocol. Exits 1 when an audit of the measurement fails.
@@ -63,12 +77,10 @@ def speed(
     """
     from vis_bench.engine.process.busy import machine_alone
     from vis_bench.engine.speed.prepare import prepare
-    from vis_bench.errors import EXIT_GATE_FAILED, EXIT_METHOD_FAILED
+    from vis_bench.engine.speed.unit import Measured
     from vis_bench.files import require_target, require_writable
 
-    measurement = prepare(
-        methods,
-        dataset,
+    asked: dict[str, Any] = dict(  # noqa: C408 - as the call below has them
         split=split,
         scenario=scenario,
         curve=curve,
@@ -87,6 +99,11 @@ def speed(
         associate=associate,
         prompt=prompt,
     )
+    if executor not in (None, "local") and not dry_run:
+        require_target(json_)
+        _end(_elsewhere(str(executor), executor_options, address, methods, dataset, asked), json_)
+        return
+    measurement = prepare(methods, dataset, **asked)
     if dry_run:
         for job in measurement.jobs():
             say(f"{'to do' if job.result() is None else 'cached':<10} {job.name}")
@@ -98,22 +115,56 @@ def speed(
         if warning is not None:
             say(f"vis-bench: warning: {warning}")
         records = measurement.measure(say)
-    put_json(json_, [record.model_dump(mode="json") for record in records])
-    _show(measurement, records, json_ == "-")
-    if measurement.failed(records):
-        raise typer.Exit(EXIT_METHOD_FAILED)
-    if measurement.wrong(records):
-        raise typer.Exit(EXIT_GATE_FAILED)
+    curve_asked = measurement.curve is not None
+    failed, wrong = measurement.failed(records), measurement.wrong(records)
+    _end(Measured(records, measurement.folder, curve_asked, failed, wrong), json_)
 
 
-def _show(measurement: Measurement, records: Sequence[Any], only_json: bool) -> None:
-    """Print the tables and write them beside the records."""
+def _elsewhere(
+    name: str,
+    options_file: str | None,
+    address: str | None,
+    methods: str,
+    dataset: str,
+    asked: dict[str, Any],
+) -> Measured:
+    """Measure on a machine that an executor chooses. Raises what the measurement raised there."""
+    from vis_bench.engine.executors.choose import open_executor
+    from vis_bench.engine.process.failure import Failure
+    from vis_bench.engine.speed.unit import measure_here
+    from vis_bench.errors import MethodError
+
+    place = open_executor(name, options_file, address, str(asked["out"]))
+    # what is on the other machine is called by its own numbers
+    found = place.devices(str(asked["device"]), 1)
+    with place.working():
+        measured = place.call(
+            measure_here, (methods, dataset, {**asked, "device": found.slots[0][0]}), f"speed of {methods}"
+        )
+    if isinstance(measured, Failure):
+        error = MethodError(measured.text)
+        error.exit_code = measured.code
+        raise error
+    for text in measured.said:
+        say(text)
+    return measured  # type: ignore[no-any-return]
+
+
+def _end(found: Measured, json_: str | None) -> None:
+    """Print the tables, write them beside the records, and leave with the exit code."""
+    from vis_bench.errors import EXIT_GATE_FAILED, EXIT_METHOD_FAILED
     from vis_bench.report.speed.folder import curves_text, speed_text, write_curves, write_speed_folder
 
-    if measurement.curve is not None:
-        typer.echo(curves_text(records), err=only_json)
-        for picture in write_curves(measurement.folder, records):
+    only_json = json_ == "-"
+    put_json(json_, [record.model_dump(mode="json") for record in found.records])
+    if found.is_curve:
+        typer.echo(curves_text(found.records), err=only_json)
+        for picture in write_curves(found.folder, found.records):
             say(f"picture    {picture}")
-        return
-    typer.echo(speed_text(records), err=only_json)
-    say(f"tables     {write_speed_folder(measurement.folder, records)}")
+    else:
+        typer.echo(speed_text(found.records), err=only_json)
+        say(f"tables     {write_speed_folder(found.folder, found.records)}")
+    if found.failed:
+        raise typer.Exit(EXIT_METHOD_FAILED)
+    if found.wrong:
+        raise typer.Exit(EXIT_GATE_FAILED)

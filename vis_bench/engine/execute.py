@@ -23,7 +23,8 @@ from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.determinism import deterministic
 from vis_bench.engine.process.environment import device_name
 from vis_bench.engine.process.failure import Failure
-from vis_bench.engine.process.lock import locked
+from vis_bench.engine.process.lease import Lease, LeaseLostError, noting
+from vis_bench.engine.process.lock import locked, nobody_told
 from vis_bench.engine.process.precision import precision
 from vis_bench.engine.process.progress import Progress, silent
 from vis_bench.engine.run_facts import parameter_counts, run_facts
@@ -93,20 +94,25 @@ def execute_run(
 
     An expected error or a failure inside the method becomes a record of status `failed`; it is returned, so
     that the other runs go on. together: gives the group of processes that trains it, None for this one and
-    those that it starts for its other devices. Where another process has finished the run meanwhile, its
-    record is returned.
+    those that it starts for its other devices. Where another process works on the run, on this machine or on
+    another, it is waited for, and its record is returned; where it was killed, this one goes on from there.
     """
     spec = load_spec(run.method)
     facts = run_facts(run, spec, data)
 
-    def attempt() -> Record | Failure:
+    def attempt(lease: Lease) -> Record | Failure:
         try:
             with precision(run.precision, run.settings.device), deterministic(run.settings.deterministic):
-                return _run(run, spec, data, facts, progress, together or ranks.together)
+                told = noting(lease, progress)
+                result = _run(run, spec, data, facts, told, together or ranks.together)
+                lease.check()
+                return result
+        except LeaseLostError:
+            raise
         except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is reported, not hidden
             return Failure.of(error)
 
-    return _record(run, facts, attempt)
+    return _record(run, facts, attempt, lambda who: progress(f"waiting for {who}", 0, 1))
 
 
 def run_image_stage(run: RunSpec, progress: Progress) -> None:
@@ -121,15 +127,21 @@ def record_failure(run: RunSpec, data: OpenedData, failure: Failure) -> Record:
     return _record(run, run_facts(run, load_spec(run.method), data), failure)
 
 
-def _record(run: RunSpec, facts: dict[str, Any], attempt: Callable[[], Record | Failure] | Failure) -> Record:
+def _record(
+    run: RunSpec,
+    facts: dict[str, Any],
+    attempt: Callable[[Lease], Record | Failure] | Failure,
+    waiting: Callable[[str], object] = nobody_told,
+) -> Record:
     """Attempt a run alone in its directory and leave a record there; a failure never replaces a result.
 
-    What cannot be kept (a full disk, a directory that another process works in) is returned all the same.
+    What cannot be kept (a full disk; a failure, in a directory that another process works in) is returned all
+    the same. waiting: is told of another process that has to end first.
     """
     path = run.run_dir / RECORD_NAME
     result: Record | Failure | None = attempt if isinstance(attempt, Failure) else None
     try:
-        with locked(run.run_dir):
+        with locked(run.run_dir, wait=result is None, waiting=waiting) as lease:
             finished = run.finished_record()
             if finished is not None:
                 return finished
@@ -138,7 +150,7 @@ def _record(run: RunSpec, facts: dict[str, Any], attempt: Callable[[], Record | 
             if path.exists() and read_record(path).status == "failed":
                 path.unlink()
             remove_temporaries(run.run_dir)
-            result = attempt if isinstance(attempt, Failure) else attempt()
+            result = attempt if isinstance(attempt, Failure) else attempt(lease)
             if isinstance(result, Record):
                 write_record(run.run_dir, result)
                 return result
@@ -147,6 +159,9 @@ def _record(run: RunSpec, facts: dict[str, Any], attempt: Callable[[], Record | 
             if not path.exists():
                 write_record(run.run_dir, record)
             return record
+    except LeaseLostError:
+        # this process was taken for dead: what the other one makes is as good
+        return _record(run, facts, attempt, waiting)
     except (VisBenchError, OSError) as error:
         if isinstance(result, Failure):
             text = f"{result.text} (not kept on disk: {error})"
@@ -239,10 +254,10 @@ def _prepare_weights(
     checkpoint = run.train_dir / CHECKPOINT_NAME
     # it is there only when it is whole, and then never changes: whoever reads it needs no lock
     if not checkpoint.exists():
-        with locked(run.train_dir):
+        with locked(run.train_dir, True, lambda who: progress(f"waiting for {who}", 0, 1)) as lease:
             if not checkpoint.exists():
                 remove_temporaries(run.train_dir)
-                _make_weights(run, spec, data, model, progress, together)
+                _make_weights(run, spec, data, model, noting(lease, progress), together)
                 return
     put_into(model, checkpoint)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from vis_bench.cache import saying_that_it_is_made_anew
 from vis_bench.engine.image_stage import Stage, motion_of, open_images
+from vis_bench.engine.process.lease import noting
 from vis_bench.engine.process.lock import locked
 from vis_bench.engine.process.precision import precision
 from vis_bench.engine.process.progress import Progress
@@ -39,10 +40,10 @@ def stage_weights(
     """
     # it is there only when it is whole, and then never changes
     if not stage.checkpoint.exists():
-        with locked(stage.directory, wait=True):
+        with locked(stage.directory, True, lambda who: progress(f"waiting for {who}", 0, 1)) as lease:
             if not stage.checkpoint.exists():
                 remove_temporaries(stage.directory)
-                _train(stage, settings, backbone, progress)
+                _train(stage, settings, backbone, noting(lease, progress))
     return load_weights(stage.checkpoint)
 
 

@@ -10,10 +10,11 @@ from typing import Any, get_args
 from vis_bench.cache import default_cache_root
 from vis_bench.data import catalog
 from vis_bench.engine.opened_data import OpenedData, open_data
+from vis_bench.engine.placing import Executor, OwnProcesses
 from vis_bench.engine.plan import RunSpec, plan_runs, with_fresh
 from vis_bench.engine.plan_checks import require_weights
-from vis_bench.engine.process.busy import machine_shared
-from vis_bench.engine.process.devices import choose_devices, default_workers, leads
+from vis_bench.engine.plan_file import write_plan
+from vis_bench.engine.process.devices import default_workers, leads
 from vis_bench.engine.process.environment import require_torch
 from vis_bench.engine.process.precision import require_precision
 from vis_bench.engine.sweep import Outcome, default_jobs, run_sweep
@@ -38,7 +39,7 @@ class Settings:
     training starts from; class_rows: what becomes of a class head for other classes. precision: None is the
     method's own on this kind of device. max_tracks: None and 10
     leave the configurations as they are. truth: of the evaluated split, where the user has it. allow_overlap:
-    score videos that are trained on as well, and say so.
+    score videos that are trained on as well, and say so. study: SHA-256 of the study file that asks for it.
     """
 
     dataset: str
@@ -63,6 +64,7 @@ class Settings:
     max_tracks: int | None = None
     truth: Path | None = None
     allow_overlap: bool = False
+    study: str = ""
 
     @property
     def train_dataset(self) -> str:
@@ -131,6 +133,8 @@ def run(
     associate: str | None = None,
     prompt: str | None = None,
     allow_overlap: bool = False,
+    executor: Executor | None = None,
+    study: str = "",
     watcher: Watcher | None = None,
 ) -> list[Record]:
     """Train, track and score methods on a data set; one record per method and seed, in that order.
@@ -149,11 +153,13 @@ def run(
     a file, or `NAME=FILE,...` that training starts from. class_rows: `new` or `by-name`, what becomes of a
     class head for other classes. image_stage: False leaves out the protocol's, so that every method starts
     from its backbone. extra_data: `coco:PATH`, images to train on too. keep_frames: store the detections of
-    every frame. max_tracks: most tracks a video or frame, as the method counts; None for the usual 10. truth:
-    annotation file of a split whose truth is hidden. project, associate, prompt: for methods of foreign code
-    (docs/foreign-models.md): module or path of a detectron2 project, association rules for models of single
-    images, and what a prompted model is told (`truth`, or `hf:PATH` of a detector). allow_overlap: score
-    videos that are trained on as well; their records say so. watcher: hears of plan and outcomes.
+    every frame. max_tracks: most tracks a video or frame, as the method counts; None for the usual 10.
+    truth: annotation file of a split whose truth is hidden. project, associate, prompt: for methods of
+    foreign code (docs/foreign-models.md): module or path of a detectron2 project, association rules for
+    models of single images, and what a prompted model is told (`truth`, or `hf:PATH` of a detector).
+    allow_overlap: score videos that are trained on as well; their records say so. executor: where runs are
+    computed, None for this machine; others from `vis_bench.engine.executors.choose.open_executor`. study:
+    SHA-256 of a study file, for the records. watcher: hears of plan and outcomes.
 
     A run that fails has a record with status `failed` and its error; the others go on. In a script that is
     run as a file, call it below `if __name__ == "__main__":`, since runs have processes of their own. Raises
@@ -176,8 +182,9 @@ def run(
             "look like an interval of zero. Leave --seeds out, or name one seed, such as `3,`."
         )
     require_weights(names, weights, train)
-    chosen_devices = choose_devices(device, devices)
-    if precision is not None:
+    place = executor or OwnProcesses()
+    chosen_devices = place.devices(device, devices)
+    if precision is not None and not place.remote:
         require_precision(precision, chosen_devices.slots[0][0])
     resolved = _with_extra(_protocol(str(dataset), protocol, quick), extra_data)
     if not image_stage:
@@ -216,21 +223,24 @@ def run(
         max_tracks=max_tracks,
         truth=_path(truth),
         allow_overlap=allow_overlap,
+        study=study,
     )
     data = open_data(settings)
     runs = plan_runs(names, chosen_seeds, settings, data)
     runs = with_fresh(runs) if fresh else runs
-    side_by_side = jobs or default_jobs(chosen_devices, resolved.threads_per_job)
+    side_by_side = jobs or place.jobs(len(runs)) or default_jobs(chosen_devices, resolved.threads_per_job)
     sweep = Sweep(settings, tuple(runs), data, side_by_side, chosen_devices.slots)
     # of a launcher's processes one speaks
     watcher = watcher if watcher is not None and leads() else Watcher()
     watcher.planned(sweep)
-    require_torch(settings.device)
+    require_torch("cpu" if place.remote else settings.device)
     if not sweep.finished:
         require_writable(settings.out)
     watcher.starting(sweep)
-    with machine_shared():
-        outcomes = run_sweep(runs, data, sweep.jobs, sweep.slots)
+    if not sweep.finished and leads():
+        write_plan(settings.out, runs, len(data.evaluated.videos))
+    with place.working():
+        outcomes = run_sweep(runs, data, sweep.jobs, sweep.slots, place)
     watcher.finished(sweep, outcomes)
     return [outcome.record for outcome in outcomes]
 

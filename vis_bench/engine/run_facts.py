@@ -51,6 +51,7 @@ def run_facts(run: RunSpec, spec: MethodSpec, data: OpenedData) -> dict[str, Any
         "hardware": hardware(settings.device, torch.get_num_threads()),
         "versions": package_versions(),
         "git": git_state(),
+        "study": settings.study,
         **_foreign_facts(spec),
     }
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 
 from vis_bench.data.shapes.workers import available_processes
 from vis_bench.engine.image_stage import Stage
-from vis_bench.engine.job import Job, StageMade, execute, make_stage, start_job, start_stage_job
+from vis_bench.engine.job import StageMade, execute, make_stage
 from vis_bench.engine.opened_data import OpenedData
+from vis_bench.engine.placing import Executor, OwnProcesses, Placed
 from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.devices import Devices, under_launcher
 from vis_bench.engine.process.failure import Failure
+from vis_bench.engine.process.lease import Watch
 from vis_bench.engine.process.progress import SweepBars, duration
-from vis_bench.engine.units import Unit, failure_of, in_order, may_start, needs, stage_units
+from vis_bench.engine.units import Unit, failure_of, held_elsewhere, in_order, may_start, needs, stage_units
 from vis_bench.errors import EXIT_METHOD_FAILED
 from vis_bench.records.run import Record
 
@@ -38,16 +41,23 @@ def default_jobs(devices: Devices, threads_per_job: int) -> int:
 
 
 def run_sweep(
-    runs: Sequence[RunSpec], data: OpenedData, jobs: int, slots: Sequence[tuple[str, ...]] = ()
+    runs: Sequence[RunSpec],
+    data: OpenedData,
+    jobs: int,
+    slots: Sequence[tuple[str, ...]] = (),
+    executor: Executor | None = None,
 ) -> list[Outcome]:
     """Run what is not finished yet, `jobs` at a time; returns outcomes in the order of `runs`.
 
     slots: devices of one run each; runs side by side have different ones, unless there are more of them. All
-    run on the devices of their settings where none are given.
+    run on the devices of their settings where none are given. executor: where, None for this machine.
 
-    A single run on a CPU stays in this process, where a debugger finds it. Otherwise each has a process of
-    its own, so that a crash, or an error after which a process can use CUDA no more, ends one run only.
+    A single run on a CPU of this machine stays in this process, where a debugger finds it. Otherwise each
+    has a process of its own, so that a crash, or an error after which a process can use CUDA no more, ends
+    one run only. What another process computes meanwhile in the same folder is left to it, and its results
+    are taken.
     """
+    place = executor or OwnProcesses()
     outcomes: dict[int, Outcome] = {}
     for index, run in enumerate(runs):
         record = run.finished_record()
@@ -57,16 +67,16 @@ def run_sweep(
     labels = [unit.label for unit in in_order(waiting)]
     bars = SweepBars(labels, max(1, min(jobs, len(waiting))))
     try:
-        if waiting:
+        if waiting and not place.remote:
             _initialise_once(waiting, bars)
         if under_launcher():
             _make_stages(waiting, bars)
             records = _launched(waiting, data, bars)
-        elif len(waiting) == 1 and waiting[0].settings.device == "cpu":
+        elif len(waiting) == 1 and waiting[0].settings.device == "cpu" and not place.remote:
             records = [execute(waiting[0], data, bars.callback(waiting[0].label))]
             bars.finished(waiting[0].label, _ended(waiting[0], records[0]))
         else:
-            records = _in_processes(waiting, data, jobs, bars, slots)
+            records = _placed(waiting, data, jobs, bars, slots, place)
     finally:
         bars.close()
     for record, index in zip(records, [i for i in range(len(runs)) if i not in outcomes], strict=False):
@@ -142,16 +152,22 @@ def _launched(runs: Sequence[RunSpec], data: OpenedData, bars: SweepBars) -> lis
     return records
 
 
-def _in_processes(
-    runs: Sequence[RunSpec], data: OpenedData, jobs: int, bars: SweepBars, slots: Sequence[tuple[str, ...]]
+def _placed(
+    runs: Sequence[RunSpec],
+    data: OpenedData,
+    jobs: int,
+    bars: SweepBars,
+    slots: Sequence[tuple[str, ...]],
+    place: Executor,
 ) -> list[Record]:
     from vis_bench.engine.execute import record_failure
 
     units = in_order(runs)
     left = list(range(len(units)))
-    active: dict[int, Job] = {}
+    active: dict[int, Placed] = {}
     taken: dict[int, tuple[str, ...]] = {}
     records: dict[int, Record] = {}
+    watch = Watch()
 
     def ended(index: int, result: Record | Failure) -> None:
         run = units[index].run
@@ -161,13 +177,25 @@ def _in_processes(
 
     try:
         while left or active:
-            while len(active) < jobs and (index := _next(units, left, active)) is not None:
+            for index in _made_elsewhere(units, left, ended, bars):
                 left.remove(index)
-                slot = _free_slot(slots, list(taken.values()))
-                if slot is not None:
-                    taken[index] = slot
-                start = start_job if units[index].makes is None else start_stage_job
-                active[index] = start(_on(units[index].run, slot))
+            chosen = []
+            while len(active) + len(chosen) < jobs:
+                busy = {*active, *chosen}
+                free = [index for index in left if held_elsewhere(units[index], watch) is None]
+                index = _next(units, free, busy, left)
+                if index is None:
+                    break
+                left.remove(index)
+                chosen.append(index)
+            with place.together() if chosen else nullcontext():
+                for index in chosen:
+                    slot = _free_slot(slots, list(taken.values()))
+                    if slot is not None:
+                        taken[index] = slot
+                    active[index] = place.start(replace(units[index], run=_on(units[index].run, slot)))
+            if left and not active:
+                _say_who_is_waited_for(units, left, watch, bars)
             wait([handle for job in active.values() for handle in job.handles], timeout=1.0)
             for index, job in list(active.items()):
                 result = job.hear(bars.callback(units[index].label))
@@ -191,6 +219,35 @@ def _in_processes(
     return [of_runs[id(run)] for run in runs]
 
 
+def _made_elsewhere(
+    units: Sequence[Unit],
+    left: Sequence[int],
+    ended: Callable[[int, Record], None],
+    bars: SweepBars,
+) -> list[int]:
+    """The units that another process has finished since this one looked; their results are taken."""
+    found = []
+    for index in left:
+        unit = units[index]
+        if unit.makes is not None:
+            if unit.makes.checkpoint.exists():
+                bars.finished(unit.label, f"{'done':<10} {unit.label}  by another process")
+                found.append(index)
+            continue
+        record = unit.run.finished_record()
+        if record is not None:
+            ended(index, record)
+            found.append(index)
+    return found
+
+
+def _say_who_is_waited_for(units: Sequence[Unit], left: Sequence[int], watch: Watch, bars: SweepBars) -> None:
+    for index in left:
+        owner = held_elsewhere(units[index], watch)
+        if owner is not None:
+            bars.callback(units[index].label)(f"waiting for {owner}", 0, 1)
+
+
 def _stage_ended(stage: Stage, result: StageMade | Failure) -> str:
     """As `_ended`, for an image stage."""
     if isinstance(result, Failure):
@@ -211,7 +268,9 @@ def _on(run: RunSpec, slot: tuple[str, ...] | None) -> RunSpec:
     return replace(run, settings=replace(run.settings, device=slot[0], devices=slot))
 
 
-def _next(units: Sequence[Unit], left: Sequence[int], active: Collection[int]) -> int | None:
-    """The first unit that may start."""
+def _next(
+    units: Sequence[Unit], free: Sequence[int], active: Collection[int], left: Sequence[int]
+) -> int | None:
+    """The first of the free units that may start. left: all that have not begun here."""
     running, waiting = [units[index] for index in active], [units[index] for index in left]
-    return next((index for index in left if may_start(units[index], running, waiting)), None)
+    return next((index for index in free if may_start(units[index], running, waiting)), None)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from vis_bench.engine.image_stage import Stage
 from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.failure import Failure
+from vis_bench.engine.process.lease import Owner, Watch
 from vis_bench.records.run import CHECKPOINT_NAME
 
 
@@ -58,6 +59,15 @@ def may_start(unit: Unit, active: Iterable[Unit], waiting: Iterable[Unit]) -> bo
     return stage is None or all(
         other.makes is None or other.makes.key != stage.key for other in (*active, *waiting)
     )
+
+
+def held_elsewhere(unit: Unit, watch: Watch) -> Owner | None:
+    """Who, of other processes on any machine, computes a unit or the weights that it needs; None for
+    nobody."""
+    if unit.makes is not None:
+        return watch.holder(unit.makes.directory)
+    own = watch.holder(unit.run.run_dir)
+    return own if own is not None or _trained(unit.run) else watch.holder(unit.run.train_dir)
 
 
 def needs(unit: Unit, stage: Stage) -> bool:

@@ -95,21 +95,21 @@ class OperatingPoint(_Strict):
 class Record(_Strict):
     """One method x dataset x protocol x seed.
 
-    metrics: the machine contract of `scoring.evaluate`, None unless status is `done`. overrides: values
-    set by hand with --set. look_ahead_frames: frames beyond t that were read before the result of frame t,
-    at most over all videos. error_code: exit code of the error of a failed run (3 data, 4 the method).
+    metrics: the machine contract of `scoring.evaluate`, None unless status is `done`. overrides: values set
+    by hand with --set. look_ahead_frames: frames beyond t that were read before the result of frame t, at
+    most over all videos. error_code: exit code of the error of a failed run (3 data, 4 the method).
     precision: word of --precision that it was trained and tracked with. initial_weights: SHA-256 of the file
     given by hand. start: what of a file or of an image stage it started from. image_stage: None where it
     started from none. frames_seen: frames given to `losses()` in the training on videos, over all phases;
     frames_with_detection_loss: those of them on which objects had to be found; None where nothing was
-    trained, and in records that do not say.
-    operating_point: None in records that were made before there was one, and where nothing was scored.
-    foreign: predictions that were made elsewhere and imported; nothing is known of their training, `online`
-    is None, and the protocol is `none`; or those of foreign code that was run here on weights as given, which
-    `foreign_code` names in words. prompt: what a method was told of the objects beforehand, "" for nothing;
-    prompted runs have tables of their own. without_deterministic_kernel: operations that the
-    training used on a GPU and that have no deterministic kernel there, so that the same training ends with
-    other bytes; empty on CPUs.
+    trained, and in records that do not say. operating_point: None in records that were made before there was
+    one, and where nothing was scored. foreign: predictions that were made elsewhere and imported; nothing is
+    known of their training, `online` is None, and the protocol is `none`; or those of foreign code that was
+    run here on weights as given, which `foreign_code` names in words. prompt: what a method was told of the
+    objects beforehand, "" for nothing; prompted runs have tables of their own. study: SHA-256 of the study
+    file that asked for the run, "" for options of the command line; it is no part of what makes numbers
+    comparable. without_deterministic_kernel: operations that the training used on a GPU and that have no
+    deterministic kernel there, so that the same training ends with other bytes; empty on CPUs.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -158,6 +158,7 @@ class Record(_Strict):
     foreign: bool = False
     foreign_code: str = ""
     prompt: str = ""
+    study: str = ""
 
     def variant(self) -> str:
         """`method@config`."""

@@ -149,12 +149,12 @@ def test_the_record_names_what_the_training_used(
     method: str,
     expected: list[str],
 ) -> None:
-    monkeypatch.setattr("vis_bench.engine.sweep._in_processes", in_this_process)
+    monkeypatch.setattr("vis_bench.engine.sweep._placed", in_this_process)
     assert record_of(vis_bench, tmp_path, method)["without_deterministic_kernel"] == expected
 
 
 def test_the_record_of_a_cpu_names_nothing(
     vis_bench: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vis_bench.engine.sweep._in_processes", in_this_process)
+    monkeypatch.setattr("vis_bench.engine.sweep._placed", in_this_process)
     assert record_of(vis_bench, tmp_path, "stc")["without_deterministic_kernel"] == []

@@ -6,14 +6,17 @@ process, however that ends.
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vis_bench.cache import default_cache_root
 from vis_bench.engine.process.lock import take_lock
 from vis_bench.errors import UsageError
+from vis_bench.files import file_name
 
-LOCK_NAME = "busy.lock"
+# a cache folder in a home that several machines share is no reason for one of them to wait for another
+LOCK_NAME = f"busy-{file_name(platform.node() or 'here')}.lock"
 
 
 @contextmanager

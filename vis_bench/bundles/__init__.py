@@ -1,0 +1,1 @@
+"""Bundles: runs packed into one file that anyone can check without a server."""
