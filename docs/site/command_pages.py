@@ -5,27 +5,30 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import typer
 
 from vis_bench.cli import _application
 
+# (name such as `data ls`, command, its context); the classes are those of the click that typer brings along
+Found = tuple[str, Any, Any]
 MARKS = re.compile(r"([\\`*_{}\[\]<>#|])")
 
 
-def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
-    """(name such as `data ls`, command, its context) of every command, in the order of `--help`."""
-    root = typer.main.get_command(_application())
-    yield from below(root, click.Context(root, info_name="vis-bench"), "")
+def commands() -> Iterator[Found]:
+    """Every command, in the order of `--help`."""
+    root: Any = typer.main.get_command(_application())
+    yield from below(root, root.context_class(root, info_name="vis-bench"), "")
 
 
-def below(group, context: click.Context, name: str) -> Iterator[tuple[str, click.Command, click.Context]]:
+def below(group: Any, context: Any, name: str) -> Iterator[Found]:
     for key in group.list_commands(context):
         command = group.get_command(context, key)
         if command.hidden:
             continue
-        inner, whole = click.Context(command, info_name=key, parent=context), f"{name} {key}".strip()
+        inner = command.context_class(command, info_name=key, parent=context)
+        whole = f"{name} {key}".strip()
         if hasattr(command, "list_commands"):
             yield from below(command, inner, whole)
         else:
@@ -36,12 +39,13 @@ def page_name(command: str) -> str:
     return f"commands/{command.replace(' ', '-')}.md"
 
 
-def command_text(name: str, command: click.Command, context: click.Context) -> str:
+def command_text(name: str, command: Any, context: Any) -> str:
     """Markdown of one command."""
     usage = " ".join(["vis-bench", name, *command.collect_usage_pieces(context)])
     parts = [f"# vis-bench {name}", "```text", usage, "```", "", described(command.help or "")]
-    for title, kind in (("Arguments", click.Argument), ("Options", click.Option)):
-        records = [p.get_help_record(context) for p in command.get_params(context) if isinstance(p, kind)]
+    for title, kind in (("Arguments", "argument"), ("Options", "option")):
+        params = [param for param in command.get_params(context) if param.param_type_name == kind]
+        records = [param.get_help_record(context) for param in params]
         shown = [record for record in records if record]
         if shown:
             parts += ["", f"## {title}", ""]
@@ -73,7 +77,7 @@ def index_text() -> str:
         "# Commands",
         "",
         "Made from the command line of this version. `vis-bench COMMAND --help` prints the same.",
-        "Exit codes and what every command shares are in [the overview](../project/overview.md#what-to-know).",
+        "Exit codes and what all commands share: [the overview](../project/overview.md#what-to-know).",
         "",
         "| command | what it does |",
         "|---|---|",

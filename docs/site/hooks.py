@@ -31,7 +31,9 @@ def on_config(config: Any) -> Any:
         ],
     }
     config.nav = [
-        {title: made.get(title, inner) for title, inner in entry.items()} if isinstance(entry, dict) else entry
+        {title: made.get(title, inner) for title, inner in entry.items()}
+        if isinstance(entry, dict)
+        else entry
         for entry in config.nav
     ]
     return config

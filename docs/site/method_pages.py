@@ -1,4 +1,4 @@
-"""A page per method: its README, then what `vis-bench methods show` and `methods ls --all` say of its choices."""
+"""A page per method: its README, then what `methods ls --all` and `methods show` say of its choices."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def choices_text(name: str) -> str:
             "",
             "## Choices",
             "",
-            f"As `vis-bench methods show {name}` prints them, with the values of `paper`; that command also counts",
-            "parameters and multiply-adds.",
+            f"As `vis-bench methods show {name}` prints them, with the values of `paper`; that command also",
+            "counts parameters and multiply-adds.",
             "",
             *choice_lines(spec),
         ]
@@ -48,7 +48,11 @@ def choice_lines(spec: Any) -> Iterator[str]:
         for part in choice.key.split("."):
             value = getattr(value, part)
         mark = "" if choice.id == "-" else f"{choice.id}: "
-        yield from (f"{mark}`{choice.key} = {shortened(value)}`, {choice.source}", f":   {cell(choice.note)}", "")
+        yield from (
+            f"{mark}`{choice.key} = {shortened(value)}`, {choice.source}",
+            f":   {cell(choice.note)}",
+            "",
+        )
 
 
 def shortened(value: Any, longest: int = 60) -> str:
@@ -65,15 +69,18 @@ def index_text() -> str:
     for name in listed_methods():
         info = load_spec(name).info
         mode = "online" if info.online else "offline"
-        rows.append(f"| [`{name}`]({name}.md) | {info.paradigm}, {mode} | {cell(info.title)} | {cell(info.paper)} |")
+        rows.append(
+            f"| [`{name}`]({name}.md) | {info.paradigm}, {mode} | {cell(info.title)} | {cell(info.paper)} |"
+        )
     return "\n".join(
         [
             "# Methods",
             "",
-            "One folder each in `methods/`, written from the papers. Each has a `paper` configuration with the sizes of",
-            "the paper, a `tiny` one that trains on a CPU in minutes, and a `quick` one with a shorter schedule.",
-            "Models of detectron2 and transformers are methods too ([foreign models](../foreign-models.md)), and so is a",
-            "file of your own ([extending](../extending.md)).",
+            "One folder each in `methods/`, written from the papers. Each has a `paper` configuration with the",
+            "sizes of the paper, a `tiny` one that trains on a CPU in minutes, and a `quick` one with a shorter",
+            "schedule. Models of detectron2 and transformers are methods too",
+            "([foreign models](../foreign-models.md)), and so is a file of your own",
+            "([extending](../extending.md)).",
             "",
             "| name | paradigm | title | paper |",
             "|---|---|---|---|",

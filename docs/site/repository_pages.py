@@ -1,4 +1,4 @@
-"""Pages of the site that stand outside docs/: what README, docs and methods link to, and what that links to."""
+"""Pages of the site that stand outside docs/: what README, docs and methods link to, and so on from there."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Where a file of the repository stands in the site, and links that follow it there.
 
-On a forge a link is relative to its file. In the site the pages of other folders stand elsewhere, so the links of every
-page are written anew; one that leads nowhere is an error, in the site and on a forge alike.
+On a forge a link is relative to its file. In the site the pages of other folders stand elsewhere, so the links
+of every page are written anew; one that leads nowhere is an error, in the site and on a forge alike.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def with_site_links(page: str, text: str, place: str) -> str:
         path, anchor = target_of(page, link)
         if path.startswith("..") or not (ROOT / path).exists():
             raise FileNotFoundError(f"{page}: the link to {link} leads nowhere.")
-        return before + posixpath.relpath(place_in_site(path), posixpath.dirname(place) or ".") + anchor + after
+        return (
+            before + posixpath.relpath(place_in_site(path), posixpath.dirname(place) or ".") + anchor + after
+        )
 
     lines = [LINK.sub(rewritten, line) if prose else line for _, line, prose in prose_lines(text)]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Four tiny videos of one's own, as a labelling tool leaves them: JPEG frames, and a PNG with a palette for each.
+"""Four tiny videos of one's own, as a labelling tool leaves them: JPEG frames, each with a PNG with a palette.
 
 Two discs cross a ground of noise; a pixel of a label is 0 for the ground, 1 and 2 for the discs.
 """
@@ -17,7 +17,7 @@ COLOURS = ((0, 0, 0), (220, 60, 60), (60, 90, 220))
 
 
 def write_videos(folder: Path) -> None:
-    """`mine/<split>/JPEGImages/<video>/` and `labels/<split>/<video>/`, and one more video without labels, `new/`."""
+    """`mine/<split>/JPEGImages/<video>/`, `labels/<split>/<video>/`, and a video without labels, `new/`."""
     for number, (split, name) in enumerate((s, n) for s, names in VIDEOS.items() for n in names):
         write_video(folder / "mine" / split / "JPEGImages" / name, folder / "labels" / split / name, number)
     write_video(folder / "new", folder / "unused", 9)
