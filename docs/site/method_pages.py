@@ -76,9 +76,9 @@ def index_text() -> str:
         [
             "# Methods",
             "",
-            "One folder each in `methods/`, written from the papers. Each has a `paper` configuration with the",
-            "sizes of the paper, a `tiny` one that trains on a CPU in minutes, and a `quick` one with a shorter",
-            "schedule. Models of detectron2 and transformers are methods too",
+            "One folder each in `methods/`, written from the papers. Each has a `paper` configuration",
+            "with the sizes of the paper, a `tiny` one that trains on a CPU in minutes, and a `quick` one",
+            "with a shorter schedule. Models of detectron2 and transformers are methods too",
             "([foreign models](../foreign-models.md)), and so is a file of your own",
             "([extending](../extending.md)).",
             "",

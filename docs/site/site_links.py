@@ -1,7 +1,7 @@
 """Where a file of the repository stands in the site, and links that follow it there.
 
-On a forge a link is relative to its file. In the site the pages of other folders stand elsewhere, so the links
-of every page are written anew; one that leads nowhere is an error, in the site and on a forge alike.
+On a forge a link is relative to its file. In the site the pages of other folders stand elsewhere, so the
+links of every page are written anew; one that leads nowhere is an error, in the site and on a forge alike.
 """
 
 from __future__ import annotations

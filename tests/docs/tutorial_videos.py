@@ -1,4 +1,4 @@
-"""Four tiny videos of one's own, as a labelling tool leaves them: JPEG frames, each with a PNG with a palette.
+"""Four tiny videos of one's own, as a labelling tool leaves them: JPEG frames, a PNG of labels each.
 
 Two discs cross a ground of noise; a pixel of a label is 0 for the ground, 1 and 2 for the discs.
 """
