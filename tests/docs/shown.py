@@ -64,7 +64,9 @@ def python_blocks() -> list[Shown]:
 
 
 def first_line(block: str) -> str:
-    return block.strip().splitlines()[0]
+    """The first line of a block of Python that is no import, by which the list names it."""
+    lines = [line for line in block.strip().splitlines() if line]
+    return next((line for line in lines if not line.startswith(("import ", "from "))), lines[0])
 
 
 def run_by_ci() -> set[str]:

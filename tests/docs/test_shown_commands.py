@@ -142,6 +142,8 @@ def test_every_command_that_is_shown_exists_with_its_options() -> None:
         texts += [(page.name, " ".join(code.split())) for code in re.findall(r"`([^`]+)`", text)]
     for place, text in texts:
         for shown in re.findall(r"(?:^|\bbin/|-m )vis[-_]bench ([a-z].*)", text):
+            if shown == "frame predictions":  # the name of a file format
+                continue
             command = known_command(shown, known)
             group = shown.split()[0] in {name.split()[0] for name in known if " " in name}
             if command is None:
