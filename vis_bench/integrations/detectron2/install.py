@@ -49,7 +49,21 @@ def make_importable() -> None:
 
 
 def _deformable() -> ModuleType:
-    return importlib.import_module("vis_bench.integrations.detectron2.deformable").stand_in()
+    from vis_bench.integrations.detectron2.deformable import stand_in
+
+    return stand_in()
+
+
+def _truth() -> ModuleType:
+    from vis_bench.compat import ytvos
+
+    return ytvos
+
+
+def _evaluator() -> ModuleType:
+    from vis_bench.compat import ytvoseval
+
+    return ytvoseval
 
 
 _STAND_INS: Mapping[str, Callable[[], ModuleType]] = MappingProxyType(
@@ -57,7 +71,7 @@ _STAND_INS: Mapping[str, Callable[[], ModuleType]] = MappingProxyType(
         # Mask R-CNN needs no operation of it
         "detectron2._C": lambda: ModuleType("detectron2._C"),
         "MultiScaleDeformableAttention": _deformable,
-        "pycocotools.ytvos": lambda: importlib.import_module("vis_bench.compat.ytvos"),
-        "pycocotools.ytvoseval": lambda: importlib.import_module("vis_bench.compat.ytvoseval"),
+        "pycocotools.ytvos": _truth,
+        "pycocotools.ytvoseval": _evaluator,
     }
 )
