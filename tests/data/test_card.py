@@ -14,7 +14,7 @@ from vis_bench.errors import UsageError
 def write_year(root, name, folder, names):
     videos = [video_record(k + 1, folder=names[k]) for k in range(len(names))]
     annotations = [annotation(k + 1, k + 1) for k in range(len(names))]
-    value = payload(videos, annotations)
+    value = payload(videos=videos, annotations=annotations)
     value["categories"] = [{"id": k + 1, "name": text} for k, text in enumerate(OFFICIAL[name].class_names)]
     (root / folder).mkdir(parents=True)
     write_json(root / folder / "train.json", value)

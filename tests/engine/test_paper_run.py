@@ -62,7 +62,7 @@ def test_all_methods_train_and_score_on_ytvis21(vis_bench, tmp_path, random_star
         assert f"\n{name} " in err or f"{name}[" in err
 
 
-def one_after_the_other(runs, data, jobs, bars, slots):
+def one_after_the_other(runs, data, jobs, bars, slots, place):
     from vis_bench.engine.sweep import execute
 
     return [execute(run, data, bars.callback(run.label)) for run in runs]

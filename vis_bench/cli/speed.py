@@ -147,7 +147,7 @@ def _elsewhere(
         raise error
     for text in measured.said:
         say(text)
-    return measured  # type: ignore[no-any-return]
+    return measured
 
 
 def _end(found: Measured, json_: str | None) -> None:

@@ -147,9 +147,8 @@ def _compared(name: str, split: str, opened: Dataset, data_root: Path | None) ->
 
 def _counts(opened: Dataset) -> dict[str, Any]:
     stats = dataset_stats(opened)
-    counts = {
-        key: stats[key] for key in ("videos", "frames", "tracks", "crowd_tracks", "masks") if key in stats
-    }
+    names = ("videos", "frames", "tracks", "crowd_tracks", "masks")
+    counts: dict[str, Any] = {name: stats[name] for name in names if name in stats}
     counts["classes"] = len(opened.categories)
     if "tracks_by_category" in stats:
         counts["classes_with_tracks"] = sum(count > 0 for count in stats["tracks_by_category"].values())

@@ -179,15 +179,15 @@ def _placed(
         while left or active:
             for index in _made_elsewhere(units, left, ended, bars):
                 left.remove(index)
-            chosen = []
+            chosen: list[int] = []
             while len(active) + len(chosen) < jobs:
                 busy = {*active, *chosen}
                 free = [index for index in left if held_elsewhere(units[index], watch) is None]
-                index = _next(units, free, busy, left)
-                if index is None:
+                first = _next(units, free, busy, left)
+                if first is None:
                     break
-                left.remove(index)
-                chosen.append(index)
+                left.remove(first)
+                chosen.append(first)
             with place.together() if chosen else nullcontext():
                 for index in chosen:
                     slot = _free_slot(slots, list(taken.values()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +52,10 @@ def merge(sources: Sequence[str | Path], out: str | Path) -> Merged:
         if not place.is_dir():
             raise DataError(f"{place}: no such folder of results.")
         for lease in place.rglob(_LEASE):
-            raise UsageError(
-                f"{lease.parent}: a process is working there (or was killed). Let it finish first."
-            )
+            if time.time() - lease.stat().st_mtime < _ALIVE_SECONDS:
+                raise UsageError(
+                    f"{lease.parent}: a process is working there, or was a minute ago. Let it finish."
+                )
     chosen, equal, replaced = _choose(places)
     if not chosen:
         raise DataError(f"no record.json under {', '.join(map(str, places))}.")

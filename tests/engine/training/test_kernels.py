@@ -131,7 +131,7 @@ def record_of(vis_bench: Callable[..., tuple[int, str, str]], folder: Path, meth
     return found
 
 
-def in_this_process(runs, data, jobs, bars, slots):  # type: ignore[no-untyped-def]
+def in_this_process(runs, data, jobs, bars, slots, place):  # type: ignore[no-untyped-def]
     from vis_bench.engine.sweep import execute
 
     return [execute(run, data, bars.callback(run.label)) for run in runs]
