@@ -1,4 +1,4 @@
-"""Fails if a page of the built site loads anything from elsewhere: python docs/site/check_offline.py FOLDER."""
+"""Fails if a page of the site loads anything from elsewhere: python docs/site/check_offline.py FOLDER."""
 
 from __future__ import annotations
 
