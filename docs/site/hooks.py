@@ -30,6 +30,9 @@ def on_config(config: Any) -> Any:
             *({name: f"methods/{name}.md"} for name in method_pages.listed_methods()),
         ],
     }
+    guides = next(entry["Guides"] for entry in config.nav if "Guides" in entry)
+    # a page without a line in mkdocs.yml comes last among the guides
+    guides += [page for page in unlisted(config.nav) if page not in guides]
     config.nav = [
         {title: made.get(title, inner) for title, inner in entry.items()}
         if isinstance(entry, dict)
@@ -37,6 +40,12 @@ def on_config(config: Any) -> Any:
         for entry in config.nav
     ]
     return config
+
+
+def unlisted(nav: Any) -> list[str]:
+    """Pages of docs/ that the navigation does not name."""
+    listed = str(nav)
+    return [path.name for path in sorted((ROOT / "docs").glob("*.md")) if f"'{path.name}'" not in listed]
 
 
 def on_files(files: Files, *, config: Any) -> Files:
