@@ -69,9 +69,7 @@ def index_text() -> str:
     for name in listed_methods():
         info = load_spec(name).info
         mode = "online" if info.online else "offline"
-        rows.append(
-            f"| [`{name}`]({name}.md) | {info.paradigm}, {mode} | {cell(info.title)} | {cell(info.paper)} |"
-        )
+        rows.append(f"| [`{name}`]({name}.md) | {info.paradigm}, {mode} | {cell(info.title)} |")
     return "\n".join(
         [
             "# Methods",
@@ -82,8 +80,8 @@ def index_text() -> str:
             "([foreign models](../foreign-models.md)), and so is a file of your own",
             "([extending](../extending.md)).",
             "",
-            "| name | paradigm | title | paper |",
-            "|---|---|---|---|",
+            "| name | paradigm | title |",
+            "|---|---|---|",
             *rows,
             "",
         ]

@@ -36,6 +36,8 @@ STANDING_IN = (
     # the data sets that the folder does not hold
     (r"--dataset (lvvis|ovis)\b", "--dataset ytvis21"),
     (r"(vis-bench submit .*--dataset ytvis21)\b", r"\1 --split devval"),
+    # random weights, since no trained ones are here
+    (r"(vis-bench speed .*) --runs runs\b", r"\1"),
     # the time of a `paper` configuration is estimated, which takes half a minute for each
     (r"(vis-bench run .*--dataset ytvis21\b.*)", r"\1 --protocol video"),
     (r"@paper\b", "@tiny"),
