@@ -19,7 +19,7 @@ MARKS = re.compile(r"([\\`*_{}\[\]<>#|])")
 def commands() -> Iterator[Found]:
     """Every command, in the order of `--help`."""
     root: Any = typer.main.get_command(_application())
-    yield from below(root, root.context_class(root, info_name="vis-bench"), "")
+    yield from below(root, root.context_class(root, info_name="vis-bench", **root.context_settings), "")
 
 
 def below(group: Any, context: Any, name: str) -> Iterator[Found]:
@@ -42,7 +42,7 @@ def page_name(command: str) -> str:
 def command_text(name: str, command: Any, context: Any) -> str:
     """Markdown of one command."""
     usage = " ".join(["vis-bench", name, *command.collect_usage_pieces(context)])
-    parts = [f"# vis-bench {name}", "```text", usage, "```", "", described(command.help or "")]
+    parts = [f"# vis-bench {name}", "```console", usage, "```", "", described(command.help or "")]
     for title, kind in (("Arguments", "argument"), ("Options", "option")):
         params = [param for param in command.get_params(context) if param.param_type_name == kind]
         records = [param.get_help_record(context) for param in params]
