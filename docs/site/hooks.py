@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 from typing import Any
 
+import api_pages
 import command_pages
 import method_pages
 from mkdocs.exceptions import PluginError
@@ -70,10 +71,11 @@ def on_files(files: Files, *, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Files) -> str:
-    """Links of the pages of docs/ itself."""
+    """Fits the links of the pages of docs/ itself, and ends that of the Python API with its docstrings."""
     if page.file.generated_by:
         return markdown
-    return fitted(f"docs/{page.file.src_uri}", markdown, page.file.src_uri)
+    text = fitted(f"docs/{page.file.src_uri}", markdown, page.file.src_uri)
+    return text + api_pages.reference_text() if page.file.src_uri == "api.md" else text
 
 
 def fitted(path: str, text: str, place: str) -> str:

@@ -9,6 +9,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import api_pages
 import check_offline
 import command_pages
 import pytest
@@ -16,6 +17,7 @@ import repository_pages
 import site_links
 from test_advice import commands as options_of_commands
 
+import vis_bench
 from vis_bench import __version__
 
 ROOT = site_links.ROOT
@@ -79,6 +81,14 @@ def test_every_option_of_every_command_is_on_its_page() -> None:
         listed = set(re.findall(r"(?<![\w-])-{1,2}[a-z][a-z-]*", pages[name]))
         wanted = {option for option in options if option.startswith("-")}
         assert wanted <= listed, (name, wanted - listed)
+
+
+def test_every_public_name_is_on_the_page_of_the_api() -> None:
+    text = api_pages.reference_text()
+    for name in vis_bench.__all__:
+        assert name == "__version__" or f"### `vis_bench.{name}`" in text, name
+    assert "Returns" in text
+    assert "No docstring." not in text
 
 
 def test_the_citation_is_filled_and_of_this_version() -> None:
