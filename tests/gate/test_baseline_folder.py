@@ -100,6 +100,21 @@ def test_a_call_that_is_killed_leaves_the_old_or_the_new_baseline(
     assert not list(tmp_path.glob(".baseline*"))
 
 
+def test_a_writer_that_was_killed_in_the_new_folder_is_in_nobody_s_way(made):
+    baseline, run = made
+    staged = baseline.with_name(".baseline.vis-bench-new") / "stc@tiny-seed-0"
+    staged.mkdir(parents=True)
+    (staged / ".record.json.4711-0-x.tmp").write_text("{")
+    (staged.parent / ".baseline.json.4711-0-x.tmp").write_text("{")
+    make_baseline(baseline, [run])
+    assert not staged.parent.exists()
+    # what is not ours still is
+    (staged.parent / "thesis").mkdir(parents=True)
+    (staged.parent / "thesis" / "chapter.tex").write_text("years")
+    with pytest.raises(UsageError, match=r"chapter\.tex: is in the way"):
+        make_baseline(baseline, [run])
+
+
 @pytest.mark.parametrize(
     "path",
     [("video_ap",), ("video_ap", "AP75"), ("mot",), ("mot", "class_agnostic", "0.3", "IDs"), ("hota",)],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vis_bench.data.frame_predictions import FRAMES_NAME
 from vis_bench.errors import UsageError
+from vis_bench.files import remove_temporaries
 from vis_bench.records.run import PREDICTIONS_NAME, RECORD_NAME
 
 BASELINE_NAME = "baseline.json"
@@ -83,8 +84,17 @@ def _beside(folder: Path, what: str) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    """Remove what `replaced` left, after a look that it holds nothing else."""
+    """Remove what `replaced` left, after a look that it holds nothing else.
+
+    A writer that was killed within it has left a temporary file too.
+    """
     if folder.exists():
+        if folder.is_dir() and not folder.is_symlink():
+            for place in (
+                folder,
+                *(one for one in folder.iterdir() if one.is_dir() and not one.is_symlink()),
+            ):
+                remove_temporaries(place)
         require_only_a_baseline(folder, None)
         shutil.rmtree(folder)
 
