@@ -197,3 +197,28 @@ def test_without_hard_links_a_lease_is_made_all_the_same(tmp_path, monkeypatch):
     assert try_lease(tmp_path, Watch()) is None
     mine.release()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_that_listens_for_the_signal_to_save_hears_it_after_the_state_is_kept():
+    """A job that is about to be taken away is submitted again by whoever listened before the training did."""
+    import signal
+
+    from vis_bench.engine.training.interrupts import listening
+
+    said = []
+    earlier = signal.signal(signal.SIGUSR1, lambda number, frame: said.append(number))
+    try:
+        with listening() as heard:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            assert heard.save
+            assert said == []
+            heard.saved()
+            assert said == [signal.SIGUSR1]
+            assert not heard.save
+            # a state that was due anyway tells nobody
+            heard.saved()
+            os.kill(os.getpid(), signal.SIGUSR1)
+        # the training ended before another state
+        assert said == [signal.SIGUSR1] * 2
+    finally:
+        signal.signal(signal.SIGUSR1, earlier)

@@ -290,5 +290,6 @@ def _keep(run: _Run, trained: Trained, phase: _Phase, done: int, every_iteration
         require_finite(trained, done - 1, {})
     if run.group.leads and done < run.iterations and (asked or due):
         save_resume(run.directory, trained.modules, trained.stepper, phase.number, done, run.seconds)
-        run.saved, run.interrupts.save = run.seconds, False
+        run.saved = run.seconds
+        run.interrupts.saved()
     run.interrupts.raise_if_ended()
