@@ -71,7 +71,7 @@ def listening() -> Iterator[Interrupts]:
         for number, handler in numbers.items()
         if signal.getsignal(number) is not signal.SIG_IGN
     }
-    earlier = before.get(getattr(signal, _SAVE[0], None))  # type: ignore[call-overload]
+    earlier = before.get(getattr(signal, _SAVE[0], None))
     heard.asked_before = earlier if callable(earlier) else None
     try:
         yield heard
