@@ -113,7 +113,7 @@ def test_ap_against_the_official_code_and_trackeval(
 ) -> None:
     for name, found in compare_ap(corpus, f"AP, {corpus.masks} masks", capsys).items():
         bare, plain, fast = found
-        assert bare >= 2
+        assert bare >= 1.7
         assert min(plain, fast) >= 5
         kept({f"AP, {name}, plain": plain, f"AP, {name}, fast": fast})
 

@@ -100,7 +100,7 @@ def read_boxes(values: list[Any], where: str) -> tuple[Box | None, ...]:
 
     Raises DataError unless four finite numbers each.
     """
-    values = [value or None if isinstance(value, list | dict) else value for value in values]
+    values = [value if value or not isinstance(value, (list, dict)) else None for value in values]
     if not _are_boxes(values):
         for frame, box in enumerate(values):
             if not _are_boxes([box]):

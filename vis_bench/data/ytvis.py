@@ -188,7 +188,7 @@ def check_file_name(name: object, where: str) -> None:
         raise DataError(f"{where}: every entry of `file_names` must be text, found {name!r}.")
     if "\\" in name or "\0" in name:
         raise DataError(f"{where}: file name {name!r} must use `/` between folders.")
-    if name.startswith("/") or name[1:2] == ":" or ".." in name.split("/"):
+    if name.startswith("/") or name[1:2] == ":" or (".." in name and ".." in name.split("/")):
         raise DataError(
             f"{where}: file name {name!r} leads outside the image folder. "
             "Write names relative to the image folder, such as `video/00000.jpg`."

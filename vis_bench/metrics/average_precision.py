@@ -35,7 +35,7 @@ class Summary:
 class ApStatistics:
     """Matches of a whole data set with V videos, K categories, N predictions.
 
-    video_ids [V] and category_ids [K] ascending. truth_count: [V, K, A] int64. Predictions are sorted by
+    video_ids [V] and category_ids [K] ascending. truth_count: [V, K, A] int32. Predictions are sorted by
     category, then by descending score, ties by video and position; category k owns start[k]:start[k + 1].
     video: [N] int64 row of `video_ids`. rank: [N] int64. score: [N] float64. matched, ignored: [A, T, N]
     bool.
@@ -66,7 +66,7 @@ def gather(
     def rows(categories: np.ndarray) -> np.ndarray:
         return np.array([row_of[int(category)] for category in categories], dtype=np.int64)
 
-    truth_count = np.zeros((len(videos), len(ids), ranges), dtype=np.int64)
+    truth_count = np.zeros((len(videos), len(ids), ranges), dtype=np.int32)
     for v, video in enumerate(videos):
         np.add.at(truth_count[v], rows(video.truth_category), video.truth_counted.T)
 
@@ -115,6 +115,7 @@ def reduce_categories(
     weights = _checked(weights, statistics)
     shape = (len(weights), len(statistics.category_ids))
     values = {summary.name: np.full(shape, np.nan) for summary in summaries}
+    with_truth = np.flatnonzero(statistics.truth_count.any(axis=(0, 2))).tolist()  # few of 50,000 categories
     for area, limit in sorted({(summary.area, summary.max_detections) for summary in summaries}):
         wanted = [s for s in summaries if (s.area, s.max_detections) == (area, limit)]
         need_precision = any(s.kind == "precision" for s in wanted)
@@ -125,7 +126,7 @@ def reduce_categories(
                 for t in ([s.threshold] if s.threshold is not None else range(_levels(statistics)))
             }
         )
-        for k in range(shape[1]):
+        for k in with_truth:
             own, same_as = _different_rows(statistics, weights, k)
             block = max(1, WEIGHT_BLOCK // max(1, int(statistics.start[k + 1] - statistics.start[k])))
             parts = [
