@@ -183,6 +183,14 @@ def test_unusual_files_are_read_as_a_whole(name: str) -> None:
     assert parse_lifted(UNUSUAL[name]().encode(), "file") is None
 
 
+def test_a_list_without_a_mask_ends_where_it_ends() -> None:
+    """What follows it is no part of it, or broken JSON would be read."""
+    broken = '[{"segmentations": [null], {"size": [12, 17], "counts": "' + counts(0) + '"}]}]'
+    assert parse_lifted(broken.encode(), "file") is None
+    with pytest.raises(ValueError, match="Expecting property name"):
+        json.loads(broken)
+
+
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_a_changed_byte_gives_the_same_tracks_or_the_same_error(data: st.DataObject) -> None:

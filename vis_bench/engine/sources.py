@@ -18,13 +18,17 @@ HOME = Path(vis_bench.__file__).parent
 OUR_METHODS = "methods"
 
 # what decides which masks are read: the compiled kernels and all that chooses between them and the plain path
-_MASKS = (*(f"masks/{name}.py" for name in ("rle", "kernels", "boxes")), "masks/kernels.c")
+_MASKS = (
+    *(f"masks/{name}.py" for name in ("rle", "kernels", "boxes", "mask_text", "rle_check", "rle_quick")),
+    *(f"masks/{name}" for name in ("kernels.c", "lifted.h", "runs.h")),
+)
 _READING = (
     *(
         "coco",
         "extra",
         "frames",
         "json_stream",
+        "lifted",
         "official",
         "predictions",
         "segmentations",
@@ -38,6 +42,7 @@ _LOOP = (
     *("auxiliary", "group", "kernels", "loop", "optimizer", "shards", "state", "step", "stepping", "sums"),
     "weights",
 )
+_ENGINE = ("execute", "foreign", "image_stage", "image_stage_training", "results_spool", "track")
 _CLIPS = ("augment", "draws", "mixed_clips", "pixels", "pseudo_clips", "sampler")
 # what decides how a file of weights is read and what of it is loaded
 _WEIGHTS = ("class_rows", "coco", "files", "load", "prepare", "source", "start", "unpickle")
@@ -46,20 +51,17 @@ TRAINING_SOURCES = (
     "method.py",
     *("setup/schedule.py", "setup/seeds.py"),
     *_MASKS,
-    *(f"masks/{name}.py" for name in ("rle_check", "rle_quick", "sampled")),
+    "masks/sampled.py",
     *(f"data/{name}.py" for name in _READING),
-    *(f"engine/{name}.py" for name in ("execute", "foreign", "image_stage", "image_stage_training", "track")),
+    *(f"engine/{name}.py" for name in _ENGINE),
     *(f"engine/training/{name}.py" for name in _LOOP),
     *(f"weights/{name}.py" for name in _WEIGHTS),
     *(f"engine/training/clips/{name}.py" for name in _CLIPS),
 )
 _SCORING = ("evaluate", "measure", "metric_names", "operating_point", "statistics")
 SCORING_SOURCES = (
-    *(
-        f"scoring/{name}.py"
-        for name in ("evaluate", "measure", "metric_names", "operating_point", "statistics")
-    ),
-    "engine/operating_point.py",
+    *(f"scoring/{name}.py" for name in _SCORING),
+    *("engine/operating_point.py", "data/segmentations.py"),
     *_MASKS,
 )
 

@@ -111,7 +111,9 @@ static int take_masks(Cursor *at, const uint8_t *text, Lifted *found)
                 found->entries[found->listed++] = found->masks - 1;
             else
                 break;
-            if (take_text(at, "]") && found->masks > masks) {
+            if (take_text(at, "]")) {
+                if (found->masks == masks)
+                    break;
                 found->lists++;
                 return 1;
             }
