@@ -278,6 +278,23 @@ def test_the_debug_executor_and_six_units_at_once(call, importable, tmp_path):
 
 
 @requires("submitit", "submitit")
+@pytest.mark.slow
+@pytest.mark.long
+def test_speed_is_measured_in_a_job_of_its_own(vis_bench, squares, importable, tmp_path, monkeypatch):
+    monkeypatch.setenv("VIS_BENCH_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "slurm.toml").write_text('[slurm]\ncluster = "local"\ntimeout_min = 10\n')
+    code, out, err = vis_bench(
+        "speed", "--methods", f"{HERE / 'speed_toys.py'}:SLEEPER", "--dataset", squares, "--split", "val",
+        "--out", tmp_path / "speed", "--short", "--frames", 20, "--scenario", "stream", "--repeats", 1,
+        "--executor", "slurm", "--executor-options", tmp_path / "slurm.toml",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "SHORT" in out
+    assert list((tmp_path / "speed").rglob("stream.speed.json"))
+    assert list((tmp_path / "speed" / "slurm").rglob("*_log.out"))
+
+
+@requires("submitit", "submitit")
 def test_parameters_of_slurm_that_are_wrong(tmp_path):
     file = tmp_path / "slurm.toml"
     file.write_text('[slurm]\ncluster = "pbs"\n')

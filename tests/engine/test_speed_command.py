@@ -1,10 +1,13 @@
 """`vis-bench speed` as it is called: processes, records, what is kept, exit codes."""
 
 import json
+import pickle
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from vis_bench.engine.executors.unit_work import call, remote_devices
 from vis_bench.engine.process.busy import machine_shared
 from vis_bench.records.speed import read_speed
 
@@ -17,13 +20,13 @@ def speed(vis_bench, squares, tmp_path, monkeypatch):
     # other tests may run jobs at the same time; the lock lies in the cache folder
     monkeypatch.setenv("VIS_BENCH_CACHE", str(tmp_path / "cache"))
 
-    def call(names, *extra):
+    def measure(names, *extra):
         return vis_bench(
             "speed", "--methods", ",".join(f"{TOYS}:{name}" for name in names.split(",")),
             "--dataset", squares, "--split", "val", "--out", tmp_path / "speed", *extra,
         )  # fmt: skip
 
-    return call
+    return measure
 
 
 def stored(tmp_path, method, scenario="stream"):
@@ -32,6 +35,43 @@ def stored(tmp_path, method, scenario="stream"):
 
 
 SHORT = ("--short", "--frames", 20, "--scenario", "stream")
+
+
+class OneWorker:
+    """A stand-in for an engine: what is to be done is pickled there, its result back."""
+
+    def __init__(self):
+        self.asked = []
+
+    def devices(self, device, devices):
+        return remote_devices(device, devices, has_gpus=False)
+
+    def working(self):
+        return nullcontext()
+
+    def call(self, function, arguments, label):
+        self.asked.append(label)
+        return pickle.loads(pickle.dumps(call(*pickle.loads(pickle.dumps((function, arguments))))))
+
+
+@pytest.mark.slow
+def test_a_measurement_that_an_executor_places_is_one_unit_with_the_records_of_this_machine(
+    speed, tmp_path, monkeypatch
+):
+    place = OneWorker()
+    monkeypatch.setattr("vis_bench.engine.executors.choose.open_executor", lambda *_: place)
+    code, out, err = speed("SLEEPER,BREAKS", *SHORT, "--repeats", 1, "--executor", "ray")
+    assert (code, len(place.asked)) == (4, 1)
+    assert stored(tmp_path, "sleeper").status == "done"
+    assert "the toy broke" in out
+    assert "measuring" in err
+    # what an executor is not asked for: a plan
+    assert speed("SLEEPER", *SHORT, "--repeats", 1, "--executor", "ray", "--dry-run")[0] == 0
+    # what is wrong is said as on this machine
+    code, _, err = speed("SLEEPER@nowhere", *SHORT, "--executor", "ray")
+    assert code == 2
+    assert "nowhere" in err
+    assert len(place.asked) == 2
 
 
 @pytest.mark.slow
