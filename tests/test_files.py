@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from vis_bench.engine.process.kept_lines import resume_lines
 from vis_bench.errors import DataError, UsageError
-from vis_bench.files import atomic_path, file_name, inside, require_target, resume_lines, write_text
+from vis_bench.files import atomic_path, file_name, inside, require_target, write_text
 
 
 def test_a_disk_that_fills_up_while_writing_is_one_clear_error(tmp_path):

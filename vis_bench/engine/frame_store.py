@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.data.frame_predictions import FRAMES_NAME, emitted, frame_record, header_record
-from vis_bench.files import append_text, atomic_path, dump_json, require_entry, resume_lines
+from vis_bench.engine.process.kept_lines import require_entry, resume_lines
+from vis_bench.files import append_text, atomic_path, dump_json
 from vis_bench.method import FrameResult
 from vis_bench.types import Dataset, IouType, Video
 

@@ -42,7 +42,10 @@ _LOOP = (
     *("auxiliary", "group", "kernels", "loop", "optimizer", "shards", "state", "step", "stepping", "sums"),
     "weights",
 )
-_ENGINE = ("execute", "foreign", "image_stage", "image_stage_training", "results_spool", "track")
+_ENGINE = (
+    *("execute", "foreign", "image_stage", "image_stage_training", "process/kept_lines"),
+    *("results_spool", "track"),
+)
 _CLIPS = ("augment", "draws", "mixed_clips", "pixels", "pseudo_clips", "sampler")
 # what decides how a file of weights is read and what of it is loaded
 _WEIGHTS = ("class_rows", "coco", "files", "load", "prepare", "source", "start", "unpickle")

@@ -18,10 +18,11 @@ from vis_bench.data.predictions import any_mask, parse_results, result_record, w
 from vis_bench.engine.finite_outputs import require_finite_scores, requiring_numbers
 from vis_bench.engine.foreign import tell
 from vis_bench.engine.frame_store import FrameStore
+from vis_bench.engine.process.kept_lines import require_entry, resume_lines
 from vis_bench.engine.process.progress import Progress
 from vis_bench.engine.results_spool import ResultsSpool, SpooledResults
 from vis_bench.errors import MethodError
-from vis_bench.files import append_text, require_entry, resume_lines
+from vis_bench.files import append_text
 from vis_bench.masks.boxes import is_usable
 from vis_bench.method import FrameResult, VideoInstance
 from vis_bench.setup.seeds import axis_seed
