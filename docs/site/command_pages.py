@@ -77,7 +77,7 @@ def index_text() -> str:
         "# Commands",
         "",
         "Made from the command line of this version. `vis-bench COMMAND --help` prints the same.",
-        "Exit codes and what all commands share: [the overview](../project/overview.md#what-to-know).",
+        "Exit codes and what all commands share: [the tasks](../tasks.md#what-all-commands-share).",
         "",
         "| command | what it does |",
         "|---|---|",
