@@ -78,7 +78,7 @@ def reproduce(
             values = [as_json(beside(paper, one)) for paper, one in tables]
             typer.echo(dump_json(values, indent=1))
             return
-        result = beside(papers[0], table)
+        result = beside(papers[0], table, with_claims=on is not None)
         if plot:
             from vis_bench.report.papers.figure import write_published_figure  # needs matplotlib
 

@@ -7,6 +7,7 @@ import re
 from vis_bench.report.formats.latex import FIT
 from vis_bench.report.formats.pipe_table import escape, pipe_table
 from vis_bench.report.papers.cells import ComparedRow
+from vis_bench.report.papers.claims import claims_table
 from vis_bench.report.papers.notes import footnotes, marks, number
 from vis_bench.report.papers.table import (
     Comparison,
@@ -61,11 +62,22 @@ def as_markdown(comparison: Comparison) -> str:
         pipe_table(header, body),
         "",
         *[part for note in notes for part in (note, "")],
+        *_claims(comparison),
         escape(legend()),
         "",
         *(f"- {escape(text)}" for text in (*comparison.table.notes, *comparison.paper.differences)),
     ]
     return "\n".join(lines)
+
+
+def _claims(comparison: Comparison) -> list[str]:
+    if not comparison.claims:
+        return []
+    header, body = claims_table(comparison.claims)
+    about = (
+        f"Claims, measured on {comparison.on}: differences in points, 95 % interval over seeds and videos."
+    )
+    return [escape(about), "", pipe_table(header, [[escape(cell) for cell in row] for row in body]), ""]
 
 
 _LATEX = {

@@ -80,9 +80,27 @@ class PublishedTable:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedClaim:
+    """What a paper says of two rows of its table `table`: that `run` is higher than `against`, or alike.
+
+    id: unique. run, against: the first of `runs` that make the rows. metrics: columns of the table, better
+    when higher.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
+    id: str
+    table: str
+    text: str
+    run: str
+    against: str
+    metrics: tuple[str, ...]
+    expect: Literal["higher", "similar"] = "higher"
+
+
+@dataclass(frozen=True, slots=True)
 class PublishedPaper:
     """A paper. differences: what is done otherwise here, in all of its tables. trainings: how many its
-    numbers are means of, None where it does not say.
+    numbers are means of, None where it does not say. claims: what it says of pairs of rows.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _FORBID
@@ -92,6 +110,7 @@ class PublishedPaper:
     differences: tuple[str, ...]
     tables: tuple[PublishedTable, ...]
     trainings: int | None = None
+    claims: tuple[PublishedClaim, ...] = ()
 
     def table(self, name: str) -> PublishedTable:
         """A table by its number. Raises UsageError with a suggestion."""
@@ -200,6 +219,8 @@ def read_library(folder: Traversable) -> Library:
     for paper in papers.values():
         for table in paper.tables:
             _check_rows(paper, table)
+        for claim in paper.claims:
+            _check_claim(paper, claim)
     for conflict in conflicts:
         _check_conflict(library, conflict)
     return library
@@ -232,6 +253,16 @@ def _check_rows(paper: PublishedPaper, table: PublishedTable) -> None:
         seen.add(key)
         if not set(row.std) <= set(row.published):
             raise DataError(f"{paper.paper}:{table.table}, {row.method}: a spread of a metric without value.")
+
+
+def _check_claim(paper: PublishedPaper, claim: PublishedClaim) -> None:
+    table = paper.table(claim.table)
+    for name in (claim.run, claim.against):
+        rows = [row for row in table.rows if name in row.runs]
+        if not rows or not set(claim.metrics) <= set(rows[0].published):
+            raise DataError(
+                f"claim {claim.id}: {name} makes no row of {paper.paper}:{table.table} with its metrics."
+            )
 
 
 def _check_conflict(library: Library, conflict: Conflict) -> None:

@@ -12,6 +12,7 @@ from vis_bench.records.keys import has_repeats
 from vis_bench.records.rows import Block, build_blocks, installed_protocols
 from vis_bench.records.run import find_records, read_record
 from vis_bench.report.papers.cells import compare, measuring_methods
+from vis_bench.report.papers.claims import measured_claims
 from vis_bench.report.papers.commands import run_commands
 from vis_bench.report.papers.published import Conflict, Library, PublishedPaper, PublishedTable
 from vis_bench.report.papers.table import Comparison
@@ -80,15 +81,19 @@ def comparison(
     folder: Path | None = None,
     on: str | None = None,
     threshold: str = "0.3",
+    with_claims: bool = False,
 ) -> Comparison:
     """A published table beside what was measured. folder: of the records, for the commands that are advised.
 
-    on: measured numbers of this data set only. threshold: score from which tracks count.
+    on: measured numbers of this data set only. threshold: score from which tracks count. with_claims: compare
+    the pairs of rows that the paper makes claims about, which scores their predictions again; needs `on`.
     """
     measured_on = None if on is None else _name_in_records(on)
     rows = compare(library, paper, table, _blocks(table, records), measured_on, threshold)
     commands = run_commands(library.terms, paper, table, rows, on, str(folder or DEFAULT_RECORDS))
-    return Comparison(library, paper, table, rows, tuple(commands))
+    place = folder or Path(DEFAULT_RECORDS)
+    claims = measured_claims(paper.claims, table, place, on, threshold) if with_claims and on else ()
+    return Comparison(library, paper, table, rows, tuple(commands), claims, on)
 
 
 def conflicts_of(library: Library, target: str | None) -> list[Conflict]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vis_bench.report.papers.claims import MeasuredClaim, claim_lines, claims_json
 from vis_bench.report.papers.cells import TOLERANCE, ComparedCell, ComparedRow
 from vis_bench.report.papers.notes import cell_marks, conflict_text, footnotes, marks, number
 from vis_bench.report.papers.published import Library, PublishedPaper, PublishedTable
@@ -19,13 +20,18 @@ _COUNTS = frozenset({"IDs"})
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A table, its rows with what was measured, and the commands that would measure more."""
+    """A table, its rows with what was measured, and the commands that would measure more.
+
+    claims: what the paper says of pairs of its rows, measured on the data set `on`; empty without one.
+    """
 
     published_tables: Library
     paper: PublishedPaper
     table: PublishedTable
     rows: tuple[ComparedRow, ...]
     commands: tuple[str, ...] = ()
+    claims: tuple[MeasuredClaim, ...] = ()
+    on: str | None = None
 
     @property
     def where(self) -> str:
@@ -53,6 +59,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "caption": table.caption,
         "split": table.split,
         "rows": [_row_json(library, comparison.where, row) for row in comparison.rows],
+        "claims": claims_json(comparison.claims),
         "notes": list(table.notes),
         "differences": list(comparison.paper.differences),
         "commands": list(comparison.commands),
@@ -110,6 +117,8 @@ def as_text(comparison: Comparison) -> str:
     lines += _grid(comparison)
     for letter, text in footnotes(comparison.published_tables, comparison.rows, comparison.where):
         lines += wrap(f"{letter} {text}", TERMINAL_WIDTH, "  ")
+    if comparison.on is not None:
+        lines += ["", *claim_lines(comparison.claims, comparison.on)]
     lines += ["", *wrap(legend(), TERMINAL_WIDTH)]
     for note in comparison.table.notes:
         lines += wrap(f"Note: {note}", TERMINAL_WIDTH, "  ")
