@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vis_bench.report.papers.claims import MeasuredClaim, claim_lines, claims_json
 from vis_bench.report.papers.cells import TOLERANCE, ComparedCell, ComparedRow
+from vis_bench.report.papers.claims import MeasuredClaim, claim_lines, claims_json
 from vis_bench.report.papers.notes import cell_marks, conflict_text, footnotes, marks, number
 from vis_bench.report.papers.published import Library, PublishedPaper, PublishedTable
 from vis_bench.report.tables.text import display_width, pad_left, pad_right, wrap
