@@ -26,7 +26,6 @@ from vis_bench.cli.import_ import import_
 from vis_bench.cli.leaderboard import leaderboard
 from vis_bench.cli.methods import methods_app
 from vis_bench.cli.model_card import model_card
-from vis_bench.cli.options import QUIET_VARIABLE
 from vis_bench.cli.pretrain import pretrain
 from vis_bench.cli.protocols import protocols_app
 from vis_bench.cli.reassociate import reassociate
@@ -38,6 +37,7 @@ from vis_bench.cli.status import merge, status
 from vis_bench.cli.submit import submit
 from vis_bench.cli.track import track
 from vis_bench.cli.weights import weights_app
+from vis_bench.data.bar import QUIET_VARIABLE
 from vis_bench.errors import (
     EXIT_BROKEN_PIPE,
     EXIT_DATA,

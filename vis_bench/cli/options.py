@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-QUIET_VARIABLE = "VIS_BENCH_QUIET"
+from vis_bench.data.bar import QUIET_VARIABLE
 
 Changes = Annotated[
     list[str] | None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from itertools import combinations
 
+from vis_bench.data.bar import bar
 from vis_bench.data.frames import load_video_frame
 from vis_bench.errors import DataError
 from vis_bench.masks.rle import area, tight_box
@@ -25,7 +26,7 @@ def verify(dataset: Dataset, check_frames: bool) -> list[str]:
     """
     problems = [*_repeated_frames(dataset), *_repeated_objects(dataset), *_without_truth(dataset)]
     if check_frames:
-        for video in dataset.videos:
+        for video in bar(dataset.videos, "decoding frames", "video"):
             problems += _frame_problems(dataset, video)
     for track in dataset.tracks or ():
         problems += _track_problems(track)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_bench.data import catalog, splits
+from vis_bench.data.bar import bar
 from vis_bench.data.predictions import read_results
 from vis_bench.errors import DataError, UsageError, VisBenchError
 from vis_bench.records.choose import Chosen, choose, is_path, read_stored
@@ -155,15 +156,20 @@ def study(
         source_of(record) == SAME_VIDEOS for records in used for record in records
     )
     path = column.path[1:]
-    runs = [
-        [
-            _measure(one.folder(seed), opened, column, record, jobs)
-            for seed, record in zip(seeds, records, strict=True)
-        ]
+    pairs = [
+        (one.folder(seed), record)
         for one, records in zip(chosen, used, strict=True)
+        for seed, record in zip(seeds, records, strict=True)
     ]
+    measured = [
+        _measure(folder, opened, column, record, jobs) for folder, record in bar(pairs, "scoring", "run")
+    ]
+    runs = [measured[start : start + len(seeds)] for start in range(0, len(measured), len(seeds))]
     resamples = resample_videos(runs[0][0], path)
-    scores = [score_runs(one.label, found, path, resamples) for one, found in zip(chosen, runs, strict=True)]
+    scores = [
+        score_runs(one.label, found, path, resamples)
+        for one, found in bar(list(zip(chosen, runs, strict=True)), "resampling videos", "method")
+    ]
     for one, found in zip(chosen, scores, strict=True):
         notes += _audit(one, seeds, found, column)
     kept = defined_everywhere(scores)

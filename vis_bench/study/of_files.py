@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from vis_bench.data.bar import bar
 from vis_bench.errors import DataError, UsageError
 from vis_bench.records.columns import Column, reads_operating_point, scored_part
 from vis_bench.records.operating_point import NO_VERDICT, SAME_VIDEOS, scored_above
@@ -52,7 +53,7 @@ def study_of_files(
     kind, path = parse_iou_type(iou_type), column.path[1:]
     labels = _labels(names)
     statistics = []
-    for name in names:
+    for name in bar(names, "scoring", "file"):
         if not Path(name).exists():
             raise DataError(f"{name}: no such file. With --truth, names are files of predictions.")
         tracks = read_predictions(name, opened, kind, say=say)
