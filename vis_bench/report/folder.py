@@ -11,7 +11,7 @@ from vis_bench.files import file_name
 from vis_bench.method import Choice
 from vis_bench.records.columns import DEFAULT_COLUMNS
 from vis_bench.records.rows import Block, Protocols
-from vis_bench.records.run import PREDICTIONS_NAME, Record
+from vis_bench.records.run import Record
 from vis_bench.records.speed import SpeedRecord
 from vis_bench.report.formats.html_page import write_html
 from vis_bench.report.formats.latex import write_latex
@@ -130,7 +130,7 @@ def _viewer(
 def _draw_pictures(
     folder: Path, blocks: Sequence[Block], folders: Mapping[int, Path], datasets: Sequence[Dataset]
 ) -> dict[str, Path]:
-    """Pictures by caption: of every dataset with frames and truth a few videos, each with a row per method."""
+    """Pictures by caption: some videos of every dataset with frames and truth, with a row per method."""
     pictures: dict[str, Path] = {}
     for dataset in datasets:
         if dataset.tracks is None or dataset.image_root is None:

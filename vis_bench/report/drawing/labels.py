@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from vis_bench.report.drawing.style import GREY, INK
 
@@ -18,14 +19,17 @@ _GRID = 40
 
 
 def label_points(
-    axes: Axes, points: Sequence[tuple[float, float]], texts: Sequence[str], marks: np.ndarray
+    figure: Figure,
+    axes: Axes,
+    points: Sequence[tuple[float, float]],
+    texts: Sequence[str],
+    marks: np.ndarray,
 ) -> None:
     """Write a name beside every point, with a thin line to it where it stands further off.
 
     points: in data. marks: [N, 3] x, y in data and radius in pixels of what no name may cover. The limits of
     the axes must be final.
     """
-    figure = axes.figure.figure if hasattr(axes.figure, "figure") else axes.figure
     FigureCanvasAgg(figure)
     drawn = [
         axes.annotate(text, point, xytext=(0, 0), textcoords="offset pixels", fontsize=8, color=INK, zorder=5)

@@ -61,7 +61,7 @@ def shade(number: int, count: int) -> float:
 
 
 def known_methods() -> tuple[str, ...]:
-    """The installed methods; those of this repository first, so that a plug-in changes no colour of theirs."""
+    """The installed methods; ours first, so that a plug-in changes no colour of theirs."""
 
     def foreign(name: str) -> bool:
         return (entry_point_module(name) or "").partition(".")[0] not in OUR_PACKAGES

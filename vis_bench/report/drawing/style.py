@@ -1,4 +1,4 @@
-"""What all plots of a report share: sizes, colours of what is no method, axes, and how a figure is written."""
+"""What all plots of a report share: sizes, colours of all but methods, axes, and how a figure is written."""
 
 from __future__ import annotations
 

@@ -40,14 +40,14 @@ _RATES = (
     "one measurement for all seeds of a method: "
 )
 _MEMORY = (
-    "Small dots are seeds, the large mark is their mean. The largest peak while tracking by vis-bench speed; a "
-    "process includes its libraries, a device does not: "
+    "Small dots are seeds, the large mark is their mean. The largest peak while tracking by vis-bench speed; "
+    "that of a process includes its libraries. One measurement for all seeds of a method: "
 )
 _RANKS = (
     "Methods ranked on each video by the AP of that video alone (equal ones share the mean of their ranks), "
-    "mean over videos and shared seeds. Line: 95 % interval, what other videos{seeds} would give. A bar joins "
-    "methods of which no verdict says that one is better: verdicts on AP over all pairs, as vis-bench compare "
-    "--all-pairs gives them, undecided or equivalent."
+    "mean over videos and shared seeds. Line: 95 % interval, what other videos{seeds} would give. A bar "
+    "joins methods of which no verdict says that one is better: verdicts on AP over all pairs, undecided or "
+    "equivalent, made as those of vis-bench compare --all-pairs."
 )
 _CALIBRATION = (
     "Share of tracks that are right, by score, in tenths; number: tracks, seeds together; pale: fewer than "

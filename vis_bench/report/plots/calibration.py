@@ -1,4 +1,4 @@
-"""Do scores say how often a track is right: precision of tracks by their score, beside the operating point."""
+"""Do scores say how often a track is right: precision by score, beside the operating point."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
 from vis_bench.records.rows import Block
 from vis_bench.report.drawing.looks import Look
@@ -22,6 +21,7 @@ FEW = 10
 _ALL_AREAS, _HALF = 0, 0
 _COLUMNS, _ROW_INCHES = 3, 1.75
 _NO_ROOM_ABOVE = 88
+_BRIGHT = 1.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +101,12 @@ def _panel(axes: Axes, found: Calibration, look: Look) -> None:
             axes.bar(
                 [x], [share], width=0.085, color=look.colour, alpha=0.35 if tracks < FEW else 1.0, linewidth=0
             )
-            inside = share > _NO_ROOM_ABOVE
+            inside, pale = share > _NO_ROOM_ABOVE, tracks < FEW
+            dark = inside and not pale and sum(look.colour) < _BRIGHT
             axes.annotate(
-                _short(int(tracks)), (x, share), xytext=(0, -1.5 if inside else 1.5),
+                _short(int(tracks)), (x, share), xytext=(0, -2 if inside else 1.5),
                 textcoords="offset points", ha="center", va="top" if inside else "bottom", fontsize=5.5,
-                color=INK, path_effects=[withStroke(linewidth=1.5, foreground="white")],
+                color="white" if dark else INK,
             )  # fmt: skip
     axes.plot([0, 1], [0, 100], color=GREY, linewidth=0.8, linestyle=":")
     axes.set(xlim=(0, 1), ylim=(0, 100), xticks=(0, 0.5, 1), yticks=(0, 50, 100))

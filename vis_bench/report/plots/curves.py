@@ -106,7 +106,7 @@ def slices_figure(
                     axes.plot([x + shift] * len(own), own, ".", color=look.colour, markersize=3, zorder=1.5)
                 axes.plot(
                     [x + shift], [values[x]], look.marker, color=look.colour, markersize=6,
-                    markeredgecolor=INK, markeredgewidth=0.5, linestyle="",
+                    markeredgecolor=INK, markeredgewidth=0.5, linestyle="", clip_on=False,
                     alpha=0.35 if slices.slices[s].small else 1.0,
                 )  # fmt: skip
             axes.plot([], [], look.marker, color=look.colour, markeredgecolor=INK, label=plain(label))

@@ -46,6 +46,6 @@ def ranks_figure(block: Block, found: Standings) -> Figure:
     axes.set_xlabel(f"mean rank over {found.videos} videos (1 is best)", fontsize=9)
     bars.set_axis_off()
     bars.set_xlim(-0.7, max(1, len(found.groups)) - 0.3)
-    title = "no verdict parts" if found.groups else ""
+    title = "not told apart" if found.groups else ""
     bars.set_title(title, fontsize=8, loc="center", color=INK)
     return figure

@@ -74,7 +74,9 @@ def _figure(found: Sequence[Priced], name: str, from_zero: bool) -> Figure:
     marks = []
     for one in found:
         if len(one.ap) > 1:
-            axes.plot(one.cost, one.ap, ".", color=one.look.colour, markersize=_DOT, linestyle="")
+            axes.plot(
+                one.cost, one.ap, ".", color=one.look.colour, markersize=_DOT, linestyle="", clip_on=False
+            )
             marks += [(x, y, _DOT_RADIUS_PX) for x, y in zip(one.cost, one.ap, strict=True)]
         axes.plot(
             [one.cost.mean()], [one.ap.mean()], one.look.marker, color=one.look.colour, markersize=_MARKER,
@@ -90,5 +92,5 @@ def _figure(found: Sequence[Priced], name: str, from_zero: bool) -> Figure:
     axes.set_xlabel(name, fontsize=9)
     axes.set_ylabel("AP (%)", fontsize=9)
     points = [(float(one.cost.mean()), float(one.ap.mean())) for one in found]
-    label_points(axes, points, [plain(one.label) for one in found], np.array(marks))
+    label_points(figure, axes, points, [plain(one.label) for one in found], np.array(marks))
     return figure

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from vis_bench.data.frames import image_root_of, load_video_frame
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import write_bytes
