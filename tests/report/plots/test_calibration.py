@@ -33,7 +33,7 @@ def test_tracks_of_all_seeds_count_and_a_second_one_on_an_object_is_wrong() -> N
 def test_the_panel_has_bars_counts_and_the_operating_points() -> None:
     dataset = squares(2)
     runs = [scored(dataset, [(1, 0.95, RIGHT), (2, 0.95, WRONG), (2, 0.35, RIGHT)])]
-    (axes,) = calibration_figure(block_of(record("a", 0.4)), {0: runs}).axes
+    axes = calibration_figure(block_of(record("a", 0.4)), {0: runs}).axes[0]
     assert [(round(bar.get_x() + bar.get_width() / 2, 2), bar.get_height()) for bar in axes.patches] == [
         (0.35, 100.0), (0.95, 50.0),
     ]  # fmt: skip

@@ -72,10 +72,9 @@ def calibration_figure(block: Block, rows: Mapping[int, Sequence[RunValues]]) ->
     if not drawn:
         return None
     looks = block_looks(block)
-    columns = min(_COLUMNS, len(drawn))
-    lines = -(-len(drawn) // columns)
+    lines = -(-len(drawn) // _COLUMNS)
     figure, grid = new_figure(
-        _ROW_INCHES * lines + 0.4, columns=columns, rows=lines, sharex=True, sharey=True
+        _ROW_INCHES * lines + 0.4, columns=_COLUMNS, rows=lines, sharex=True, sharey=True
     )
     for axes in grid.flat[len(drawn) :]:
         axes.set_axis_off()
@@ -86,9 +85,9 @@ def calibration_figure(block: Block, rows: Mapping[int, Sequence[RunValues]]) ->
         axes.set_title(plain(label), fontsize=9, loc="left", color=INK)
     for axes in grid[:, 0]:
         axes.set_ylabel("precision (%)", fontsize=8)
-    for number in range(columns):
+    for number in range(min(_COLUMNS, len(drawn))):
         # the lowest panel of a column names the axis, wherever the last row ends
-        last = max(index for index in range(len(drawn)) if index % columns == number)
+        last = max(index for index in range(len(drawn)) if index % _COLUMNS == number)
         grid.flat[last].set_xlabel("score of the track", fontsize=8)
         grid.flat[last].tick_params(axis="x", labelbottom=True)
     return figure

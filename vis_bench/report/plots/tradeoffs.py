@@ -83,7 +83,8 @@ def _figure(found: Sequence[Priced], name: str, from_zero: bool) -> Figure:
             markeredgecolor=INK, linestyle="",
         )  # fmt: skip
         marks.append((one.cost.mean(), one.ap.mean(), _MARKER_RADIUS_PX))
-    axes.margins(x=0.12, y=0.12)
+    # names need room on both sides
+    axes.margins(x=0.2, y=0.12)
     axes.autoscale_view()
     fit(axes, 0, 100)
     fit(axes, 0, np.inf, "x")
