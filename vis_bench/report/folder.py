@@ -135,11 +135,7 @@ def _draw_pictures(
     for dataset in datasets:
         if dataset.tracks is None or dataset.image_root is None:
             continue
-        own = [
-            block
-            for block in blocks
-            if _dataset_of(block.rows[0].records[0]["data"]["annotation_hash"], block.split, [dataset])
-        ]
+        own = [block for block in blocks if _usable(block, [dataset], thorough=True)[0] is not None]
         runs = [
             Shown(run.label, read_results(run.predictions, dataset), run.iou_type)
             for run in viewed_runs(own, folders, all_seeds=False)

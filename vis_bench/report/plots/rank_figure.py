@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from vis_bench.records.rows import Block
 from vis_bench.report.drawing.style import GREY, INK, name_rows, new_figure
@@ -39,7 +40,7 @@ def ranks_figure(block: Block, found: Standings) -> Figure:
         bars.plot([x, x], [min(lines), max(lines)], color=GREY, linewidth=2.5, solid_capstyle="round")
         bars.plot([x] * len(lines), lines, "o", color=INK, markersize=5, linestyle="")
     axes.set_xlim(1, max(2, len(found.methods)))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(False, axis="y")
     labels = {place: row.label(block.default_config) for place, row in enumerate(block.rows)}
     name_rows(axes, [labels[one.place] for one in found.methods])
