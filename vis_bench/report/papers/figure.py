@@ -48,7 +48,8 @@ def published_figure(comparison: Comparison) -> Figure:
             axes.plot([x] * len(values), values, "o", color=colour(number), markersize=3.5, alpha=0.7)
         axes.plot([x for x, _ in found], [values.mean() for _, values in found], color=INK, linewidth=1.0)
         # every metric of a figure is a percentage; MOTA alone may be negative
-        fit(axes, *(100 * bound for bound in COLUMNS[metric].bounds))
+        least, largest = COLUMNS[metric].bounds
+        fit(axes, 100 * least, 100 * largest)
         axes.set_title(metric, fontsize=9, color=INK)
         axes.set_xlabel(plain(_name(points[0][1])), fontsize=8)
     grid[0][0].set_ylabel("percent", fontsize=9)
