@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,6 +23,8 @@ _ALL_AREAS, _HALF = 0, 0
 _COLUMNS, _ROW_INCHES = 3, 1.75
 _NO_ROOM_ABOVE = 88
 _BRIGHT = 1.6
+# the line of an operating point does not cross a number
+_PAPER_BEHIND: dict[str, Any] = {"boxstyle": "round,pad=0.05", "fc": "white", "ec": "none", "alpha": 0.85}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ def _panel(axes: Axes, found: Calibration, look: Look) -> None:
                 _short(int(tracks)), (x, share), xytext=(0, -2 if inside else 1.5),
                 textcoords="offset points", ha="center", va="top" if inside else "bottom", fontsize=5.5,
                 color="white" if dark else INK,
+                bbox=None if inside else _PAPER_BEHIND,
             )  # fmt: skip
     axes.plot([0, 1], [0, 100], color=GREY, linewidth=0.8, linestyle=":")
     axes.set(xlim=(0, 1), ylim=(0, 100), xticks=(0, 0.5, 1), yticks=(0, 50, 100))
