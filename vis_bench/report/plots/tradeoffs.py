@@ -80,7 +80,7 @@ def _figure(found: Sequence[Priced], name: str, from_zero: bool) -> Figure:
             marks += [(x, y, _DOT_RADIUS_PX) for x, y in zip(one.cost, one.ap, strict=True)]
         axes.plot(
             [one.cost.mean()], [one.ap.mean()], one.look.marker, color=one.look.colour, markersize=_MARKER,
-            markeredgecolor=INK, linestyle="",
+            markeredgecolor=INK, linestyle="", clip_on=False,
         )  # fmt: skip
         marks.append((one.cost.mean(), one.ap.mean(), _MARKER_RADIUS_PX))
     # names need room on both sides
