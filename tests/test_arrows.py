@@ -44,7 +44,7 @@ ARROWS = {
     "engine.speed": "data engine engine.process engine.training masks records setup weights",
     "report.tables": "records setup",
     "report.terminal": "metrics records report.tables study",
-    "report.drawing": "report.tables",
+    "report.drawing": "report.tables setup",
     "report.videos": "data masks metrics records report.drawing report.tables",
     "report.formats": "records report.tables report.videos",
     "report.papers": "data records report.drawing report.formats report.tables report.terminal setup study",

@@ -21,7 +21,8 @@ from vis_bench.masks import rle
 from vis_bench.report.formats.html_page import write_html
 from vis_bench.report.plots.all_plots import write_plots
 from vis_bench.report.tables.page import report_page
-from vis_bench.report.videos.pictures import method_picture
+from vis_bench.report.videos.choice import choose_videos
+from vis_bench.report.videos.side_by_side import Shown, write_side_by_side
 from vis_bench.report.videos.viewer import RUNS_BYTES, ViewedRun, build_viewer
 from vis_bench.types import Dataset, Rle, Track
 
@@ -64,8 +65,11 @@ def test_ten_methods_five_seeds_sixty_videos(browser: Any, tmp_path: Path) -> No
     records = [make_record(f"method{m}", 0.3, seed=s) for m in range(METHODS) for s in range(SEEDS)]
     page = report_page(records, protocols={})
     plots = [write_plots(tmp_path, 1, page.blocks[0].block, None, "not here")]
-    method_picture(tmp_path / "picture.png", dataset, tracks, "title")
-    pictures = {f"method{m}": tmp_path / "picture.png" for m in range(METHODS)}
+    shown = [Shown(f"method{m}, seed 0", tracks) for m in range(METHODS)]
+    pictures = {}
+    for video in choose_videos(dataset):
+        pictures[video.name] = tmp_path / f"{video.name}.png"
+        write_side_by_side(pictures[video.name], dataset, video, shown)
     report = write_html(tmp_path, page, pictures, plots, viewer)
     size = report.stat().st_size
     seconds = min(_seconds(browser, report, len(labels)) for _ in range(3))  # other work only adds to it

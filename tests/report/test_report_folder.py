@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from browser_pages import right_tracks, switched_tracks, two_squares
+from PIL import Image
 from record_samples import make_record
 from test_speed_table import record as timed_record
 
@@ -14,6 +15,8 @@ from vis_bench.files import write_json
 from vis_bench.records.run import PREDICTIONS_NAME, RECORD_NAME, Record
 from vis_bench.records.speed import write_speed
 from vis_bench.report.folder import write_run_report
+from vis_bench.report.videos.sheet import GAP_PX, tile_size
+from vis_bench.report.videos.side_by_side import MOST_ROWS
 
 
 def _run(folder: Path, dataset: str, annotation_hash: str, tracks: list) -> tuple[Record, Path]:
@@ -44,8 +47,9 @@ def test_every_dataset_has_its_pictures_and_plots_and_the_viewer_says_whose_vide
     page = write_run_report(tmp_path / "report", runs, datasets, protocols={}, thorough=True)
     text = page.with_name("report.md").read_text()
     for name in ("shapes", "other"):
-        assert f"### stc@tiny on {name} test" in text
-        assert (tmp_path / f"report/stc-tiny-{name}.png").is_file()
+        for video in ("v1", "v2"):
+            assert f"### Video {video} of {name} test" in text
+            assert (tmp_path / f"report/video-{name}-test-{video}.png").is_file()
     # the first dataset's tracks are right everywhere, the second's exchange their objects
     assert {path.name for path in (tmp_path / "report/plots").glob("*-curves.png")} == {
         "1-curves.png", "2-curves.png",
@@ -56,7 +60,9 @@ def test_every_dataset_has_its_pictures_and_plots_and_the_viewer_says_whose_vide
 def test_a_dataset_that_is_not_at_hand_is_named_and_the_other_one_is_shown(tmp_path: Path):
     runs, datasets = _two_runs(tmp_path)
     page = write_run_report(tmp_path / "report", runs, datasets[:1], protocols={}, thorough=True)
-    assert sorted(path.name for path in (tmp_path / "report").glob("*.png")) == ["stc-tiny.png"]
+    assert sorted(path.name for path in (tmp_path / "report").glob("*.png")) == [
+        "video-v1.png", "video-v2.png",
+    ]  # fmt: skip
     assert "the dataset at hand is shapes test" in page.with_name("report.md").read_text()
 
 
@@ -73,15 +79,33 @@ def test_records_of_speed_beside_runs_give_the_frames_per_second(vis_bench, tmp_
     assert "stream on shapes test" in text
 
 
-def test_nothing_is_written_outside_for_a_method_with_a_path_for_a_name(tmp_path: Path):
+def test_nothing_is_written_outside_for_names_that_are_paths(tmp_path: Path):
     runs, datasets = _two_runs(tmp_path)
     hostile = [(record.model_copy(update={"method": "../../x"}), folder) for record, folder in runs[:1]]
+    first, *others = datasets[0].videos
+    videos = replace(datasets[0], videos=(replace(first, name="../../x"), *others))
     before = set(tmp_path.rglob("*"))
-    write_run_report(tmp_path / "a" / "report", hostile, datasets[:1], protocols={}, thorough=True)
+    write_run_report(tmp_path / "a" / "report", hostile, [videos], protocols={}, thorough=True)
     new = set(tmp_path.rglob("*")) - before - {tmp_path / "a"}
     assert new
     assert all(path.is_relative_to(tmp_path / "a" / "report") for path in new)
-    assert len(list((tmp_path / "a" / "report").glob("*x-tiny*.png"))) == 1
+    assert len(list((tmp_path / "a" / "report").glob("video-*.png"))) == 2
+
+
+def test_more_methods_than_a_picture_has_rows_go_on_in_a_further_one(tmp_path: Path):
+    dataset = two_squares(tmp_path / "frames")
+    data = {"name": "shapes", "split": "test", "annotation_hash": "a", "split_hash": "s", "videos": 2}
+    runs = []
+    for number in range(MOST_ROWS + 1):
+        folder = tmp_path / f"{number}"
+        write_results(folder / PREDICTIONS_NAME, right_tracks(1))
+        runs.append((Record.model_validate(make_record(f"m{number:02d}", 0.5, data=data)), folder))
+    write_run_report(tmp_path / "report", runs, [dataset], protocols={})
+    names = sorted(path.name for path in (tmp_path / "report").glob("*.png"))
+    assert names == ["video-v1-1.png", "video-v1-2.png", "video-v2-1.png", "video-v2-2.png"]
+    heights = [Image.open(tmp_path / "report" / name).height for name in names[:2]]
+    row = tile_size(80, 48)[1] + GAP_PX
+    assert heights[0] - heights[1] == (MOST_ROWS - 1) * row  # 13 rows with the truth, and 2
 
 
 def test_where_nothing_can_be_written_the_table_is_shown_and_another_folder_asked_for(

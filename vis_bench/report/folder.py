@@ -1,4 +1,4 @@
-"""The report folder of a run: tables as Markdown, HTML, LaTeX and CSV, plots, one picture per method."""
+"""The report folder of a run: tables as Markdown, HTML, LaTeX and CSV, plots, and videos side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vis_bench.files import file_name
 from vis_bench.method import Choice
 from vis_bench.records.columns import DEFAULT_COLUMNS
 from vis_bench.records.rows import Block, Protocols
-from vis_bench.records.run import PREDICTIONS_NAME, Record
+from vis_bench.records.run import Record
 from vis_bench.records.speed import SpeedRecord
 from vis_bench.report.formats.html_page import write_html
 from vis_bench.report.formats.latex import write_latex
@@ -21,7 +21,9 @@ from vis_bench.report.plots.embeddings import block_embeddings
 from vis_bench.report.plots.values import block_values
 from vis_bench.report.speed.rates import measured_rates, with_rates
 from vis_bench.report.tables.page import report_page
-from vis_bench.report.videos.pictures import method_picture
+from vis_bench.report.tables.text import one_line
+from vis_bench.report.videos.choice import choose_videos
+from vis_bench.report.videos.side_by_side import MOST_ROWS, Shown, write_side_by_side
 from vis_bench.report.videos.viewed_runs import viewed_runs
 from vis_bench.report.videos.viewer import Viewer, build_viewer
 from vis_bench.setup.plugins import load_spec, method_names
@@ -44,8 +46,8 @@ def write_run_report(
     """Write report.html, report.md, table.csv, table.tex, plots and pictures; returns the path of the first.
 
     runs: records with their directories. datasets: the evaluated ones with frames; a record without its own
-    among them gets no picture and no plots that need the truth. The picture of a method shows its first seed,
-    the viewer the first dataset. protocols: by (name, content hash), None for the installed ones. thorough:
+    among them gets no picture and no plots that need the truth. Pictures show the first seed of a method, the
+    viewer the first dataset. protocols: by (name, content hash), None for the installed ones. thorough:
     plots from predictions use every seed, however long it takes; otherwise the first one, and none of large
     data sets. timed: records of speed, for the column FPS and AP against it. columns: of the main tables.
     threshold: a score that tracks of all methods need in the tracking columns, None for the operating points.
@@ -64,7 +66,7 @@ def write_run_report(
         values = block_values(part.block, folders, dataset, all_seeds=thorough)
         embeddings = block_embeddings(part.block, folders, dataset)
         plots.append(write_plots(folder, number, part.block, values, embeddings=embeddings, rates=rates))
-    pictures = _draw_pictures(folder, runs, datasets)
+    pictures = _draw_pictures(folder, [part.block for part in page.blocks], folders, datasets)
     write_markdown(folder, page, pictures, plots)
     write_latex(folder, page)
     viewer, no_viewer = _viewer([part.block for part in page.blocks], folders, datasets, thorough)
@@ -126,30 +128,29 @@ def _viewer(
 
 
 def _draw_pictures(
-    folder: Path, runs: Sequence[tuple[Record, Path]], datasets: Sequence[Dataset]
+    folder: Path, blocks: Sequence[Block], folders: Mapping[int, Path], datasets: Sequence[Dataset]
 ) -> dict[str, Path]:
-    """Pictures by caption: method and configuration, and the dataset where there are several."""
+    """Pictures by caption: some videos of every dataset with frames and truth, with a row per method."""
     pictures: dict[str, Path] = {}
-    for record, directory in runs:
-        dataset = _dataset_of(record.data.annotation_hash, record.split, datasets)
-        predictions = directory / PREDICTIONS_NAME
-        if dataset is None or dataset.tracks is None or dataset.image_root is None:
+    for dataset in datasets:
+        if dataset.tracks is None or dataset.image_root is None:
             continue
-        caption, name = record.variant(), record.variant().replace("@", "-")
-        if len(datasets) > 1:
-            caption, name = f"{caption} on {dataset.name} {dataset.split}", f"{name}-{dataset.name}"
-        if caption in pictures or not predictions.exists():
-            continue
-        path = folder / f"{file_name(name)}.png"
-        tracks = read_results(predictions, dataset)
-        method_picture(
-            path,
-            dataset,
-            tracks,
-            f"{record.title}, {dataset.name} {dataset.split}, seed {record.seed}",
-            iou_type=record.iou_type,
-        )
-        pictures[caption] = path
+        own = [block for block in blocks if _usable(block, [dataset], thorough=True)[0] is not None]
+        runs = [
+            Shown(run.label, read_results(run.predictions, dataset), run.iou_type)
+            for run in viewed_runs(own, folders, all_seeds=False)
+        ]
+        parts = [runs[start : start + MOST_ROWS] for start in range(0, len(runs), MOST_ROWS)]
+        for video in choose_videos(dataset):
+            whose = f"{dataset.name}-{dataset.split}-" if len(datasets) > 1 else ""
+            for number, part in enumerate(parts, start=1):
+                caption = f"Video {one_line(video.name)} of {dataset.name} {dataset.split}"
+                name = f"video-{whose}{video.name}"
+                if len(parts) > 1:
+                    caption, name = f"{caption}, part {number} of {len(parts)}", f"{name}-{number}"
+                path = folder / f"{file_name(name)}.png"
+                write_side_by_side(path, dataset, video, part)
+                pictures[caption] = path
     return pictures
 
 

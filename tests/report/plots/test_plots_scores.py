@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from plot_samples import block_of, record
 
-from vis_bench.report.drawing.style import colour
+from vis_bench.report.drawing.looks import looks
 from vis_bench.report.plots.heat import category_figure
-from vis_bench.report.plots.scores import errors_figure, fps_figure, seeds_figure
+from vis_bench.report.plots.scores import errors_figure, seeds_figure
 
 
 def _lines(axes: Axes, marker: str) -> list[Line2D]:
@@ -32,18 +32,6 @@ def test_every_seed_is_a_dot_and_the_line_ends_at_the_t_interval() -> None:
     np.testing.assert_allclose(interval.get_xdata(), [34.04330, 51.95670], atol=1e-4)
     assert list(interval.get_ydata()) == [0, 0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
-
-
-def test_ap_stands_against_frames_per_second_with_a_dot_per_seed() -> None:
-    """960 frames in 9.6 and 4.8 s: 100 and 200 frames per second, mean 150; in 19.2 s: 50."""
-    block = block_of(record("a", 0.4), record("a", 0.5, 1, seconds=4.8), record("b", 0.3, seconds=19.2))
-    axes = fps_figure(block).axes[0]
-    (dots,) = _lines(axes, ".")
-    assert (_x(dots), list(dots.get_ydata())) == ([100.0, 200.0], [40.0, 50.0])
-    means = {line.get_label(): (_x(line), list(line.get_ydata())) for line in axes.get_lines()[1:]}
-    assert means == {"a": ([150.0], [45.0]), "b": ([50.0], [30.0])}
-    assert axes.get_xlabel().startswith("frames per second")
-    assert fps_figure(block_of(record("a", None))) is None
 
 
 def test_error_bars_are_stacked_means_and_seeds_are_dots() -> None:
@@ -84,8 +72,10 @@ def test_category_map_has_the_mean_of_each_category_and_no_number_where_it_is_un
     assert axes.images[0].get_clim() == (0, 100)
 
 
-def test_a_method_keeps_its_colour_and_hostile_names_are_drawn_as_they_are() -> None:
+def test_seeds_have_the_colour_of_their_method_and_hostile_names_are_drawn_as_they_are() -> None:
     block = block_of(record("_$x^2$", 0.4), record("<script>", 0.3))
-    lines = fps_figure(block).axes[0].get_lines()
-    assert [line.get_label() for line in lines] == [r" _\$x^2\$", "<script>"]
-    assert [line.get_color() for line in lines] == [colour(0), colour(1)]
+    axes = seeds_figure(block).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [r" _\$x^2\$", "<script>"]
+    drawn = [line.get_color() for line in _lines(axes, "o")]
+    assert drawn == [look.colour for look in looks([("_$x^2$", "tiny"), ("<script>", "tiny")])]
+    assert drawn[0] != drawn[1]

@@ -3,12 +3,12 @@
 import numpy as np
 from plot_samples import block_of
 from plot_samples import record as run_record
-from test_speed_table import CPU, GPU
+from test_speed_table import CPU, GPU, repeat
 from test_speed_table import record as timed_record
 
 from vis_bench.records.speed import SpeedProtocol
 from vis_bench.report.plots.all_plots import write_plots
-from vis_bench.report.plots.scores import fps_figure
+from vis_bench.report.plots.tradeoffs import fps_figure, memory_figure
 from vis_bench.report.speed.rates import measured_rates, with_rates
 from vis_bench.report.terminal.comparison_table import comparison_table
 
@@ -68,8 +68,30 @@ def test_the_plot_has_every_seed_at_the_measured_rate():
     axes = fps_figure(block, rates).axes[0]
     dots, mean = axes.get_lines()
     assert (list(dots.get_xdata()), np.round(dots.get_ydata(), 6).tolist()) == ([100.0, 100.0], [40.0, 50.0])
-    assert (list(mean.get_xdata()), mean.get_label()) == ([100.0], "a")
+    assert list(mean.get_xdata()) == [100.0]
+    assert [text.get_text() for text in axes.texts] == ["a"]
     assert axes.get_xlabel() == "frames per second: end to end"
+
+
+def test_memory_is_the_largest_peak_of_the_rows_that_have_one():
+    block = _runs("a", "b")
+    larger = repeat(5.0).model_copy(update={"memory": {"kind": "process RSS", "peak_bytes": 400_000_000}})
+    none = repeat(5.0).model_copy(update={"memory": {}})
+    timed = [timed_record("a", repeats=(repeat(5.0), larger)), timed_record("b", repeats=(none,))]
+    rates = measured_rates(block, timed)
+    assert (rates.megabytes, rates.memory) == ({0: 400.0}, "process RSS")
+    axes = memory_figure(block, rates).axes[0]
+    (mean,) = axes.get_lines()
+    assert (list(mean.get_xdata()), [text.get_text() for text in axes.texts]) == ([400.0], ["a"])
+    assert axes.get_xlabel() == "peak memory in MB (process RSS)"
+    assert memory_figure(block, measured_rates(block, timed[1:])) is None
+
+
+def test_the_report_has_memory_where_it_was_measured(tmp_path):
+    block = _runs("a")
+    written = write_plots(tmp_path, 1, block, None, rates=measured_rates(block, [timed_record("a")]))
+    assert "1-memory.png" in [plot.path.name for plot in written.plots]
+    assert "1-memory.png" not in [plot.path.name for plot in write_plots(tmp_path, 1, block, None).plots]
 
 
 def test_the_text_says_how_the_rates_were_measured_and_what_is_missing(tmp_path):

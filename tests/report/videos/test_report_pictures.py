@@ -1,10 +1,9 @@
-"""Pictures of tracks: layout, colours at known pixels, and colours that follow identity."""
+"""A video side by side: rows, columns, colours that follow identity, and marks of what is wrong."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,17 +12,10 @@ from PIL import Image
 from vis_bench.errors import DataError, UsageError
 from vis_bench.masks import rle
 from vis_bench.report.drawing.palette import BACKGROUND, identity_colour
+from vis_bench.report.videos.choice import choose_videos, frame_indices
 from vis_bench.report.videos.identity_colours import closest_truth
-from vis_bench.report.videos.pictures import (
-    GAP_PX,
-    TEXT_LINE_PX,
-    Region,
-    choose_videos,
-    draw_tile,
-    frame_indices,
-    method_picture,
-    tile_size,
-)
+from vis_bench.report.videos.sheet import GAP_PX, HEAD_PX, LINE_PX, MARK, Line, Region, draw_tile, tile_size
+from vis_bench.report.videos.side_by_side import Shown, layout, write_side_by_side
 from vis_bench.types import Box, Category, Dataset, Rle, Track, TruthTrack, Video
 
 WIDTH, HEIGHT, LENGTH = 160, 96, 4
@@ -81,22 +73,8 @@ def test_tracks_with_boxes_only_are_compared_by_boxes() -> None:
     assert closest_truth([track], [_truth(1, A), _truth(2, B)], VIDEO) == (None,)
 
 
-def test_tile_has_tinted_inside_and_full_colour_outline() -> None:
-    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
-    mask[20:44, 8:40] = True
-    frame = np.zeros((HEIGHT, WIDTH, 3), np.uint8) + np.uint8([90, 120, 24])
-    pixels = np.asarray(draw_tile(frame, [Region(mask, (200, 0, 40), 1)]))
-    assert pixels.shape == (192, 320, 3)  # 160 x 96 enlarged twice
-    assert tuple(pixels[40, 16]) == (200, 0, 40)  # first pixel of the enlarged rectangle: outline
-    assert tuple(pixels[45, 22]) == (150, 50, 70)  # half grey, half (200, 0, 40)
-    assert tuple(pixels[39, 16]) == (100, 100, 100)  # 0.299 * 90 + 0.587 * 120 + 0.114 * 24 = 100.1
-    white = np.asarray(draw_tile(np.full_like(frame, 255), []))
-    assert (white == 255).all()
-    assert tuple(np.asarray(draw_tile(np.full_like(frame, 46), []))[0, 0]) == (50, 50, 50)
-
-
 @pytest.mark.parametrize(
-    ("size", "expected"), [((160, 96), (320, 192)), ((1280, 720), (320, 180)), ((360, 640), (180, 320))]
+    ("size", "expected"), [((160, 96), (256, 154)), ((1280, 720), (256, 144)), ((360, 640), (144, 256))]
 )
 def test_tile_sizes(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert tile_size(*size) == expected
@@ -106,69 +84,6 @@ def test_frame_indices_are_spread_evenly() -> None:
     assert frame_indices(16, 6) == (0, 3, 6, 9, 12, 15)
     assert frame_indices(3, 6) == (0, 1, 2)
     assert frame_indices(5, 1) == (0,)
-
-
-def _draw(dataset: Dataset, tracks: list[Track], folder: Path, **options: Any) -> np.ndarray:
-    path = folder / "picture.png"
-    method_picture(path, dataset, tracks, "title", **options)
-    return np.asarray(Image.open(path).convert("RGB"))
-
-
-def _outline(picture: np.ndarray, row: int, frame: int, corner: tuple[int, int]) -> tuple[int, ...]:
-    """The pixel at the enlarged corner of a rectangle; row 0 is the truth, row 1 the prediction."""
-    top = 3 * TEXT_LINE_PX + row * (192 + GAP_PX + TEXT_LINE_PX)
-    left = GAP_PX + frame * (320 + GAP_PX)
-    return tuple(int(value) for value in picture[top + 2 * corner[1], left + 2 * corner[0]])
-
-
-def test_picture_size_and_a_switch_that_can_be_seen(dataset: Dataset, tmp_path: Path) -> None:
-    right, switched = _track(B, B, B, B), _track(A, A, A, B, score=0.8)
-    picture = _draw(dataset, [right, switched], tmp_path)
-    height = 4 * TEXT_LINE_PX + 2 * (192 + GAP_PX) + GAP_PX
-    assert picture.shape == (height, 4 * 320 + 5 * GAP_PX, 3)
-    first, second = identity_colour(0), identity_colour(1)
-    for frame in range(LENGTH):
-        assert _outline(picture, 0, frame, A) == first
-        assert _outline(picture, 0, frame, B) == second
-        assert _outline(picture, 1, frame, B) == second
-    assert [_outline(picture, 1, frame, A) for frame in range(LENGTH)] == [first, first, first, (0, 0, 0)]
-    alone = _draw(dataset, [switched], tmp_path)
-    assert _outline(alone, 1, 3, B) == first != _outline(alone, 0, 3, B)  # colour does not fit: a switch
-
-
-def test_background_is_grey_and_low_scores_are_left_out(dataset: Dataset, tmp_path: Path) -> None:
-    tracks = [_track(*[EMPTY_PLACE] * 4), _track(*[A] * 4, score=0.3)]
-    picture = _draw(dataset, tracks, tmp_path)
-    assert _outline(picture, 1, 0, EMPTY_PLACE) == BACKGROUND
-    assert _outline(picture, 1, 0, A) == (0, 0, 0)  # 0.3 is not above 0.3
-    assert _outline(_draw(dataset, tracks, tmp_path, min_score=0.29), 1, 0, A) == identity_colour(0)
-
-
-def test_boxes_of_tracks_and_truth_are_outlined_and_not_filled(dataset: Dataset, tmp_path: Path) -> None:
-    track = Track(1, 1, 0.9, (None,) * LENGTH, _boxes(B))
-    picture = _draw(dataset, [track], tmp_path, iou_type="bbox")
-    for row in (0, 1):
-        assert _outline(picture, row, 2, B) == identity_colour(1)
-        assert _outline(picture, row, 2, (B[0] + 3, B[1] + 3)) == (0, 0, 0)
-    assert _outline(picture, 0, 2, A) == identity_colour(0)
-    filled = _draw(dataset, [track], tmp_path)
-    assert _outline(filled, 0, 2, (B[0] + 3, B[1] + 3)) != (0, 0, 0)  # masks: the truth is filled
-
-
-def test_truth_that_has_boxes_and_no_masks_is_drawn(dataset: Dataset, tmp_path: Path) -> None:
-    """As in data sets for detection: the annotation's boxes are all there is."""
-    bare = TruthTrack(1, 1, 1, False, (None,) * LENGTH, (*_boxes(A)[:2], None, None), (768.0,) * LENGTH)
-    boxes = replace(dataset, tracks=(bare,))
-    picture = _draw(boxes, [Track(1, 1, 0.9, (None,) * LENGTH, _boxes(A))], tmp_path, iou_type="bbox")
-    assert [_outline(picture, 0, frame, A) != (0, 0, 0) for frame in range(LENGTH)] == [1, 1, 0, 0]
-
-
-def test_hidden_truth_shows_tracks_by_rank(dataset: Dataset, tmp_path: Path) -> None:
-    hidden = Dataset("d", "valid", (VIDEO,), dataset.categories, None, tmp_path, "a", "s")
-    picture = _draw(hidden, [_track(*[A] * 4, score=0.5), _track(*[B] * 4)], tmp_path)
-    assert _outline(picture, 0, 0, A) == (0, 0, 0)
-    assert _outline(picture, 1, 0, B) == identity_colour(0)
-    assert _outline(picture, 1, 0, A) == identity_colour(1)
 
 
 def test_the_fullest_and_the_median_video_are_chosen(tmp_path: Path) -> None:
@@ -183,16 +98,119 @@ def test_the_fullest_and_the_median_video_are_chosen(tmp_path: Path) -> None:
     assert [video.id for video in choose_videos(single)] == [1]
 
 
-def test_errors(dataset: Dataset, tmp_path: Path) -> None:
+def _marks(line: Line) -> list[list[tuple[str, str]]]:
+    """Marks and labels of every frame, the lowest region first."""
+    return [[(region.marks, region.text) for region in regions] for regions in line.frames]
+
+
+def test_the_truth_stands_above_a_row_per_method_with_class_and_score(dataset: Dataset) -> None:
+    runs = [Shown("one, seed 0", [_track(*[A] * 4), _track(*[B] * 4, score=0.3)]), Shown("two, seed 1", [])]
+    truth, one, two = layout(dataset, VIDEO, runs, (0, 3))
+    assert [(line.title, line.note, len(line.frames)) for line in (truth, one, two)] == [
+        ("truth", "2 objects", 2), ("one, seed 0", "1 track", 2), ("two, seed 1", "0 tracks", 2),
+    ]  # fmt: skip
+    assert _marks(truth) == [[("", "thing"), ("", "thing")]] * 2
+    assert _marks(one) == [[("", "thing 0.90"), ("X", "")]] * 2  # 0.3 is not above 0.3
+    assert [region.colour for region in truth.frames[0]] == [identity_colour(0), identity_colour(1)]
+    (found, missed), _ = one.frames
+    assert (found.colour, missed.colour) == (identity_colour(0), identity_colour(1))
+    assert (found.dashed, missed.dashed, missed.filled) == (False, True, False)
+    assert np.array_equal(missed.mask, rle.decode(_rectangle(B)))
+    assert _marks(two) == [[("X", ""), ("X", "")]] * 2
+
+
+def test_a_planted_switch_is_marked_in_the_next_frame_that_is_shown(dataset: Dataset) -> None:
+    """The tracks exchange their objects in frame 2, which is not shown; afterwards colours do not fit."""
+    tracks = [_track(A, A, B, B), _track(B, B, A, A, score=0.8)]
+    _, run = layout(dataset, VIDEO, [Shown("m", tracks)], (0, 1, 3))
+    assert _marks(run) == [
+        [("", "thing 0.80"), ("", "thing 0.90")],
+        [("", "thing 0.80"), ("", "thing 0.90")],
+        [("S", "thing 0.80"), ("S", "thing 0.90")],
+    ]
+    first, last = run.frames[0][1], run.frames[2][1]
+    assert first.colour == last.colour
+    assert np.array_equal(last.mask, rle.decode(_rectangle(B)))
+    _, every = layout(dataset, VIDEO, [Shown("m", tracks)], (0, 1, 2, 3))
+    assert [[marks for marks, _ in frame] for frame in _marks(every)] == [
+        [""] * 2,
+        [""] * 2,
+        ["S"] * 2,
+        [""] * 2,
+    ]
+
+
+def test_duplicates_false_positives_and_another_class_are_marked(dataset: Dataset) -> None:
+    dataset = replace(dataset, categories=(Category(1, "thing"), Category(2, "a very long class name")))
+    tracks = [
+        _track(*[A] * 4),
+        replace(_track(*[B] * 4, score=0.8), category_id=2),
+        _track(*[A] * 4, score=0.7),
+        _track(*[EMPTY_PLACE] * 4, score=0.6),
+    ]
+    _, run = layout(dataset, VIDEO, [Shown("m", tracks)], (0,))
+    assert _marks(run) == [
+        [("F", "thing 0.60"), ("D", "thing 0.70"), ("", "≠a very… name 0.80"), ("", "thing 0.90")]
+    ]
+    assert run.frames[0][0].colour == BACKGROUND
+
+
+def test_boxes_are_outlined_and_not_filled(dataset: Dataset) -> None:
+    run = Shown("m", [Track(1, 1, 0.9, (None,) * LENGTH, _boxes(B))], "bbox")
+    truth, line = layout(dataset, VIDEO, [run], (2,))
+    assert [region.filled for region in (*truth.frames[0], *line.frames[0])] == [False] * 4
+    assert _marks(line) == [[("", "thing 0.90"), ("X", "")]]
+    masks, _ = layout(dataset, VIDEO, [Shown("m", [])], (2,))
+    assert [region.filled for region in masks.frames[0]] == [True] * 2
+
+
+def test_truth_that_has_boxes_and_no_masks_is_drawn(dataset: Dataset) -> None:
+    """As in data sets for detection: the annotation's boxes are all there is."""
+    bare = TruthTrack(1, 1, 1, False, (None,) * LENGTH, (*_boxes(A)[:2], None, None), (768.0,) * LENGTH)
+    truth, _ = layout(replace(dataset, tracks=(bare,)), VIDEO, [Shown("m", [], "bbox")], (0, 1, 2, 3))
+    assert [len(regions) for regions in truth.frames] == [1, 1, 0, 0]
+
+
+def test_tile_keeps_the_colours_of_the_frame_and_has_tint_outline_and_mark() -> None:
+    mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    mask[40:80, 8:60] = True
+    frame = Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8) + np.uint8([90, 120, 24]))
+    pixels = np.asarray(draw_tile(frame, [Region(mask, (200, 0, 40), "")]))
+    assert tuple(pixels[90, 100]) == (96, 128, 32)  # to the nearest of 0, 16, 32, ...
+    assert tuple(pixels[60, 8]) == tuple(pixels[60, 9]) == (200, 0, 40)
+    assert tuple(pixels[60, 30]) == (127, 90, 34)  # 0.7 of the frame, 0.3 of the colour
+    missed = np.asarray(draw_tile(frame, [Region(mask, (0, 90, 0), "", "X", filled=False, dashed=True)]))
+    assert tuple(missed[75, 20]) == (96, 128, 32)
+    edge = {tuple(pixel) for pixel in missed[40:80, 8].tolist()}
+    assert edge == {(0, 90, 0), (255, 255, 255)}
+    assert (missed == np.array(MARK)).all(axis=2).sum() > 50
+
+
+def test_the_sheet_has_a_column_per_frame_and_a_row_per_line(dataset: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "sheet.png"
+    write_side_by_side(path, dataset, VIDEO, [Shown("m", [_track(*[A] * 4)])], count=3)
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    width, height = tile_size(WIDTH, HEIGHT)
+    assert pixels.shape[1] == HEAD_PX + 3 * (width + GAP_PX) + GAP_PX
+    for row in (0, 1):
+        for column in (0, 1, 2):
+            top = 2 * LINE_PX + GAP_PX + row * (height + GAP_PX)
+            left = HEAD_PX + column * (width + GAP_PX)
+            # the left edge of A, enlarged 1.6 times: pixels 13 and 14
+            assert tuple(pixels[top + 50, left + 13]) == identity_colour(0)
+            assert tuple(pixels[top + 50, left + 12]) == (0, 0, 0)
+
+
+def test_what_cannot_be_drawn_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
-    with pytest.raises(UsageError, match="no video with id 9"):
-        method_picture(path, dataset, [], "t", video_ids=[9])
     with pytest.raises(UsageError, match="at least 1"):
-        method_picture(path, dataset, [], "t", frames_per_video=0)
-    frameless = Dataset("d", "val", (VIDEO,), dataset.categories, dataset.tracks, None, "a", "s")
+        write_side_by_side(path, dataset, VIDEO, [], count=0)
+    with pytest.raises(DataError, match="not public"):
+        write_side_by_side(path, replace(dataset, tracks=None), VIDEO, [])
     with pytest.raises(DataError, match="no frames"):
-        method_picture(path, frameless, [], "t")
+        write_side_by_side(path, replace(dataset, image_root=None), VIDEO, [])
     (tmp_path / VIDEO.file_names[0]).unlink()
     with pytest.raises(DataError):
-        method_picture(path, dataset, [], "t")
+        write_side_by_side(path, dataset, VIDEO, [])
     assert not path.exists()

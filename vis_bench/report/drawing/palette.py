@@ -1,4 +1,4 @@
-"""Colours of identities in pictures.
+"""Colours of identities in pictures, and of methods in plots.
 
 Seven colours are the palette of Okabe and Ito; the other three were searched so that every pair of the ten,
 and each of them and the grey of background tracks, stays apart under simulated colour blindness (CIE76
@@ -9,6 +9,9 @@ Physiologically-based Model for Simulation of Color Vision Deficiency", IEEE TVC
 """
 
 from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
 
 Colour = tuple[int, int, int]
 
@@ -43,4 +46,34 @@ def identity_colour(index: int) -> Colour:
         raise ValueError(f"identity index {index} is negative")
     target, share = _ROUNDS[index // len(BASE) % len(_ROUNDS)]
     red, green, blue = (round((1 - share) * value + share * target) for value in BASE[index % len(BASE)])
+    return red, green, blue
+
+
+# a line in the palette's yellow cannot be seen on white paper: methods have a plum instead, the last one
+METHOD_COLOURS: tuple[Colour, ...] = (
+    *(BASE[index] for index in (4, 5, 2, 6, 0, 1, 9, 7, 8)),
+    (90, 60, 90),
+)
+
+
+def method_slot(name: str, known: Sequence[str]) -> int:
+    """The number that decides how a method is drawn: its place among the known ones, else from its name.
+
+    known: every method that there is, whichever of them are shown, so that a method looks the same in all
+    plots. Others follow behind the colours of the first ten; two of those may share a colour.
+    """
+    if name in known:
+        return known.index(name)
+    return len(BASE) + zlib.crc32(name.encode(errors="backslashreplace")) % (COLOURS - len(BASE))
+
+
+def method_colour(slot: int, shade: float = 0.0) -> Colour:
+    """The colour (0..255) of the method in a slot >= 0.
+
+    shade: -1..1, from black over its own colour to white, which tells its configurations apart.
+    """
+    target, share = _ROUNDS[slot // len(METHOD_COLOURS) % len(_ROUNDS)]
+    own = [(1 - share) * value + share * target for value in METHOD_COLOURS[slot % len(METHOD_COLOURS)]]
+    end = 255 if shade > 0 else 0
+    red, green, blue = (round((1 - abs(shade)) * value + abs(shade) * end) for value in own)
     return red, green, blue

@@ -1,7 +1,4 @@
-"""What all plots of a report share: who gets which colour, marker and line, and how a figure is written.
-
-Every method has a marker and a line of its own, so a plot can be read without its colours.
-"""
+"""What all plots of a report share: sizes, colours of all but methods, axes, and how a figure is written."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,27 +23,15 @@ FAINT = "#e4e4e4"
 DOTS_PER_INCH = 130
 WIDTH_INCHES = 7.2
 LABEL_WIDTH = 26
-_MARKERS = "osD^vPX<>p"
-_LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 # yellow comes last: it is the faintest on white
 _ORDER = (4, 5, 2, 6, 0, 1, 9, 7, 8, 3)
 HATCHES = ("", "//", "..", "xx", "\\\\", "oo", "++", "--")
 
 
 def colour(index: int) -> tuple[float, float, float]:
-    """Red, green, blue in 0..1 of the method at this place of the table."""
+    """Red, green, blue in 0..1 of a kind of error, a metric, a shade; methods have `looks`."""
     red, green, blue = BASE[_ORDER[index % len(_ORDER)]]
     return red / 255, green / 255, blue / 255
-
-
-def marker(index: int) -> str:
-    """The marker of the method at this place of the table."""
-    return _MARKERS[index % len(_MARKERS)]
-
-
-def line_style(index: int) -> Any:
-    """The dashes of the method at this place of the table."""
-    return _LINES[index % len(_LINES)]
 
 
 def plain(label: str) -> str:
@@ -69,10 +54,18 @@ def quiet(axes: Axes, grid: str = "both") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.tick_params(colors=INK, labelsize=8)
+    axes.xaxis.label.set_fontsize(9)
+    axes.yaxis.label.set_fontsize(9)
     axes.grid(True, axis="both", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
     if grid != "both":
         axes.grid(False, axis="y" if grid == "x" else "x")
+
+
+def fit(axes: Axes, low: float, high: float, axis: Literal["x", "y"] = "y") -> None:
+    """Cut the limits of an axis, as its data have made them, at the ends of the range of what it shows."""
+    least, largest = axes.get_ylim() if axis == "y" else axes.get_xlim()
+    (axes.set_ylim if axis == "y" else axes.set_xlim)(max(low, least), min(high, largest))
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:

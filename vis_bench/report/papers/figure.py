@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from vis_bench.errors import DataError, UsageError
 from vis_bench.records.columns import COLUMNS, MOT_THRESHOLD, at_threshold, read_value
-from vis_bench.report.drawing.style import INK, colour, new_figure, plain, write_figure
+from vis_bench.report.drawing.style import INK, colour, fit, new_figure, plain, write_figure
 from vis_bench.report.papers.cells import ComparedRow
 from vis_bench.report.papers.table import Comparison
 
@@ -47,6 +47,9 @@ def published_figure(comparison: Comparison) -> Figure:
             axes.errorbar([x], [values.mean()], yerr=[spread], color=INK, capsize=3, linewidth=1.2)
             axes.plot([x] * len(values), values, "o", color=colour(number), markersize=3.5, alpha=0.7)
         axes.plot([x for x, _ in found], [values.mean() for _, values in found], color=INK, linewidth=1.0)
+        # every metric of a figure is a percentage; MOTA alone may be negative
+        least, largest = COLUMNS[metric].bounds
+        fit(axes, 100 * least, 100 * largest)
         axes.set_title(metric, fontsize=9, color=INK)
         axes.set_xlabel(plain(_name(points[0][1])), fontsize=8)
     grid[0][0].set_ylabel("percent", fontsize=9)

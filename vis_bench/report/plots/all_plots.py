@@ -11,11 +11,15 @@ from matplotlib.figure import Figure
 from vis_bench.metrics.slices import MIN_VIDEOS
 from vis_bench.records.rows import Block, seconds_are_comparable
 from vis_bench.report.drawing.style import write_figure
+from vis_bench.report.plots.calibration import FEW, calibration_figure
 from vis_bench.report.plots.curves import curves_figure, hota_figure, slices_figure
 from vis_bench.report.plots.embedding_panels import embeddings_figure
 from vis_bench.report.plots.embeddings import RunEmbeddings
 from vis_bench.report.plots.heat import MOST_CATEGORIES, category_figure, gains_figure
-from vis_bench.report.plots.scores import errors_figure, fps_figure, seeds_figure
+from vis_bench.report.plots.rank_figure import ranks_figure
+from vis_bench.report.plots.ranks import Standings, standings
+from vis_bench.report.plots.scores import errors_figure, seeds_figure
+from vis_bench.report.plots.tradeoffs import fps_figure, memory_figure
 from vis_bench.report.plots.values import BlockValues
 from vis_bench.report.speed.rates import MeasuredRates
 from vis_bench.report.tables.page import BlockPlots, Plot
@@ -34,6 +38,21 @@ _FPS = (
 _RATES = (
     "Small dots are seeds, the large mark is their mean. Frames per second end to end by vis-bench speed, "
     "one measurement for all seeds of a method: "
+)
+_MEMORY = (
+    "Small dots are seeds, the large mark is their mean. The largest peak while tracking by vis-bench speed; "
+    "that of a process includes its libraries. One measurement for all seeds of a method: "
+)
+_RANKS = (
+    "Methods ranked on each video by the AP of that video alone (equal ones share the mean of their ranks), "
+    "mean over videos and shared seeds. Line: 95 % interval, what other videos{seeds} would give. A bar "
+    "joins methods of which no verdict says that one is better: verdicts on AP over all pairs, undecided or "
+    "equivalent, made as those of vis-bench compare --all-pairs."
+)
+_CALIBRATION = (
+    "Share of tracks that are right, by score, in tenths; number: tracks, seeds together; pale: fewer than "
+    f"{FEW}. Right: matched at IoU 0.5 in video AP, in the right category. On the dotted line scores are "
+    "probabilities. Dashed: the operating point, one a seed, or one for each half of the videos."
 )
 _CATEGORY = "AP in percent, mean over seeds; - is undefined in at least one seed."
 _ERRORS = (
@@ -86,6 +105,8 @@ def write_plots(
         "errors": ("Errors in time", _ERRORS, lambda: errors_figure(block)),
         "fps": ("AP and frames per second", _fps_text(rates), lambda: _fps_figure(block, rates)),
     }
+    if rates is not None and rates.megabytes:
+        makers["memory"] = ("AP and memory", _memory_text(rates), lambda: memory_figure(block, rates))
     if embeddings:
         makers["embeddings"] = (
             "Embeddings of instances",
@@ -94,16 +115,24 @@ def write_plots(
         )
     notes: list[str] = []
     if values is None:
-        notes.append(f"No precision-recall curves, repair gains and slices: {why_not}")
+        notes.append(f"No ranks, precision-recall curves, calibration, repair gains and slices: {why_not}")
     else:
         rows = values.rows
         seeds = _seeds_text(values)
+        found = standings(block, rows)
+        if found is not None:
+            makers["ranks"] = ("Ranks", _ranks_text(found), lambda: ranks_figure(block, found))
         makers |= {
             "curves": ("Precision, recall and IoU", _CURVES + seeds, lambda: curves_figure(block, rows)),
             "hota": (
                 "HOTA by localisation threshold",
                 _HOTA + seeds,
                 lambda: hota_figure(block, rows),
+            ),
+            "calibration": (
+                "Scores and precision",
+                _CALIBRATION + seeds,
+                lambda: calibration_figure(block, rows),
             ),
             "gains": ("What errors cost", _GAINS + seeds, lambda: gains_figure(block, rows)),
             "slices": (
@@ -139,6 +168,16 @@ def _fps_text(rates: MeasuredRates | None) -> str:
         return _FPS
     missing = f" Not measured: {', '.join(rates.missing)}." if rates.missing else ""
     return f"{_RATES}{rates.conditions}.{missing}"
+
+
+def _memory_text(rates: MeasuredRates) -> str:
+    return f"{_MEMORY}{rates.conditions}."
+
+
+def _ranks_text(found: Standings) -> str:
+    one_seed = " One seed: fixed checkpoints, no claim on training." if len(found.seeds) == 1 else ""
+    seeds = " and seeds" if len(found.seeds) > 1 else ""
+    return f"{_RANKS.format(seeds=seeds)} Seeds: {', '.join(map(str, found.seeds))}.{one_seed}"
 
 
 def _categories_text(block: Block) -> str:

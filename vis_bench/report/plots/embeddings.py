@@ -17,7 +17,7 @@ from vis_bench.metrics.frame_links import MIN_IOU
 from vis_bench.metrics.overlap import frame_iou, video_overlap
 from vis_bench.metrics.temporal_errors import SCORE_THRESHOLD
 from vis_bench.records.rows import Block
-from vis_bench.report.videos.pictures import choose_videos
+from vis_bench.report.videos.choice import choose_videos
 from vis_bench.types import Dataset, IouType, Track, TruthTrack, Video
 
 BACKGROUND = -1

@@ -1,4 +1,4 @@
-"""Plots from the records alone: AP of every seed, AP against frames per second, errors in time."""
+"""Plots from the records alone: AP of every seed, and errors in time."""
 
 from __future__ import annotations
 
@@ -11,17 +11,8 @@ from matplotlib.figure import Figure
 from vis_bench.metrics.temporal_errors import KINDS, SCORE_THRESHOLD
 from vis_bench.records.columns import COLUMNS, Column, read_value
 from vis_bench.records.rows import DONE, Block, Row
-from vis_bench.report.drawing.style import (
-    HATCHES,
-    INK,
-    colour,
-    legend_below,
-    marker,
-    name_rows,
-    new_figure,
-    plain,
-)
-from vis_bench.report.speed.rates import MeasuredRates
+from vis_bench.report.drawing.looks import Look, looks
+from vis_bench.report.drawing.style import HATCHES, INK, colour, fit, name_rows, new_figure
 from vis_bench.study import intervals
 
 UNMATCHED = ("missed", "late_birth", "lost", "early_death", "merged")
@@ -39,26 +30,35 @@ def shown_rows(block: Block) -> list[tuple[int, str, Row]]:
     ]
 
 
+def block_looks(block: Block) -> tuple[Look, ...]:
+    """How every row of a block is drawn, by its place."""
+    return looks([(row.method, row.configuration) for row in block.rows])
+
+
 def seeds_figure(block: Block) -> Figure | None:
     """AP of every seed as a dot, and mean with interval from two seeds on; None without any AP."""
-    values = [(label, _percent(row, COLUMNS["AP"])) for _, label, row in shown_rows(block)]
-    values = [(label, found) for label, found in values if len(found)]
+    drawn_as = block_looks(block)
+    values = [
+        (drawn_as[place], label, percent(row, COLUMNS["AP"])) for place, label, row in shown_rows(block)
+    ]
+    values = [one for one in values if len(one[-1])]
     if not values:
         return None
     figure, grid = new_figure(_FRAME_INCHES + _ROW_INCHES * len(values))
     axes: Axes = grid[0, 0]
-    for y, (_, found) in enumerate(values):
+    for y, (look, _, found) in enumerate(values):
         mean, low, high = seed_interval(found)
         if len(found) > 1:
             axes.plot([low, high], [y, y], color=INK, linewidth=1.6, solid_capstyle="butt")
             axes.plot([mean], [y], marker="|", markersize=13, markeredgewidth=2.2, color=INK)
         # seeds of nearly the same score stay visible beside each other
         lift = np.linspace(-0.16, 0.16, len(found)) if len(found) > 1 else np.zeros(1)
-        axes.plot(found, y + lift, "o", color=colour(0), markersize=5, markeredgecolor="white", linestyle="")
-    low, high = axes.get_xlim()
-    axes.set_xlim(max(0.0, low), min(100.0, high))
+        axes.plot(
+            found, y + lift, "o", color=look.colour, markersize=5, markeredgecolor="white", linestyle=""
+        )
+    fit(axes, 0, 100, "x")
     axes.grid(False, axis="y")
-    name_rows(axes, [label for label, _ in values])
+    name_rows(axes, [label for _, label, _ in values])
     axes.set_xlabel("AP (%)", fontsize=9)
     return figure
 
@@ -66,43 +66,6 @@ def seeds_figure(block: Block) -> Figure | None:
 def seed_interval(values: np.ndarray) -> tuple[float, float, float]:
     """(mean, low, high): 95 % t interval over seeds [n], the videos held fixed; of width 0 for one seed."""
     return intervals.mean_interval(values, np.zeros((len(values), 1)), videos=1)
-
-
-def fps_figure(block: Block, rates: MeasuredRates | None = None) -> Figure | None:
-    """AP against frames per second, every seed and the mean; None where either is missing everywhere.
-
-    rates: measured by `vis-bench speed`; without them the wall time of tracking is used.
-    """
-    points = [
-        (place, label, ap, rate)
-        for place, label, row in shown_rows(block)
-        if len(ap := _percent(row, COLUMNS["AP"])) and len(rate := _seed_rates(place, row, rates))
-    ]
-    if not points:
-        return None
-    figure, grid = new_figure(3.9)
-    axes: Axes = grid[0, 0]
-    for place, label, ap, rate in points:
-        if len(ap) > 1:
-            axes.plot(rate, ap, ".", color=colour(place), markersize=5, linestyle="")
-        axes.plot(
-            [rate.mean()], [ap.mean()], marker(place), color=colour(place), markersize=8, markeredgecolor=INK,
-            linestyle="", label=plain(label),
-        )  # fmt: skip
-    axes.set_xlim(0, 1.1 * max(rate.max() for *_, rate in points))
-    axes.margins(y=0.15)
-    what = "wall time of tracking, not a speed measurement" if rates is None else "end to end"
-    axes.set_xlabel(f"frames per second: {what}", fontsize=9)
-    axes.set_ylabel("AP (%)", fontsize=9)
-    legend_below(figure, axes)
-    return figure
-
-
-def _seed_rates(place: int, row: Row, rates: MeasuredRates | None) -> np.ndarray:
-    """[n] frames per second of every seed; the same one for all when it was measured by `vis-bench speed`."""
-    if rates is None:
-        return 1 / _values(row, COLUMNS["s/frame"])
-    return np.full(len(row.done), rates.fps[place]) if place in rates.fps else np.empty(0)
 
 
 def errors_figure(block: Block) -> Figure | None:
@@ -161,15 +124,16 @@ def _rates(row: Row) -> dict[str, np.ndarray]:
     """The rate of each kind in every seed, [n]; empty where a record does not hold one."""
     path = ("metrics", "errors", "class_agnostic", str(SCORE_THRESHOLD))
     columns = {kind: Column(kind, (*path, f"{kind}_per_100_frames"), "count", "errors") for kind in KINDS}
-    found = {kind: _values(row, column) for kind, column in columns.items()}
+    found = {kind: values_of(row, column) for kind, column in columns.items()}
     return found if all(len(values) for values in found.values()) else {}
 
 
-def _percent(row: Row, column: Column) -> np.ndarray:
-    return 100 * _values(row, column)
+def percent(row: Row, column: Column) -> np.ndarray:
+    """[n] one value per seed, 100 times the fraction; empty where one is undefined."""
+    return 100 * values_of(row, column)
 
 
-def _values(row: Row, column: Column) -> np.ndarray:
+def values_of(row: Row, column: Column) -> np.ndarray:
     """[n] one value per seed; empty where one is undefined, as the mean is in the tables."""
     found = [read_value(record, column) for record in row.done]
     return np.array([value for value in found if value is not None] if None not in found else [], dtype=float)

@@ -6,7 +6,7 @@ Every number comes from `vis_bench.scoring.evaluate`, as in `vis-bench eval` and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,8 @@ class RunValues:
     """One run. precision: [T, 101] mean over categories at ten IoU thresholds and 101 recall levels; ap:
     [T] AP at each threshold; slices: [S] AP per slice; gains: [8] per entry of `track_errors.KINDS`; hota,
     detection, association: [19] HOTA, DetA and AssA at the operating point, per entry of `hota.ALPHAS`. All
-    in 0..1, NaN where undefined.
+    in 0..1, NaN where undefined. matches: what video AP is made of, for any weights of the videos.
+    thresholds: of the operating point. seed: of the record.
     """
 
     precision: np.ndarray
@@ -42,6 +43,9 @@ class RunValues:
     hota: np.ndarray
     detection: np.ndarray
     association: np.ndarray
+    matches: Statistics
+    thresholds: tuple[float, ...]
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,10 @@ def block_values(
         chosen = found if all_seeds else found[:1]
         iou_type: IouType = "bbox" if block.iou_type == "bbox" else "segm"
         rows[place] = tuple(
-            run_values(dataset, read_results(path, dataset), slices, iou_type, _point(record, dataset))
+            replace(
+                run_values(dataset, read_results(path, dataset), slices, iou_type, _point(record, dataset)),
+                seed=int(record["seed"]),
+            )
             for record, path in chosen
         )
     return BlockValues(slices, rows, tuple(notes))
@@ -94,7 +101,7 @@ def run_values(
     """
     statistics = measure(dataset, tracks, ("video_ap", "hota"), iou_type, at=at)
     precision, ap = _curves(statistics)
-    if statistics.point_hota is None:
+    if statistics.point_hota is None or statistics.point is None:
         raise ValueError("HOTA is among the metrics, so it has been measured at an operating point")
     by_alpha = hota.curves(statistics.point_hota, np.ones((1, len(dataset.videos))))
     gains = decomposition.reduce(decompose(dataset, tracks, iou_type), np.ones((1, len(dataset.videos))))
@@ -106,6 +113,10 @@ def run_values(
         hota=by_alpha["HOTA"][0],
         detection=by_alpha["DetA"][0],
         association=by_alpha["AssA"][0],
+        matches=replace(
+            statistics, metrics=("video_ap",), hota={}, point=None, point_mot=None, point_hota=None
+        ),
+        thresholds=statistics.point.thresholds,
     )
 
 

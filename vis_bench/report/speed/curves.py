@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from vis_bench.records.speed import CurveRecord
-from vis_bench.report.drawing.style import INK, colour, legend_below, marker, new_figure, plain, write_figure
+from vis_bench.report.drawing.looks import looks
+from vis_bench.report.drawing.style import INK, legend_below, new_figure, plain, write_figure
 from vis_bench.report.speed.curve_table import curve_heading
 
 
@@ -24,10 +25,11 @@ def curve_figure(records: Sequence[CurveRecord]) -> Figure:
     figure, grid = new_figure(3.9, columns=2)
     times: Axes = grid[0, 0]
     memory: Axes = grid[0, 1]
-    for number, record in enumerate(records):
+    drawn_as = looks([(record.method, record.config) for record in records])
+    for look, record in zip(drawn_as, records, strict=True):
         points = sorted(record.points, key=lambda point: point.value)
         style: dict[str, Any] = {
-            "color": colour(number), "marker": marker(number), "markersize": 5, "linewidth": 1.2,
+            "color": look.colour, "marker": look.marker, "markersize": 5, "linewidth": 1.2,
             "label": plain(record.variant()),
         }  # fmt: skip
         times.plot([p.value for p in points], [1000 * p.seconds_per_frame for p in points], **style)

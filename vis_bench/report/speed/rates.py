@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vis_bench.records.columns import FPS, Record
 from vis_bench.records.rows import Block, Row, build_blocks
 from vis_bench.records.speed import SpeedRecord
-from vis_bench.report.speed.table import block_heading, blocks, frames_per_second
+from vis_bench.report.speed.table import block_heading, blocks, frames_per_second, peak_megabytes
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRates:
     """fps: end to end, median of the repeats, by place of the row in its block. conditions: scenario, data,
-    machine and protocol, one for all. missing: labels of the rows that were not measured.
+    machine and protocol, one for all. missing: labels of the rows that were not measured. megabytes: peak
+    memory by place, of the rows that have it. memory: what was measured, such as `process RSS`.
     """
 
     fps: Mapping[int, float]
     conditions: str
     missing: tuple[str, ...]
+    megabytes: Mapping[int, float] = field(default_factory=dict)
+    memory: str = ""
 
 
 def measured_rates(block: Block, timed: Sequence[SpeedRecord]) -> MeasuredRates | None:
@@ -33,14 +36,30 @@ def measured_rates(block: Block, timed: Sequence[SpeedRecord]) -> MeasuredRates 
     """
     found: list[tuple[int, bool, MeasuredRates]] = []
     for group in blocks(timed):
+        timed_rows = {
+            place: record
+            for place, row in enumerate(block.rows)
+            if (record := _record_of(row, group)) is not None
+        }
         rates = {
-            place: rate for place, row in enumerate(block.rows) if (rate := _rate(row, group)) is not None
+            place: rate
+            for place, record in timed_rows.items()
+            if (rate := frames_per_second(record)) is not None
         }
         missing = tuple(
             row.label(block.default_config) for place, row in enumerate(block.rows) if place not in rates
         )
         streamed = group[0].protocol.scenario == "stream"
-        found.append((len(rates), streamed, MeasuredRates(rates, block_heading(group), missing)))
+        peaks = {
+            place: peak
+            for place, record in timed_rows.items()
+            if (peak := peak_megabytes(record)) is not None
+        }
+        kinds = {str(timed_rows[place].repeats[0].memory.get("kind", "")) for place in peaks}
+        measured = MeasuredRates(
+            rates, block_heading(group), missing, peaks if len(kinds) == 1 else {}, "".join(sorted(kinds))
+        )
+        found.append((len(rates), streamed, measured))
     rows, _, best = max(found, key=lambda one: one[:2], default=(0, False, None))
     return best if rows else None
 
@@ -61,13 +80,13 @@ def with_rates(records: Sequence[Record], timed: Sequence[SpeedRecord]) -> list[
     ]
 
 
-def _rate(row: Row, group: Sequence[SpeedRecord]) -> float | None:
-    """Frames per second of the record with the row's configuration; None where there is none."""
+def _record_of(row: Row, group: Sequence[SpeedRecord]) -> SpeedRecord | None:
+    """The finished record with the row's configuration; None where there is none."""
     name, values = f"{row.method}@{row.config}", _tracked_with(row.records[0]["config_values"])
     for record in group:
         same = record.variant() == name and _tracked_with(record.config_values) == values
         if record.status == "done" and same:
-            return frames_per_second(record)
+            return record
     return None
 
 

@@ -66,7 +66,8 @@ def _percentile(name: str) -> Callable[[SpeedRecord], float | None]:
     return lambda record: over_repeats(record, lambda repeat: value(repeat.latency_ms))
 
 
-def _megabytes(record: SpeedRecord) -> float | None:
+def peak_megabytes(record: SpeedRecord) -> float | None:
+    """The largest peak of memory over the repeats, in MB; None where none was measured."""
     peaks = [repeat.memory.get("peak_bytes") for repeat in record.repeats]
     return max((peak for peak in peaks if peak), default=0) / 1e6 or None
 
@@ -110,7 +111,7 @@ SPEED_COLUMNS = (
     SpeedColumn("model", _rate(lambda repeat: repeat.model_only_seconds), ".1f"),
     SpeedColumn("+dec", _rate(lambda repeat: repeat.with_decoding_seconds), ".1f"),
     SpeedColumn("ahead", _look_ahead, ".0f"),
-    SpeedColumn("MB", _megabytes, ".0f"),
+    SpeedColumn("MB", peak_megabytes, ".0f"),
 )
 SIZE_COLUMNS = (
     SpeedColumn("params M", lambda r: r.parameters["total"] / 1e6 if r.parameters else None, ".2f"),

@@ -17,7 +17,7 @@ from vis_bench.types import Track, Video
 ABOVE = 0.3
 """Tracks scored above this are drawn, as in the viewer."""
 _SHARE = 0.45
-_Rectangle = tuple[float, float, float, float]
+Rectangle = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
 
 
@@ -66,15 +66,15 @@ def overlaid(frame: np.ndarray, tracks: Sequence[Track], index: int, names: Mapp
     for (left, top, width, height), place, track in labels:
         if track.segmentations[index] is None:
             draw.rectangle((left, top, left + width, top + height), outline=identity_colour(place), width=2)
-    tags: list[tuple[_Rectangle, int, str]] = []
+    tags: list[tuple[Rectangle, int, str]] = []
     for (left, top, _, _), place, track in reversed(labels):
         text = f"{place + 1} {names[track.category_id]} {track.score:.2f}"
         size = draw.textbbox((0, 0), text, font=font)
-        room = _room((left, top), size, frame.shape[:2], [taken for taken, _, _ in tags])
+        room = label_room((left, top), size, frame.shape[:2], [taken for taken, _, _ in tags])
         tags.append((room, place, text))
     # the label of the best track on top
     for room, place, text in reversed(tags):
-        _write(draw, room, text, font, identity_colour(place))
+        write_label(draw, room, text, font, identity_colour(place))
     return np.asarray(image)
 
 
@@ -85,9 +85,9 @@ def _edge(inside: np.ndarray) -> np.ndarray:
     return inside & ~middle
 
 
-def _room(
-    corner: tuple[float, float], text: _Rectangle, size: tuple[int, int], taken: Sequence[_Rectangle]
-) -> _Rectangle:
+def label_room(
+    corner: tuple[float, float], text: Rectangle, size: tuple[int, int], taken: Sequence[Rectangle]
+) -> Rectangle:
     """Where a label goes: above a corner, inside the frame [H, W] and below the labels in its way.
 
     text: what it takes when it is drawn at (0, 0). Where there is no room down to the lower edge of the frame
@@ -105,9 +105,9 @@ def _room(
     return x, y, x + width, y + height
 
 
-def _write(
+def write_label(
     draw: ImageDraw.ImageDraw,
-    room: _Rectangle,
+    room: Rectangle,
     text: str,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     colour: tuple[int, int, int],
