@@ -62,7 +62,9 @@ def stack_targets(
         labels.append(F.pad(clip.labels, (0, missing)))
         boxes.append(F.pad(clip.boxes, (0, 0, 0, missing)))
         visible.append(F.pad(clip.visible, (0, missing)))
-        full = F.pad(clip.masks, (0, padded[1] - width, 0, padded[0] - height, 0, missing))
+        # F.pad of torch before 2.11 refuses what stays empty
+        full = clip.masks.new_zeros((clip.masks.shape[0], most, *padded))
+        full[:, : clip.masks.shape[1], :height, :width] = clip.masks
         masks.append(stride4_masks(full))
     counts = None
     if normalisers is not None:
