@@ -97,7 +97,7 @@ def build_viewer(
         )
 
     packed, low = pack_runs(True), True
-    if len(packed) < len(runs):
+    if len(packed) < len(runs) and any(one.low for run in found for one in run.values()):
         packed, low = pack_runs(False), False
     index = {
         "videos": [

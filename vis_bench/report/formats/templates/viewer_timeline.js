@@ -51,7 +51,8 @@ const viewerTimeline = (() => {
     });
     const said = Object.entries(counts).map(([kind, count]) => `${LETTERS[kind]} ${words(kind)}: ${count}`);
     if (!said.length) said.push(truth ? "no errors in time" : `${found.tracks.filter(one.shows).length} tracks`);
-    if (own.length < all.length) said.push(`${all.length - own.length} hidden by score or class`);
+    const hidden = all.filter((error) => !own.includes(error)).reduce((sum, error) => sum + error.count, 0);
+    if (hidden) said.push(`${hidden} hidden by score or class`);
     scroll.append(grid);
     box.append(element("h3", "", one.label), element("p", "kinds", said.join(", ")), scroll);
     return {box, errors};
