@@ -21,8 +21,9 @@ BETWEEN = 32
 
 @pytest.fixture(scope="module")
 def filter_page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A disc on the left and a star on the right; the first run has tracks scored 0.9, 0.5 and 0.2 in the first
-    video and its operating point at 0.6, the second none of it and exchanges the tracks in the second video."""
+    """A disc on the left and a star on the right. The first run has its operating point at 0.6 and, in the
+    first video, tracks scored 0.9, 0.5 and 0.2; the second has none and exchanges tracks in the second.
+    """
     folder = tmp_path_factory.mktemp("filters")
     dataset = two_squares(folder)
     truth = tuple(
@@ -40,15 +41,6 @@ def filter_page(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ViewedRun("second", folder / "second.json", "segm"),
     ]
     return write_videos_page(folder, build_viewer(dataset, runs), "Filters")
-
-
-def _ready(page: Any, video: str) -> Any:
-    page.wait_for_selector("#viewer[data-ready]")
-    page.locator('[data-part="video"]').select_option(video)
-    page.wait_for_function(
-        "text => document.querySelector('.kinds').textContent.includes(text)", arg="missed"
-    )
-    return page
 
 
 def _seen(page: Any, pane: str) -> list[bool]:

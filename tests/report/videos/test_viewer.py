@@ -133,7 +133,7 @@ def test_first_seeds_of_all_come_before_second_seeds_and_names_are_told_apart(tm
     assert labels == [
         "a [hand-made 01234567], seed 0", "b, seed 0", "a [other fedcba98], seed 0",
     ]  # fmt: skip
-    assert [run.thresholds for run in viewed_runs([masks, other], folders, all_seeds=False)] == [(0.5,)] * 3
+    assert [run.thresholds for run in viewed_runs([masks, other], folders, all_seeds=False)] == [(0.35,)] * 3
     given = block_of(make_record("a", 0.2, train_data=None, initial_weights="0" * 64))
     folders[id(given.rows[0].records[0])] = tmp_path / "0"
     labels = [run.label for run in viewed_runs([masks, given], folders, all_seeds=False)]
