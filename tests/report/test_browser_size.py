@@ -60,7 +60,8 @@ def test_ten_methods_five_seeds_sixty_videos(browser: Any, tmp_path: Path) -> No
     write_results(tmp_path / "run.json.gz", tracks)
     one = build_viewer(dataset, [ViewedRun("run", tmp_path / "run.json.gz", "segm")])
     labels = [f"method{m}, seed {s}" for s in range(SEEDS) for m in range(METHODS)]
-    viewer = replace(one, index=one.index | {"runs": labels}, runs=one.runs * len(labels))
+    index = one.index | {"runs": labels, "points": one.index["points"] * len(labels)}
+    viewer = replace(one, index=index, runs=one.runs * len(labels))
     assert sum(map(len, viewer.runs)) <= RUNS_BYTES  # so none of them would have been left out
     records = [make_record(f"method{m}", 0.3, seed=s) for m in range(METHODS) for s in range(SEEDS)]
     page = report_page(records, protocols={})

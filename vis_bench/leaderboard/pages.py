@@ -12,6 +12,7 @@ from vis_bench.files import dump_json
 from vis_bench.leaderboard.entries import CheckedRun, Entry
 from vis_bench.metrics.temporal_errors import KINDS
 from vis_bench.records.run import PREDICTIONS_NAME
+from vis_bench.report.videos.viewed_runs import thresholds
 from vis_bench.report.videos.viewer import ViewedRun, Viewer, build_viewer
 from vis_bench.scoring.explain import explain_tracks
 from vis_bench.types import IouType
@@ -101,7 +102,10 @@ def entry_viewer(entry: Entry) -> tuple[Viewer | None, str]:
         return None, "the frames of the data set are not here"
     kind = _iou_type(first)
     runs = [
-        ViewedRun(f"seed {run.record['seed']}", run.run.folder / PREDICTIONS_NAME, kind) for run in entry.runs
+        ViewedRun(
+            f"seed {run.record['seed']}", run.run.folder / PREDICTIONS_NAME, kind, thresholds(run.record)
+        )
+        for run in entry.runs
     ]
     try:
         return build_viewer(first.truth, runs, FRAMES_BYTES, RUNS_BYTES), ""

@@ -52,7 +52,8 @@ def test_an_exchange_and_a_loss_on_a_timeline() -> None:
     found = timeline(VIDEO, (_truth(7, A, 4), _truth(8, B)), [p, low, other, q])
     assert found.tracks == (q, p)
     # q: IoU 2/4 frames with A (union 2+2+2), 2/6 of B; p: 2 of A, 3 of B (union 2 + 6)
-    assert found.closest == (0, 1)
+    assert found.low == (low,)
+    assert found.closest == (0, 1, 0)
     assert found.objects == (
         (Span(0, 2, 1), Span(2, 4, 0)),
         (Span(0, 2, 0), Span(2, 4, 1), Span(4, 5, None), Span(5, 6, 1)),

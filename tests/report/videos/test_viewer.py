@@ -21,7 +21,7 @@ from vis_bench.masks import rle
 from vis_bench.metrics.temporal_errors import KINDS
 from vis_bench.report.videos.viewed_runs import viewed_runs
 from vis_bench.report.videos.viewer import ViewedRun, build_viewer, shown_size
-from vis_bench.types import Dataset, Video
+from vis_bench.types import Category, Dataset, Video
 
 
 def _unpacked(text: str) -> Any:
@@ -55,6 +55,34 @@ def test_tracks_spans_and_errors_are_packed(dataset: Dataset, runs: list[ViewedR
     stored = {"size": [48, 80], "counts": truth[0]["shapes"][0].encode()}
     assert np.array_equal(rle.decode(stored), rle.decode(dataset.tracks[0].segmentations[0]))
     assert [len(text.split("\n")) for text in found.frames] == [6, 6]
+
+
+def test_low_scores_and_operating_points_are_packed_and_low_ones_go_first(
+    dataset: Dataset, runs: list[ViewedRun], tmp_path: Path
+) -> None:
+    low = [replace(right_tracks(2)[0], score=score) for score in (0.3, 0.2004, 0.05, 0.04)]
+    write_results(tmp_path / "low.json", [*switched_tracks(2), *low])
+    with_low = [ViewedRun("low", tmp_path / "low.json", "segm", (0.15, 0.45)), runs[0]]
+    found = build_viewer(dataset, with_low)
+    assert found.index["points"] == [[0.15, 0.45], []]
+    assert (found.index["usual"], found.index["least"]) == (0.3, 0.05)
+    first = _unpacked(found.runs[0])[1]
+    # what was above 0.2 stays above it; 0.05 itself is not above 0.05
+    assert [track["score"] for track in first["tracks"]] == [0.9, 0.8, 0.3, 0.201]
+    assert [track["colour"] for track in first["tracks"]][2:] == ["#e69f00"] * 2
+    assert first["errors"] == _unpacked(build_viewer(dataset, runs[1:]).runs[0])[1]["errors"]
+    without = sum(map(len, build_viewer(dataset, [runs[1], runs[0]]).runs))
+    small = build_viewer(dataset, with_low, runs_bytes=without + 8)
+    assert (small.index["runs"], small.index["least"]) == (["low", "right"], 0.3)
+    assert [track["score"] for track in _unpacked(small.runs[0])[1]["tracks"]] == [0.9, 0.8]
+    assert small.notes == ("Tracks scored 0.3 or less are left out: the page would grow too large.",)
+
+
+def test_classes_are_those_that_occur(dataset: Dataset, tmp_path: Path) -> None:
+    named = replace(dataset, categories=tuple(Category(n, f"class {n}") for n in (1, 2, 3)))
+    write_results(tmp_path / "other.json", [replace(right_tracks(1)[0], category_id=3)])
+    found = build_viewer(named, [ViewedRun("other", tmp_path / "other.json", "segm")])
+    assert found.index["classes"] == ["class 1", "class 3"]
 
 
 def test_large_frames_and_their_masks_are_made_smaller(tmp_path: Path) -> None:
@@ -105,6 +133,7 @@ def test_first_seeds_of_all_come_before_second_seeds_and_names_are_told_apart(tm
     assert labels == [
         "a [hand-made 01234567], seed 0", "b, seed 0", "a [other fedcba98], seed 0",
     ]  # fmt: skip
+    assert [run.thresholds for run in viewed_runs([masks, other], folders, all_seeds=False)] == [(0.35,)] * 3
     given = block_of(make_record("a", 0.2, train_data=None, initial_weights="0" * 64))
     folders[id(given.rows[0].records[0])] = tmp_path / "0"
     labels = [run.label for run in viewed_runs([masks, given], folders, all_seeds=False)]

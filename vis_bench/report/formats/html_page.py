@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -30,12 +30,17 @@ _JPEG_QUALITY = 80
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture inside the page. source: a data URI, None where it was left out for its size."""
+    """A picture inside the page. source: a data URI, None where it was left out for its size.
+
+    width, height: in pixels; the page keeps their room, so that a link leads to the right place at once.
+    """
 
     title: str
     about: str
     name: str
     source: str | None
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def write_html(
         BlockView(
             part,
             tuple(
-                Shown(plot.title, plot.about, plot.path.name, data_uri(read_bytes(plot.path), "image/png"))
+                _shown(plot.title, plot.about, plot.path, read_bytes(plot.path), "image/png")
                 for plot in own.plots
             ),
             own.notes,
@@ -103,8 +108,15 @@ def _pictures(pictures: Mapping[str, Path]) -> list[Shown]:
     for label, path in pictures.items():
         data, kind = _compact(path)
         left -= len(data)
-        found.append(Shown(label, "", path.name, data_uri(data, kind) if left >= 0 else None))
+        shown = _shown(label, "", path, data, kind)
+        found.append(shown if left >= 0 else replace(shown, source=None))
     return found
+
+
+def _shown(title: str, about: str, path: Path, data: bytes, kind: str) -> Shown:
+    with Image.open(io.BytesIO(data)) as image:
+        width, height = image.size
+    return Shown(title, about, path.name, data_uri(data, kind), width, height)
 
 
 def _compact(path: Path) -> tuple[bytes, str]:

@@ -13,6 +13,9 @@ from vis_bench.metrics.temporal_errors import SCORE_THRESHOLD, TemporalError, ev
 from vis_bench.report.videos.identity_colours import closest_by_overlap
 from vis_bench.types import IouType, Track, TruthTrack, Video
 
+LEAST_SCORE, MOST_LOW = 0.05, 10
+"""Of tracks that are scored too low for the errors, the ten best of a video above this score are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -42,11 +45,13 @@ class LastingError:
 class Timeline:
     """One run on one video.
 
-    tracks: those scored above 0.3, the best first. closest: per track the position of the object whose colour
-    it gets, None for background. objects: the spans of each object. errors: by first frame.
+    tracks: those scored above 0.3, the best first. low: the best of the others, which follow nothing and err
+    nowhere. closest: per track of both the position of the object whose colour it gets, None for background.
+    objects: the spans of each object. errors: by first frame.
     """
 
     tracks: tuple[Track, ...]
+    low: tuple[Track, ...]
     closest: tuple[int | None, ...]
     objects: tuple[tuple[Span, ...], ...]
     errors: tuple[LastingError, ...]
@@ -56,15 +61,18 @@ def timeline(
     video: Video, truth: Sequence[TruthTrack], tracks: Sequence[Track], iou_type: IouType = "segm"
 ) -> Timeline:
     """Follow every object of a video through the tracks of one run; tracks of other videos are ignored."""
-    own = [track for track in tracks if track.video_id == video.id and track.score > SCORE_THRESHOLD]
-    kept = tuple(sorted(own, key=lambda track: -track.score))
+    own = sorted((track for track in tracks if track.video_id == video.id), key=lambda track: -track.score)
+    kept = tuple(track for track in own if track.score > SCORE_THRESHOLD)
+    low = tuple(track for track in own[len(kept) :] if track.score > LEAST_SCORE)[:MOST_LOW]
     overlap = video_overlap(video.id, video.length, truth, kept, iou_type)
     assigned = follow(overlap, present_frames(overlap, SCORE_THRESHOLD))
     visible = overlap.truth_area > 0
     found = events(overlap, range(len(truth)), range(len(kept)))
+    beside = video_overlap(video.id, video.length, truth, low, iou_type)
     return Timeline(
         tracks=kept,
-        closest=closest_by_overlap(overlap),
+        low=low,
+        closest=(*closest_by_overlap(overlap), *closest_by_overlap(beside)),
         objects=tuple(spans(assigned[:, g], visible[g]) for g in range(len(truth))),
         errors=lasting(found),
     )

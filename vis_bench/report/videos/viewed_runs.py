@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vis_bench.records.rows import Block
 from vis_bench.records.run import PREDICTIONS_NAME
@@ -35,11 +36,16 @@ def viewed_runs(
                 training = f", {block.training}" if block.training else ""
                 where += f" [{block.protocol} {block.protocol_hash[:8]}{training}]"
             paths = [
-                (record["seed"], folders[id(record)] / PREDICTIONS_NAME)
+                (record["seed"], folders[id(record)] / PREDICTIONS_NAME, thresholds(record))
                 for record in row.records
                 if record["status"] != "failed" and id(record) in folders
             ]
-            stored = [(seed, path) for seed, path in paths if path.is_file()]
-            for place, (seed, path) in enumerate(stored if all_seeds else stored[:1]):
-                found.append((place, ViewedRun(f"{name}{where}, seed {seed}", path, iou_type)))
+            stored = [one for one in paths if one[1].is_file()]
+            for place, (seed, path, point) in enumerate(stored if all_seeds else stored[:1]):
+                found.append((place, ViewedRun(f"{name}{where}, seed {seed}", path, iou_type, point)))
     return tuple(run for _, run in sorted(found, key=lambda pair: pair[0]))
+
+
+def thresholds(record: Mapping[str, Any]) -> tuple[float, ...]:
+    """The scores of a record's operating point, one or two; empty for a record without one."""
+    return tuple((record.get("operating_point") or {}).get("thresholds", ()))

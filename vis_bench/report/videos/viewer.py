@@ -2,7 +2,8 @@
 
 Frames are JPEG pictures; masks and timelines are JSON, gzip, one text per run. The page unpacks a run when it
 is chosen. What is packed is limited in bytes: videos with the most errors go in first, and further seeds of a
-method come after the first seeds of all.
+method come after the first seeds of all. Tracks scored too low for the errors are packed where all runs fit
+with them; the page hides tracks below a score that its reader chooses.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import functools
 import gzip
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +26,9 @@ from vis_bench.data.frames import iterate_frames
 from vis_bench.data.predictions import read_results
 from vis_bench.masks import rle
 from vis_bench.metrics.overlap import track_boxes
-from vis_bench.metrics.temporal_errors import KINDS
+from vis_bench.metrics.temporal_errors import KINDS, SCORE_THRESHOLD
 from vis_bench.report.drawing.palette import BACKGROUND, Colour, identity_colour
-from vis_bench.report.videos.identity_timeline import Span, Timeline, timeline
+from vis_bench.report.videos.identity_timeline import LEAST_SCORE, Span, Timeline, timeline
 from vis_bench.types import Dataset, IouType, Rle, Track, TruthTrack, Video
 
 SIDE_PX = 320
@@ -38,16 +40,21 @@ _JPEG_QUALITY = 75
 
 @dataclass(frozen=True, slots=True)
 class ViewedRun:
-    """One run to show. label: as in the table, with the seed. predictions: its file."""
+    """One run to show. label: as in the table, with the seed. predictions: its file.
+
+    thresholds: of its operating point, one or two scores; empty where there is none.
+    """
 
     label: str
     predictions: Path
     iou_type: IouType
+    thresholds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """What the page holds. index: JSON for the script: videos, runs, kinds of error.
+    """What the page holds. index: JSON for the script: videos, runs, kinds of error, classes that occur, the
+    scores at which runs are shown first (points) and above which their tracks are here (least).
 
     frames: one text per video, a picture in base64 per line. truth, runs: gzip JSON in base64. notes: what
     was left out, and why.
@@ -81,9 +88,17 @@ def build_viewer(
     order = sorted(dataset.videos, key=lambda video: (-errors[video.id], video.id))
     frames = _within(order, lambda video: _frames(read(video), video), frames_bytes)
     chosen = [video for video in dataset.videos if video.id in frames]
-    packed = _within(
-        range(len(runs)), lambda r: _packed_run(dataset, chosen, found[r], runs[r].iou_type), runs_bytes
-    )
+
+    def pack_runs(low: bool) -> dict[int, str]:
+        return _within(
+            range(len(runs)),
+            lambda r: _packed_run(dataset, chosen, found[r], runs[r].iou_type, low),
+            runs_bytes,
+        )
+
+    packed, low = pack_runs(True), True
+    if len(packed) < len(runs) and any(one.low for run in found for one in run.values()):
+        packed, low = pack_runs(False), False
     index = {
         "videos": [
             {
@@ -96,6 +111,10 @@ def build_viewer(
             for video in chosen
         ],
         "runs": [runs[r].label for r in packed],
+        "points": [list(runs[r].thresholds) for r in packed],
+        "usual": SCORE_THRESHOLD,
+        "least": LEAST_SCORE if low else SCORE_THRESHOLD,
+        "classes": _classes(dataset, chosen, [found[r] for r in packed], low),
         "kinds": list(KINDS),
         "truth": dataset.tracks is not None,
     }
@@ -104,7 +123,7 @@ def build_viewer(
         frames=tuple(frames[video.id] for video in chosen),
         truth=_pack([_truth(dataset, video, _iou_type(runs)) for video in chosen]),
         runs=tuple(packed.values()),
-        notes=_notes(dataset, chosen, runs, packed),
+        notes=_notes(dataset, chosen, runs, packed, low),
     )
 
 
@@ -154,32 +173,46 @@ def _frames(pictures: Iterable[np.ndarray], video: Video) -> str:
     return "\n".join(lines)
 
 
+def _classes(
+    dataset: Dataset, videos: Sequence[Video], found: Sequence[Mapping[int, Timeline]], low: bool
+) -> list[str]:
+    """Names of the categories of truth and tracks that are here, in the order of the dataset."""
+    used = {track.category_id for video in videos for track in dataset.tracks_by_video[video.id]}
+    for run in found:
+        used |= {track.category_id for video in videos for track in _shown(run[video.id], low)}
+    return [category.name for category in dataset.categories if category.id in used]
+
+
+def _shown(one: Timeline, low: bool) -> tuple[Track, ...]:
+    return one.tracks + one.low if low else one.tracks
+
+
 def _packed_run(
-    dataset: Dataset, videos: Sequence[Video], found: Mapping[int, Timeline], iou_type: IouType
+    dataset: Dataset, videos: Sequence[Video], found: Mapping[int, Timeline], iou_type: IouType, low: bool
 ) -> str:
     names = {category.id: category.name for category in dataset.categories}
     truth = dataset.tracks is not None
-    return _pack([_run_video(found[video.id], video, names, iou_type, truth) for video in videos])
+    return _pack([_run_video(found[video.id], video, names, iou_type, truth, low) for video in videos])
 
 
 def _run_video(
-    one: Timeline, video: Video, names: Mapping[int, str], iou_type: IouType, truth: bool
+    one: Timeline, video: Video, names: Mapping[int, str], iou_type: IouType, truth: bool, low: bool
 ) -> dict[str, Any]:
     """JSON of one run on one video: `tracks`, `objects` (spans: start, stop, track or -1) and `errors`
     (kind, first frame, frames, objects, tracks). Tracks and objects are positions from 0. truth: whether
-    there
-    is any, which decides the colours.
+    there is any, which decides the colours. low: with the tracks scored too low for the errors.
     """
-    places = one.closest if truth else range(len(one.tracks))
+    tracks = _shown(one, low)
+    places = one.closest[: len(tracks)] if truth else range(len(tracks))
     return {
         "tracks": [
             {
                 "colour": _hex(BACKGROUND if place is None else identity_colour(place)),
                 "category": names[track.category_id],
-                "score": round(track.score, 3),
+                "score": _shown_score(track.score),
                 "shapes": _shapes(track, video, iou_type),
             }
-            for track, place in zip(one.tracks, places, strict=True)
+            for track, place in zip(tracks, places, strict=True)
         ],
         "objects": [[_span(span) for span in spans] for spans in one.objects],
         "errors": [
@@ -187,6 +220,11 @@ def _run_video(
             for error in one.errors
         ],
     }
+
+
+def _shown_score(score: float) -> float:
+    """The score with three digits, never rounded down: one above a threshold stays above it."""
+    return math.ceil(round(1000 * score, 6)) / 1000
 
 
 def _span(span: Span) -> tuple[int, int, int]:
@@ -233,9 +271,15 @@ def _pack(value: Any) -> str:
 
 
 def _notes(
-    dataset: Dataset, chosen: Sequence[Video], runs: Sequence[ViewedRun], packed: Mapping[int, str]
+    dataset: Dataset,
+    chosen: Sequence[Video],
+    runs: Sequence[ViewedRun],
+    packed: Mapping[int, str],
+    low: bool,
 ) -> tuple[str, ...]:
     notes = []
+    if not low:
+        notes.append(f"Tracks scored {SCORE_THRESHOLD} or less are left out: the page would grow too large.")
     if len(chosen) < len(dataset.videos):
         notes.append(
             f"{len(chosen)} of {len(dataset.videos)} videos are here, those with the most errors: the page "

@@ -2,24 +2,14 @@
 (() => {
   const root = document.getElementById("viewer"), part = (name) => root.querySelector(`[data-part="${name}"]`);
   const index = JSON.parse(document.getElementById("viewer-index").textContent);
-  const LETTERS = {identity_change: "C", identity_switch: "S", lost: "L", merged: "M", duplicate: "D",
-    late_birth: "B", early_death: "E", missed: "X"};
-  const LEAST_FRAME_PX = 15, TILE_PX = 480;
+  const {element} = viewerTimeline, TILE_PX = 480;
   const state = {video: 0, runs: [0, -1], frame: 0, playing: 0, marked: null, loading: 0};
   let frames = [], truth = [], shown = [null, null], errors = [];
 
-  const element = (name, className, text) => {
-    const made = document.createElement(name);
-    if (className) made.className = className;
-    if (text !== undefined) made.textContent = text;
-    return made;
-  };
-  const words = (kind) => kind.replace("_", " ");
-  const list = (name, numbers) => numbers.length
-    ? `${name}${numbers.length > 1 ? "s" : ""} ${numbers.map((n) => n + 1).join(", ")}` : "";
+  const filters = viewerFilters(root, index, () => filtered());
 
   // ---- frames
-  function drawPane(canvas, things, marked) {
+  function drawPane(canvas, things, marked, shows) {
     const {width, height} = index.videos[state.video], scale = Math.max(1, Math.round(TILE_PX / width));
     const [w, h] = [width * scale, height * scale];
     [canvas.width, canvas.height] = [w, h];
@@ -36,7 +26,7 @@
     // the best track comes first and is drawn last
     for (let n = things.length - 1; n >= 0; n--) {
       const shape = things[n].shapes[state.frame];
-      if (shape === null) continue;
+      if (shape === null || !shows(things[n])) continue;
       if (typeof shape !== "string") {
         const box = shape.map((value) => value * scale);
         boxes.push({box, colour: things[n].colour, dashed: false});
@@ -99,12 +89,13 @@
     const {length} = index.videos[state.video], error = state.marked;
     part("frame").value = state.frame;
     part("count").textContent = `frame ${state.frame} of 0–${length - 1}`;
-    if (index.truth) drawPane(part("truth"), truth, new Set(error ? error.objects : []));
+    if (index.truth)
+      drawPane(part("truth"), truth, new Set(error ? error.objects : []), (object) => filters.showsClass(object.category));
     part("truth").setAttribute("aria-label", `truth, frame ${state.frame}`);
     for (const side of [0, 1]) {
       if (shown[side] === null) continue;
       const marked = new Set(error && error.side === side ? error.tracks : []);
-      drawPane(part("pane-" + side), shown[side].tracks, marked);
+      drawPane(part("pane-" + side), shown[side].tracks, marked, (track) => filters.shows(side, track));
       part("pane-" + side).setAttribute("aria-label", `${index.runs[state.runs[side]]}, frame ${state.frame}`);
     }
     for (const now of root.querySelectorAll(".now")) {
@@ -147,111 +138,23 @@
 
   // ---- timelines
   function buildTimelines() {
-    errors = [];
-    part("timelines").replaceChildren(...[0, 1].filter((side) => shown[side]).map(buildTimeline));
+    const seen = [...part("timelines").querySelectorAll(".scroll")].map((box) => box.scrollLeft);
+    const built = [0, 1].filter((side) => shown[side]).map((side) => viewerTimeline.build({
+      side, label: index.runs[state.runs[side]], length: index.videos[state.video].length, kinds: index.kinds,
+      found: shown[side], truth: index.truth ? truth : null, showsClass: filters.showsClass,
+      shows: (track) => filters.shows(side, track), scored: (track) => filters.scored(side, track),
+      go: (frame) => { stop(); go(frame); }, jump}));
+    errors = built.flatMap((one) => one.errors);
+    part("timelines").replaceChildren(...built.map((one) => one.box));
+    part("timelines").querySelectorAll(".scroll").forEach((box, n) => { box.scrollLeft = seen[n] || 0; });
+    for (const side of [0, 1]) filters.say(side, shown[side] && shown[side].tracks);
   }
 
-  function buildTimeline(side) {
-    const box = element("div", "timeline"), {length} = index.videos[state.video], found = shown[side];
-    const scroll = element("div", "scroll"), grid = element("div", "grid");
-    grid.style.minWidth = `${length * LEAST_FRAME_PX + 90}px`;
-    const counts = {};
-    const own = found.errors.map(([kindNumber, start, count, objects, tracks]) => {
-      const kind = index.kinds[kindNumber];
-      counts[kind] = (counts[kind] || 0) + count;
-      const when = count > 1 ? `frames ${start}–${start + count - 1}` : `frame ${start}`;
-      const text = [`${words(kind)}, ${when}`, list("object", objects), list("track", tracks)].filter(Boolean).join(": ");
-      return {side, kind, start, count, objects, tracks, text};
-    });
-    if (!index.truth) found.tracks.forEach((track, n) => grid.append(trackName(track, n), buildTrackRow(track, length)));
-    truth.forEach((object, n) => {
-      const name = element("div", "name"), swatch = element("i");
-      swatch.style.background = object.colour;
-      name.append(swatch, `${n + 1} ${object.category}`);
-      name.title = `object ${n + 1}, ${object.category}`;
-      grid.append(name, buildRow(length, found, n, own.filter((error) => error.objects[0] === n
-        || (error.kind === "identity_switch" && error.objects.includes(n)))));
-    });
-    const said = Object.entries(counts).map(([kind, count]) => `${LETTERS[kind]} ${words(kind)}: ${count}`);
-    const none = index.truth ? "no errors in time" : `${found.tracks.length} tracks`;
-    const kinds = element("p", "kinds", said.length ? said.join(", ") : none);
-    scroll.append(grid);
-    box.append(element("h4", "", index.runs[state.runs[side]]), kinds, scroll);
-    return box;
-  }
-
-  // ---- without truth: a row for each track, with a bar where it is
-  function trackName(track, n) {
-    const name = element("div", "name"), swatch = element("i");
-    swatch.style.background = track.colour;
-    name.append(swatch, `${n + 1} ${track.category}`);
-    name.title = `track ${n + 1}, ${track.category}, score ${track.score}`;
-    return name;
-  }
-
-  function buildTrackRow(track, length) {
-    const row = element("div", "row"), now = element("div", "now");
-    for (let start = 0; start < length; start++) {
-      if (track.shapes[start] === null) continue;
-      let stop = start;
-      while (stop < length && track.shapes[stop] !== null) stop++;
-      const span = element("div", "span", String(track.score));
-      span.style.left = `${(100 * start) / length}%`;
-      span.style.width = `${(100 * (stop - start)) / length}%`;
-      span.style.background = track.colour;
-      row.append(span);
-      start = stop;
-    }
-    row.addEventListener("click", (event) => {
-      const {left, width} = row.getBoundingClientRect();
-      stop();
-      go(Math.floor((length * (event.clientX - left)) / width));
-    });
-    row.style.height = "1.55rem";
-    row.append(now);
-    return row;
-  }
-
-  function buildRow(length, found, n, own) {
-    const row = element("div", "row"), now = element("div", "now");
-    for (const [start, stop, track] of found.objects[n]) {
-      const span = element("div", track < 0 ? "span none" : "span", track < 0 ? "" : String(track + 1));
-      span.style.left = `${(100 * start) / length}%`;
-      span.style.width = `${(100 * (stop - start)) / length}%`;
-      if (track >= 0) span.style.background = found.tracks[track].colour;
-      span.title = track < 0 ? "no track" : `track ${track + 1}, ${found.tracks[track].category}, score ${found.tracks[track].score}`;
-      row.append(span);
-    }
-    row.addEventListener("click", (event) => {
-      if (event.target.closest("button")) return;
-      const {left, width} = row.getBoundingClientRect();
-      stop();
-      go(Math.floor((length * (event.clientX - left)) / width));
-    });
-    const ends = []; // the frame in which each line of marks is free again
-    for (const error of own) {
-      let line = ends.findIndex((end) => end <= error.start);
-      if (line < 0) line = ends.push(0) - 1;
-      ends[line] = error.start + error.count;
-      const button = element("button", "error", LETTERS[error.kind]);
-      button.type = "button";
-      button.dataset.kind = error.kind;
-      button.dataset.frame = error.start;
-      button.title = error.text;
-      button.setAttribute("aria-label", error.text);
-      button.style.left = `${(100 * error.start) / length}%`;
-      button.style.width = `${(100 * error.count) / length}%`;
-      button.style.top = `${1.5 + 1.35 * line}rem`;
-      // an exchange stands in the rows of both objects; its first mark is the one that is counted
-      const known = errors.find((one) => one.source === error);
-      const entry = known || {...error, source: error, button};
-      if (!known) errors.push(entry);
-      button.addEventListener("click", () => jump(entry));
-      row.append(button);
-    }
-    row.style.height = `${1.55 + 1.35 * ends.length}rem`;
-    row.append(now);
-    return row;
+  function filtered() {
+    if (!frames.length) return;
+    buildTimelines();
+    mark(null);
+    draw();
   }
 
   // ---- playing
@@ -324,6 +227,7 @@
   part("video").addEventListener("change", (event) => chooseVideo(Number(event.target.value)));
   for (const side of [0, 1]) part("run-" + side).addEventListener("change", (event) => {
     state.runs[side] = Number(event.target.value);
+    filters.choose(side, state.runs[side]);
     load(true);
   });
   part("frame").addEventListener("input", (event) => { stop(); go(Number(event.target.value)); });
@@ -337,7 +241,7 @@
     const tag = event.target.tagName;
     if (event.ctrlKey || event.metaKey || event.altKey || tag === "SELECT") return;
     // a button is pressed with space, a slider moves with arrows, both without help
-    if (event.key === " " && (tag === "BUTTON" || event.target.type === "checkbox")) return;
+    if (event.key === " " && (["BUTTON", "SUMMARY"].includes(tag) || event.target.type === "checkbox")) return;
     if (event.target.type === "range" && event.key !== " " && !/^[np\[\]]$/.test(event.key)) return;
     const actions = {
       " ": play, ArrowLeft: () => { stop(); go(state.frame - 1); }, ArrowRight: () => { stop(); go(state.frame + 1); },
@@ -349,5 +253,6 @@
     event.preventDefault();
     actions[event.key]();
   });
+  for (const side of [0, 1]) filters.choose(side, state.runs[side]);
   chooseVideo(most);
 })();
