@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,8 @@ from record_samples import make_record
 from test_official_layouts import write_official
 
 from vis_bench.doctor.packages import package_findings
+from vis_bench.engine.process.environment import require_torch
+from vis_bench.errors import MethodError
 from vis_bench.files import write_json
 from vis_bench.masks import kernels
 
@@ -64,6 +67,40 @@ def test_no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     (found,) = (one for one in package_findings() if one.name == "extra methods")
     assert (found.state, found.found) == ("absent", "torch not installed; for training and tracking")
     assert found.repair == "python -m pip install 'vis-bench[methods]'"
+
+
+@pytest.fixture
+def another_torchvision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One that was built for another torch: it raises when it is imported."""
+    package = tmp_path / "other" / "torchvision"
+    package.mkdir(parents=True)
+    package.joinpath("__init__.py").write_text(
+        'raise RuntimeError("operator torchvision::nms does not exist")'
+    )
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(package.parent)
+
+
+@pytest.mark.usefixtures("another_torchvision")
+def test_a_torchvision_for_another_torch(doctor) -> None:
+    found = doctor()["torchvision"]
+    assert "operator torchvision::nms does not exist" in found["found"]
+    assert "torch torchvision" in found["repair"]
+
+
+@pytest.mark.usefixtures("another_torchvision")
+def test_a_run_says_so_in_one_line() -> None:
+    with pytest.raises(MethodError, match=r"loaded together \(operator torchvision::nms does not exist\)"):
+        require_torch("cpu")
+
+
+def test_lines_fit_80_columns_but_for_what_is_typed(vis_bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    versions(monkeypatch, timm=None, einops=None, yacs=None, fvcore=None, iopath=None, omegaconf=None)
+    _, out, _ = vis_bench("doctor")
+    lines = [line for line in out.splitlines() if "repair:" not in line]
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith(" " * 29) for line in lines)
 
 
 def test_an_old_numpy(doctor, monkeypatch: pytest.MonkeyPatch) -> None:

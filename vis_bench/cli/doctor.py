@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vis_bench.cli.options import DataRoot, PrintJson, optional_path, say
 
+if TYPE_CHECKING:
+    from vis_bench.doctor.finding import Finding
+
+_MARGIN = 29
+"""Columns of the state and the name."""
 _MARKS = {"ok": "ok", "absent": "-", "trouble": "TROUBLE"}
 
 
@@ -35,9 +40,7 @@ def doctor(
     for one in findings([Path(text) for text in runs or ()], optional_path(data_root), say):
         found.append(one)
         if not json_:
-            typer.echo(f"{_MARKS[one.state]:<8} {one.name:<19} {one.found}")
-            if one.repair:
-                typer.echo(f"{'':<8} {'':<19} repair: {one.repair}")
+            typer.echo("\n".join(_lines(one)))
     troubles = sum(one.state == "trouble" for one in found)
     if json_:
         typer.echo(dump_json({"findings": [one.as_json() for one in found], "troubles": troubles}, indent=1))
@@ -47,3 +50,14 @@ def doctor(
         )
     if troubles:
         raise typer.Exit(EXIT_DATA)
+
+
+def _lines(one: Finding) -> list[str]:
+    """At most 80 columns, but for what is to be typed, which stays whole."""
+    from vis_bench.report.tables.text import wrap
+    from vis_bench.report.terminal.comparison_table import TERMINAL_WIDTH
+
+    first, *others = wrap(one.found, TERMINAL_WIDTH - _MARGIN)
+    lines = [f"{_MARKS[one.state]:<8} {one.name:<19} {first}"]
+    lines += [f"{'':<{_MARGIN}}{line}" for line in others]
+    return [*lines, f"{'':<{_MARGIN}}repair: {one.repair}"] if one.repair else lines

@@ -63,12 +63,27 @@ def _devices() -> Iterator[Finding]:
         return
     made_for = f"made for CUDA {torch.version.cuda}" if torch.version.cuda else "made for CPUs"
     yield ok("torch", f"{torch.__version__}, {made_for}")
+    yield from _torchvision()
     if not torch.cuda.is_available():
         yield Finding("gpu", "absent", "none that torch can use; methods run on the CPU")
         return
     for number in range(torch.cuda.device_count()):
         known = torch.cuda.get_device_properties(number)
         yield ok(f"gpu {number}", f"{known.name}, {known.total_memory / 1e9:.0f} GB")
+
+
+def _torchvision() -> Iterator[Finding]:
+    """Trouble where it cannot be loaded beside this torch: built for another version, or for CUDA or not."""
+    if importlib.util.find_spec("torchvision") is None:
+        return
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        yield trouble(
+            "torchvision",
+            f"is installed and cannot be loaded beside this torch ({error})",
+            "python -m pip install --force-reinstall torch torchvision (both from one index)",
+        )
 
 
 def _space(name: str, folder: Path, elsewhere: str) -> Finding:

@@ -87,7 +87,7 @@ def _git(home: Path, *arguments: str) -> str:
 
 
 def require_torch(device: str) -> None:
-    """Raise MethodError without torch, UsageError for a device that this machine does not have."""
+    """Raise MethodError where torch or torchvision cannot be loaded, UsageError for a device not at hand."""
     # waiting threads that spin make two threads ten times slower than one as soon as another job runs;
     # OpenMP reads this once, when torch is loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -97,6 +97,12 @@ def require_torch(device: str) -> None:
     except ModuleNotFoundError as error:
         raise MethodError(
             f"running methods needs {error.name}. Install it with: pip install 'vis-bench[methods]'"
+        ) from None
+    except (ImportError, OSError, RuntimeError) as error:
+        # torchvision of another version than torch, or for CUDA beside a torch for CPUs
+        raise MethodError(
+            f"torch and torchvision cannot be loaded together ({error}). Install both from one index: "
+            "pip install --force-reinstall torch torchvision"
         ) from None
     try:
         kind = torch.device(device)
