@@ -30,6 +30,8 @@ def test_a_reference_carries_its_options_through_one_text(tmp_path: Path) -> Non
     assert other == "stc"
     # no comma, so that it survives a list of methods
     assert list(expand_methods(f"{text},stc")) == [text, "stc"]
+    everything = list(expand_methods("all"))
+    assert list(expand_methods(f"all,{text},stc")) == [*everything, text]
     found = parse_reference(text)
     assert found is not None
     assert (found.prefix, found.place) == ("detectron2", str(config))

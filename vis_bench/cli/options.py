@@ -37,7 +37,7 @@ JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="PATH", help="Write the result here (- = stdout).")
 ]
 Methods = Annotated[
-    str, typer.Option("--methods", "-m", help="`all`, or names: stc,inspro@tiny,my_method.py:SPEC.")
+    str, typer.Option("--methods", "-m", help="Names, or `all`: all,inspro@A or stc,my_method.py:SPEC.")
 ]
 MethodName = Annotated[str, typer.Argument(help="Method, NAME@CONFIG, or path/to/file.py:NAME.")]
 Project = Annotated[

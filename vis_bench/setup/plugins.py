@@ -203,11 +203,11 @@ def split_variant(text: str) -> tuple[str, str | None]:
 
 
 def expand_methods(text: str) -> Iterator[str]:
-    """`all` -> every installed method; otherwise the comma-separated list, in order, without repeats."""
-    names = method_names() if text == "all" else [part.strip() for part in text.split(",")]
+    """The comma-separated list, in order, without repeats; `all` in it stands for every installed method."""
+    names = [part.strip() for part in text.split(",")]
     if not all(names):
         raise UsageError(f"--methods {text!r}: an empty name in the list.")
-    yield from dict.fromkeys(names)
+    yield from dict.fromkeys(one for name in names for one in (method_names() if name == "all" else [name]))
 
 
 def build_method(spec: MethodSpec, config: Any, num_classes: int) -> Any:
