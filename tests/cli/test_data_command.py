@@ -5,6 +5,10 @@ import json
 import pytest
 from ytvis_files import video_record
 
+from vis_bench.data.catalog import open_dataset
+from vis_bench.integrations.formats.content import truth_content
+from vis_bench.integrations.formats.table import FORMATS
+
 
 def test_verify_passes_a_sound_dataset(vis_bench, squares):
     code, out, _ = vis_bench("data", "verify", squares, "--split", "val")
@@ -128,3 +132,14 @@ def test_the_model_that_is_counted_is_always_the_same():
     one, other = (_build_to_count(spec, spec.configs["tiny"], 5).state_dict() for _ in range(2))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", ["coco-video", "tao"])
+def test_verify_of_another_format_says_how_to_make_ours_of_it(vis_bench, squares, tmp_path, name):
+    other, ours = tmp_path / "other.json", tmp_path / "instances_val.json"
+    FORMATS[name].write(truth_content(open_dataset(str(squares), "val")), other)
+    code, _, err = vis_bench("data", "verify", other)
+    assert code == 3
+    advice = err.strip().splitlines()[-1].partition("vis-bench data convert ")[2].split()
+    assert vis_bench("data", "convert", advice[0], ours)[0] == 0
+    assert vis_bench("data", "verify", ours, "--no-frames")[0] == 0

@@ -32,10 +32,13 @@ def data_verify(
     """Check a dataset: format, masks, boxes, frames. Exits 3 when something is wrong."""
     from vis_bench.data import catalog
     from vis_bench.data.validate import verify
-    from vis_bench.errors import EXIT_DATA
+    from vis_bench.errors import EXIT_DATA, DataError
 
     place = optional_path(data_root)
-    opened = catalog.open_dataset(dataset, split or catalog.default_split(dataset), place)
+    try:
+        opened = catalog.open_dataset(dataset, split or catalog.default_split(dataset), place)
+    except DataError as error:
+        raise DataError(f"{error}{_other_format(dataset)}") from None
     problems = verify(opened, check_frames=frames)
     for problem in problems:
         typer.echo(problem)
@@ -47,6 +50,27 @@ def data_verify(
     )
     if problems:
         raise typer.Exit(EXIT_DATA)
+
+
+def _other_format(place: str) -> str:
+    """What to do about a file or folder that is of another format than YouTube-VIS; empty where it is not."""
+    from pathlib import Path
+
+    from vis_bench.errors import VisBenchError
+    from vis_bench.integrations.formats.opened import find
+
+    if not Path(place).exists():
+        return ""
+    try:
+        found = find(Path(place)).format.name
+    except VisBenchError:
+        return ""
+    if found in ("ytvis", "ytvis-results"):
+        return ""
+    return (
+        f"\nThis is {found}, and what is verified is the layout of YouTube-VIS. Make a file of it first: "
+        f"vis-bench data convert {place} instances_val.json"
+    )
 
 
 @data_app.command("stats")

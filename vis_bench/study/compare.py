@@ -231,7 +231,8 @@ def _open(record: Record, place: str | None, data_root: Path | None) -> Dataset:
         dataset = catalog.open_recorded(name, split, data["annotation_hash"], data_root, recorded_name)
     except VisBenchError as error:
         raise DataError(
-            f"The truth of {record['dataset']} {split} is needed to score the predictions again: {error}"
+            f"The truth of {record['dataset']} {split} is needed to score the predictions again: {error} "
+            "Where it lies is said with --dataset PATH."
         ) from error
     if dataset.split_hash != data["split_hash"] and data["videos"] < len(dataset.videos):
         # a run with --limit scored the first videos
