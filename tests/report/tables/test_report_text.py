@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vis_bench.report.tables.text import cut_end, display_width, one_line, shorten, wrap
+from vis_bench.report.tables.text import cut_end, display_width, one_line, shorten, shorten_all, wrap
 
 
 def test_width_counts_terminal_cells() -> None:
@@ -48,3 +48,10 @@ def test_nothing_is_ever_wider_than_asked(text: str, width: int) -> None:
 )
 def test_wrap_loses_no_letter(text: str, width: int) -> None:
     assert "".join("".join(wrap(text, width)).split()) == "".join(text.split())
+
+
+def test_different_texts_stay_different_when_they_are_shortened() -> None:
+    texts = ["hf:mask2former[x,threshold=0.01]", "hf:mask2formed[y,threshold=0.01]", "stc", "stc"]
+    short = shorten_all(texts, 17)
+    assert short == ["hf:mas…=0.01] (1)", "hf:mas…=0.01] (2)", "stc", "stc"]
+    assert all(display_width(one) <= 17 for one in short)

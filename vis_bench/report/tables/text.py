@@ -59,6 +59,16 @@ def shorten(text: str, width: int) -> str:
     return _head(text, head_width) + ELLIPSIS + tail
 
 
+def shorten_all(texts: Sequence[str], width: int) -> list[str]:
+    """Each as `shorten` has it; different ones that would look the same are numbered."""
+    short = {text: shorten(text, width) for text in texts}
+    for same in {one for one in short.values() if list(short.values()).count(one) > 1}:
+        for number, text in enumerate([text for text in short if short[text] == same], start=1):
+            mark = f" ({number})"
+            short[text] = shorten(text, max(1, width - len(mark))) + mark
+    return [short[text] for text in texts]
+
+
 def cut_end(text: str, width: int) -> str:
     """`text` in at most `width` >= 1 cells; a cut end is shown as one ellipsis (for messages)."""
     return text if display_width(text) <= width else _head(text, width - 1).rstrip() + ELLIPSIS

@@ -18,7 +18,15 @@ from vis_bench.report.tables.caption import (
     visible_columns,
 )
 from vis_bench.report.tables.cell_text import half_interval_text, mean_text, sd_text
-from vis_bench.report.tables.text import cut_end, display_width, one_line, pad_left, pad_right, shorten, wrap
+from vis_bench.report.tables.text import (
+    cut_end,
+    display_width,
+    one_line,
+    pad_left,
+    pad_right,
+    shorten_all,
+    wrap,
+)
 
 TERMINAL_WIDTH = 80
 _GAP = 2
@@ -100,11 +108,11 @@ def _block_lines(block: Block, columns: Sequence[Column], asked: Sequence[Column
     lines = [line("method", [column.name for column in columns]), "-" * line_width]
     notes = []
     paradigm = "" if len(paradigms(block)) > 1 else block.rows[0].paradigm
-    for row, label in zip(block.rows, labels, strict=True):
+    shown = shorten_all(labels, label_width)
+    for row, label, short in zip(block.rows, labels, shown, strict=True):
         if row.paradigm != paradigm:
             paradigm = row.paradigm
             lines.append(f"{paradigm}:")
-        short = shorten(label, label_width)
         if short != label:
             notes.append(f"{short} = {label}")
         if row.status != DONE:
