@@ -23,6 +23,7 @@ SHIPPED = {
     "shapes-quick": "ad3b0582220025efa257fed8cc1324848037f15552a536f3576f2189ca3c4652",
     "shapes-v1": "a0fba4a62855ca46c25282ed88840b10622799d5e6880e58dba082d7a73729ea",
     "video": "90af21ee1655e4312876dafce69ff46ce3edd19badf2847f62c72431c78e6790",
+    "video-quick": "344707082a2ddef6d9340be62332e4d08f3a59157781f7dc1e2333bc6952ca2c",
 }
 """Records name these: a hash that changes parts their tables from those of later runs. Change one only with
 the protocol itself."""

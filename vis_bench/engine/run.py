@@ -278,7 +278,7 @@ def _protocol(dataset: str, given: str | Path | None, quick: bool) -> Protocol:
         return load_protocol(name)
     if f"{name}-quick" not in protocol_names():
         raise UsageError(
-            f"--quick: protocol {name!r} has no short version; it is meant for --dataset shapes."
+            f"--quick: protocol {name!r} has no short version; it is meant for shapes and videos of your own."
         )
     return load_protocol(f"{name}-quick")
 
