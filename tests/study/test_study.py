@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from vis_bench.errors import DataError
-from vis_bench.study.comparison import MARGIN_POINTS, Resamples, Scores, compare_all, resample_videos
+from vis_bench.study.comparison import (
+    MARGIN_POINTS,
+    Resamples,
+    Scores,
+    compare_all,
+    nothing_found,
+    resample_videos,
+)
 
 AP = ("video_ap", "AP")
 
@@ -156,3 +163,13 @@ def test_an_undecided_comparison_needs_more_seeds_than_it_has() -> None:
                 assert one.seeds_needed is None or one.seeds_needed > 3
                 assert one.detectable > abs(one.difference.mean)
     assert seen > 100
+
+
+def test_methods_that_find_nothing_are_not_called_equivalent() -> None:
+    def scored(*points: float) -> Scores:
+        return Scores("m", np.array(points), np.zeros((len(points), 3)), np.zeros(4))
+
+    assert "no method reaches 0.5 points" in nothing_found([scored(0.0, 0.2), scored(0.1, 0.3)], 0.5)
+    assert nothing_found([scored(0.0, 0.2), scored(0.4, 0.8)], 0.5) == ""
+    # MOTA far below zero is a result
+    assert nothing_found([scored(-50.0, -40.0), scored(0.1, 0.1)], 0.5) == ""

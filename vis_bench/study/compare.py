@@ -43,6 +43,7 @@ from vis_bench.study.comparison import (
     compare_all,
     defined_everywhere,
     mean_interval,
+    nothing_found,
     resample_videos,
     score_runs,
 )
@@ -152,7 +153,7 @@ def study(
     (column,) = shared_columns([asked], [record for records in used for record in records])
     notes = [*_seed_notes(chosen, seeds), *_fixed_notes(chosen)]
     notes += point_notes([asked], [(one.label, records) for one, records in zip(chosen, used, strict=True)])
-    no_verdict = reads_operating_point(column) and any(
+    same_videos = reads_operating_point(column) and any(
         source_of(record) == SAME_VIDEOS for records in used for record in records
     )
     path = column.path[1:]
@@ -173,6 +174,7 @@ def study(
     for one, found in zip(chosen, scores, strict=True):
         notes += _audit(one, seeds, found, column)
     kept = defined_everywhere(scores)
+    no_verdict = NO_VERDICT if same_videos else nothing_found(scores, margin)
     return Study(
         metric=column.name,
         dataset=opened.name,
@@ -188,10 +190,10 @@ def study(
         class_set_fixed=resamples.class_set_fixed,
         methods=tuple(scores),
         intervals=tuple(mean_interval(one, kept, column) for one in scores),
-        comparisons=compare_all(scores, margin, all_pairs, withheld=no_verdict),
+        comparisons=compare_all(scores, margin, all_pairs, withheld=bool(no_verdict)),
         notes=tuple(notes),
         scored_above=scored_above([column]),
-        no_verdict=NO_VERDICT if no_verdict else "",
+        no_verdict=no_verdict,
     )
 
 

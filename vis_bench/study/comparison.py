@@ -113,6 +113,13 @@ class Study:
     no_verdict: str = ""
 
 
+def nothing_found(scores: Sequence[Scores], margin: float) -> str:
+    """Why being alike says nothing here: no method reaches the margin (points). Empty where one does."""
+    if all(0 <= float(np.mean(one.values)) < margin for one in scores):
+        return f"no method reaches {margin:g} points, and likeness there says nothing about the methods"
+    return ""
+
+
 def resample_videos(
     statistics: Statistics, path: Name, replicates: int = REPLICATES, seed: int = RESAMPLING_SEED
 ) -> Resamples:

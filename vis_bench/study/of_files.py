@@ -16,6 +16,7 @@ from vis_bench.study.comparison import (
     compare_all,
     defined_everywhere,
     mean_interval,
+    nothing_found,
     resample_videos,
     score_runs,
 )
@@ -63,9 +64,10 @@ def study_of_files(
         score_runs(label, [one], path, resamples) for label, one in zip(labels, statistics, strict=True)
     ]
     kept = defined_everywhere(scores)
-    no_verdict = reads_operating_point(column) and any(
+    same_videos = reads_operating_point(column) and any(
         one.point is not None and one.point.source == SAME_VIDEOS for one in statistics
     )
+    no_verdict = NO_VERDICT if same_videos else nothing_found(scores, margin)
     return Study(
         metric=column.name,
         dataset=opened.name,
@@ -81,10 +83,10 @@ def study_of_files(
         class_set_fixed=resamples.class_set_fixed,
         methods=tuple(scores),
         intervals=tuple(mean_interval(one, kept, column) for one in scores),
-        comparisons=compare_all(scores, margin, all_pairs, withheld=no_verdict),
+        comparisons=compare_all(scores, margin, all_pairs, withheld=bool(no_verdict)),
         notes=("Files of predictions: fixed checkpoints; how they were trained is not known here.",),
         scored_above=scored_above([column]),
-        no_verdict=NO_VERDICT if no_verdict else "",
+        no_verdict=no_verdict,
     )
 
 
