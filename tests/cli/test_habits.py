@@ -7,10 +7,18 @@ import os
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 from record_samples import make_record
 
 from vis_bench.files import write_json
 from vis_bench.setup.protocol import load_protocol, protocol_names
+
+
+@pytest.mark.parametrize("words", [("ls",), ("show", "shapes"), ("show", "paper")])
+def test_protocols_fit_80_columns(vis_bench, words) -> None:
+    code, out, _ = vis_bench("protocols", *words)
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_protocols_are_listed_and_shown(vis_bench) -> None:

@@ -32,7 +32,7 @@ def protocols_ls(json_: PrintJson = False) -> None:
         typer.echo(dump_json(rows, indent=1))
         return
     for one in found:
-        typer.echo(f"{one.name:<22} {one.content_hash()[:8]}  {one.about}")
+        _print_beside(f"{one.name:<14} {one.content_hash()[:8]}  ", one.about)
 
 
 @protocols_app.command("show")
@@ -57,4 +57,13 @@ def _print_values(values: dict[str, object], place: str) -> None:
         if isinstance(value, dict) and value:
             _print_values(value, f"{place}{key}.")
         else:
-            typer.echo(f"{place + key:<34} {value}")
+            _print_beside(f"{place + key:<34} ", str(value))
+
+
+def _print_beside(name: str, text: str) -> None:
+    """Text behind a name, wrapped at 80 columns."""
+    from vis_bench.report.tables.text import wrap
+    from vis_bench.report.terminal.comparison_table import TERMINAL_WIDTH
+
+    first, *others = wrap(text, TERMINAL_WIDTH - len(name)) or [""]
+    typer.echo("\n".join([f"{name}{first}".rstrip(), *(f"{'':<{len(name)}}{line}" for line in others)]))
