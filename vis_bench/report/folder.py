@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from vis_bench.data.bar import bar
 from vis_bench.data.predictions import read_results
 from vis_bench.files import file_name
 from vis_bench.method import Choice
@@ -141,7 +142,7 @@ def _draw_pictures(
             for run in viewed_runs(own, folders, all_seeds=False)
         ]
         parts = [runs[start : start + MOST_ROWS] for start in range(0, len(runs), MOST_ROWS)]
-        for video in choose_videos(dataset):
+        for video in bar(choose_videos(dataset), "drawing videos", "video"):
             whose = f"{dataset.name}-{dataset.split}-" if len(datasets) > 1 else ""
             for number, part in enumerate(parts, start=1):
                 caption = f"Video {one_line(video.name)} of {dataset.name} {dataset.split}"

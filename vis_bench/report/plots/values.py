@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vis_bench.data.bar import bar
 from vis_bench.data.predictions import read_results
 from vis_bench.metrics import decomposition, hota, video_ap
 from vis_bench.metrics.average_precision import mean_of_defined
@@ -71,7 +72,7 @@ def block_values(
     slices = video_slices(dataset)
     rows: dict[int, tuple[RunValues, ...]] = {}
     notes = []
-    for place, row in enumerate(block.rows):
+    for place, row in enumerate(bar(block.rows, "scoring for the plots", "row")):
         found = [(record, path) for record in row.done if (path := _path(record, folders)) is not None]
         if not found:
             notes.append(f"{row.label(block.default_config)}: no predictions are stored.")

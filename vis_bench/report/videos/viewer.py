@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from vis_bench.data.bar import bar
 from vis_bench.data.frames import iterate_frames
 from vis_bench.data.predictions import read_results
 from vis_bench.masks import rle
@@ -83,7 +84,7 @@ def build_viewer(
     """
     if read is None:
         read = functools.partial(iterate_frames, dataset)
-    found = [_timelines(dataset, run) for run in runs]
+    found = [_timelines(dataset, run) for run in bar(runs, "viewer of videos", "run")]
     errors = {video.id: sum(len(one[video.id].errors) for one in found) for video in dataset.videos}
     order = sorted(dataset.videos, key=lambda video: (-errors[video.id], video.id))
     frames = _within(order, lambda video: _frames(read(video), video), frames_bytes)
