@@ -99,7 +99,11 @@ def test_coverage_of_few_replicates() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize(
+    "regime",
+    # one in every run: together they take a minute and a half
+    [pytest.param(name, marks=[] if name == "balanced" else pytest.mark.long) for name in REGIMES],
+)
 def test_coverage(regime: str) -> None:
     """The default interval covers 0.92 to 0.98; the percentile bootstrap over seeds does so nowhere."""
     for seeds in SEED_NUMBERS:

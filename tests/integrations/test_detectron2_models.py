@@ -140,6 +140,7 @@ def test_our_evaluator_in_the_loop_of_detectron2(native, dataset, of_videos) -> 
     assert (sum(facts["objects"]), len(facts["objects"])) == (111, 15)
 
 
+@pytest.mark.long
 def test_mask_rcnn_per_frame_under_a_rule(native, dataset) -> None:
     done = run_ours(native, dataset, "mask_rcnn", "--associate", "masktrack_rcnn", "--keep-frames")
     assert done.returncode == 0, done.stderr
