@@ -318,7 +318,7 @@ def test_every_video_of_the_entering_set_has_two_late_objects(tmp_path: Path) ->
     assert sum(entering) >= 30
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_promised_statistics_and_time_of_the_full_set(tmp_path: Path) -> None:
     start_s = time.monotonic()
     folders = {

@@ -160,7 +160,7 @@ def test_a_device_that_dies_ends_the_run_and_another_number_goes_on(how, text, r
     assert checkpoint(tmp_path / "dies") == checkpoint(tmp_path / "whole")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_launcher_trains_the_same_run(run, squares, protocol, tmp_path) -> None:
     assert run("one")[0] == 0
     launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]

@@ -120,7 +120,7 @@ def test_the_moments_are_enough() -> None:
     assert len(MOMENTS) + TIMES >= 30
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "moment"), [("resume.pt", "end")])
 def test_killed_when_the_state_was_written(tmp_path, undisturbed, name, moment) -> None:
     killed_when_writing(tmp_path, name, moment, undisturbed[0])

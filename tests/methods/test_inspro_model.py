@@ -431,7 +431,7 @@ def test_coordinate_scale_by_box_size():
     assert coordinate_scale(boxes, "box_size").tolist() == [64, 65, 256, 500, 900]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_learns_to_track_two_squares():
     model = build(classes=2, box_output_gain=0.0, dim=32, heads=4, dynamic_hidden=8, mask_hidden=16).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)

@@ -168,7 +168,7 @@ def test_a_command_trains_and_scores(command: str, small: Callable[..., list[str
             assert all(record[field] == value if value else record[field] for record in found)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_whole_models_are_pretrained_and_started_from(
     small: Callable[..., list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,7 +212,7 @@ def test_a_stopped_run_goes_on(small: Callable[..., list[str]], tmp_path: Path) 
     assert [record["status"] for record in records(tmp_path)] == ["done"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_machines(small: Callable[..., list[str]], tmp_path: Path) -> None:
     """Two launchers, which meet at the address, stand for two machines."""
     words = small(LAUNCHED[0])
