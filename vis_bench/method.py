@@ -266,8 +266,9 @@ class ImageStage:
     variants that differ in them alone share its weights. unused: dotted keys that the stage's training never
     reads (inference, association); they part no weights either. new: regular expressions that the names of
     tensors begin with which start randomly in the video stage. same_as: name of another method whose stage
-    serves, called on `as_that(configuration)`; what fits by name and shape is loaded. Then overrides, unused
-    and frames are those of the other method.
+    serves, called on `as_that(configuration)`. Then overrides, unused and frames are those of the other
+    method, of whose stage everything has to fit but what either calls new. absent: regular expressions as in
+    `new` of names that begin like some of that stage's, of which it may lack some.
     """
 
     frames: int = 1
@@ -276,6 +277,7 @@ class ImageStage:
     new: tuple[str, ...] = ()
     same_as: str | None = None
     as_that: Callable[[Any], Any] | None = None
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,4 +12,10 @@ def as_inspro(config: InsProLiteConfig) -> InsProConfig:
     return alike(config, InsProConfig)
 
 
-IMAGE_STAGE = ImageStage(same_as="inspro", as_that=as_inspro, new=(r"attention\.", r"non_key_stage\."))
+IMAGE_STAGE = ImageStage(
+    same_as="inspro",
+    as_that=as_inspro,
+    new=(r"attention\.", r"non_key_stage\."),
+    # one generator of masks for each stage, the last of them for the frames between
+    absent=(r"mask_head\.generators\.",),
+)

@@ -6,6 +6,7 @@ import pytest
 from square_videos import write_split
 from stored_runs import store_run
 
+from vis_bench.records.operating_point import NO_VERDICT
 from vis_bench.records.run import PREDICTIONS_NAME, read_record
 
 VIDEOS = 6
@@ -57,6 +58,33 @@ def test_a_record_without_claims(bring, tmp_path):
     code, _, err = bring("half", "--paradigm", "tea leaves", "--seed", "4")
     assert code == 0
     assert err.startswith("cached")
+
+
+@pytest.mark.parametrize(
+    ("videos", "source", "thresholds"), [(VIDEOS, "same videos", 1), (9, "cross-fit", 2)]
+)
+def test_tracking_columns_read_an_operating_point(vis_bench, tmp_path, videos, source, thresholds):
+    """As every other record: halves of enough videos choose for each other, too few for themselves."""
+    write_split(tmp_path / "data", "val", videos)
+    for name, found in (("ours", range(videos)), ("theirs", range(3))):
+        folder = store_run(tmp_path / "made", tmp_path / "data", name, 0, found)
+        code, _, _ = vis_bench(
+            "import", folder / PREDICTIONS_NAME, "--name", name, "-d", tmp_path / "data", "--split", "val",
+            "--out", tmp_path / "runs",
+        )  # fmt: skip
+        assert code == 0
+        point = record_of(tmp_path, name).operating_point
+        assert (point.source, len(point.thresholds), point.metric) == (source, thresholds, "IDF1")
+    store_run(tmp_path / "runs", tmp_path / "data", "mine", 0, range(4))
+    code, out, _ = vis_bench("report", tmp_path / "runs", "--no-pictures", "--out", tmp_path / "report")
+    text = " ".join(out.split())
+    assert code == 0
+    assert "have no operating point" not in text
+    assert ("best on the scored videos themselves" in text) == (source == "same videos")
+    call = ("compare", "ours", "theirs", "--records", tmp_path / "runs", "-d", tmp_path / "data")
+    code, out, _ = vis_bench(*call, "--metric", "IDF1")
+    assert code == 0
+    assert (NO_VERDICT in " ".join(out.split())) == (source == "same videos")
 
 
 def test_timing_is_there_only_when_given_with_its_machine(bring, tmp_path):

@@ -18,7 +18,7 @@ from vis_bench.engine import ranks
 from vis_bench.engine.foreign import brings_weights, tell
 from vis_bench.engine.image_stage_training import stage_weights, start_from
 from vis_bench.engine.opened_data import OpenedData
-from vis_bench.engine.operating_point import chosen_on_tuning, operating_point_of
+from vis_bench.engine.operating_point import chosen_on_tuning
 from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.determinism import deterministic
 from vis_bench.engine.process.environment import device_name
@@ -43,6 +43,7 @@ from vis_bench.records.run import (
     LOG_NAME,
     PREDICTIONS_NAME,
     RECORD_NAME,
+    OperatingPoint,
     Record,
     Start,
     Timing,
@@ -231,7 +232,7 @@ def _run(
         **facts,
         status="done" if scored else "not scored",
         metrics=metrics,
-        operating_point=operating_point_of(metrics) if metrics else None,
+        operating_point=OperatingPoint.of(metrics) if metrics else None,
         timing=Timing(
             train_seconds=train_seconds,
             train_devices=train_devices,

@@ -52,18 +52,18 @@ def start_from(
 ) -> Start:
     """Load an image stage into a model on videos; what is new there keeps its random start.
 
-    classes: of the model, in order; the heads of other classes start anew. Of another method's stage what
-    fits is loaded, of the method's own everything has to. Raises as `load_start`.
+    classes: of the model, in order; the heads of other classes start anew. Everything has to fit but what is
+    new in the model or, where the stage is another method's, in that one. Raises as `load_start`.
     """
     own = spec.image_stage
     assert own is not None
-    shared = own.same_as is not None
+    other = None if own.same_as is None else load_spec(own.same_as).image_stage
     return load_start(
         model,
         without_new(weights, own.new),
         StartRules(
-            may_miss=(".",) if shared else own.new,
-            may_be_unused=(".",) if shared else (),
+            may_miss=(*own.new, *own.absent),
+            may_be_unused=() if other is None else other.new,
             class_heads=spec.start.class_heads,
         ),
         source=stage.source,

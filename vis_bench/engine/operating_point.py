@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from vis_bench.data.predictions import read_results
@@ -13,7 +12,6 @@ from vis_bench.engine.process.progress import Progress
 from vis_bench.engine.track import track_dataset
 from vis_bench.files import remove_temporaries
 from vis_bench.records.run import PREDICTIONS_NAME
-from vis_bench.records.run import OperatingPoint as Recorded
 from vis_bench.scoring.operating_point import OperatingPoint, best_on, placed
 from vis_bench.types import IouType
 
@@ -49,8 +47,3 @@ def chosen_on_tuning(
             )
     tracks = read_results(predictions, tuning, iou_type=iou_type)
     return placed((best_on(tuning, tracks, iou_type),), "val", data.evaluated)
-
-
-def operating_point_of(metrics: Mapping[str, Any]) -> Recorded:
-    """What a record says of the operating point of its numbers."""
-    return Recorded(**{name: metrics["operating_point"][name] for name in Recorded.model_fields})

@@ -21,6 +21,7 @@ from vis_bench.records.run import (
     PREDICTIONS_NAME,
     RECORD_NAME,
     DataIdentity,
+    OperatingPoint,
     Record,
     Timing,
     read_record,
@@ -115,6 +116,7 @@ def import_predictions(
     if not tracks:
         notes.append("there are no predictions")
     write_results(folder / PREDICTIONS_NAME, tracks)
+    metrics = evaluate(opened, tracks, iou_type=kind) if scored else None
     record = Record(
         vis_bench_version=vis_bench.__version__,
         run_hash=run_hash,
@@ -136,7 +138,8 @@ def import_predictions(
         axis_seeds={},
         iou_type=kind,
         status="done" if scored else "not scored",
-        metrics=evaluate(opened, tracks, iou_type=kind) if scored else None,
+        metrics=metrics,
+        operating_point=OperatingPoint.of(metrics) if metrics else None,
         timing=Timing()
         if track_seconds is None
         else Timing(track_seconds=track_seconds, frames=sum(video.length for video in opened.videos)),

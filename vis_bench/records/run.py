@@ -5,7 +5,7 @@ A record says everything that makes two numbers comparable. Tables are made from
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,6 +90,11 @@ class OperatingPoint(_Strict):
     thresholds: tuple[float, ...] = Field(min_length=1, max_length=2)
     metric: Literal["IDF1"] = "IDF1"
     source: Literal["val", "cross-fit", "same videos"]
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, Any]) -> OperatingPoint:
+        """What a record says of numbers as `scoring.evaluate` returns them."""
+        return cls(**{name: metrics["operating_point"][name] for name in cls.model_fields})
 
 
 class Record(_Strict):
