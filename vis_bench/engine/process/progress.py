@@ -1,4 +1,4 @@
-"""Progress of long work: one callback type, shown as tqdm bars; durations in words."""
+"""Progress of long work: one callback type, shown as tqdm bars or, in a log, as lines; durations in words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from tqdm import tqdm
 
 from vis_bench.engine.process.time_left import TimeLeft
+
+LINE_SECONDS = 30
+"""A log gets a line so often, not one a step."""
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
@@ -26,11 +29,30 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
+class _Line:
+    """In place of a bar where standard error is a file: a line every half minute, and nothing that moves."""
+
+    def __init__(self, desc: str, total: int, initial: int) -> None:
+        self.n = initial
+        self._desc, self._total = desc, total
+        self._shown = time.monotonic()
+
+    def update(self, more: int) -> None:
+        self.n += more
+        now = time.monotonic()
+        if now - self._shown >= LINE_SECONDS:
+            self._shown = now
+            print(f"{self._desc}: {self.n:,} of {self._total:,}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class Bars:
     """One bar per labelled job, on standard error; a bar restarts when its job enters another stage."""
 
     def __init__(self) -> None:
-        self._bars: dict[str, tuple[str, tqdm]] = {}
+        self._bars: dict[str, tuple[str, tqdm | _Line]] = {}
 
     def update(self, label: str, stage: str, done: int, total: int) -> None:
         """Move the bar of `label`; opens it at the first call of a stage."""
@@ -38,16 +60,21 @@ class Bars:
         if known is None or known[0] != stage:
             if known is not None:
                 known[1].close()
-            bar = tqdm(
-                total=total,
-                initial=done,
-                desc=f"{label}: {stage}",
-                leave=False,
-                dynamic_ncols=True,
-                smoothing=0.1,
-                # a log file gets a line every half minute, not thousands
-                mininterval=0.2 if sys.stderr.isatty() else 30,
-            )
+            # an image stage is a job of one stage, and called after it
+            desc = label if label.endswith(stage) else f"{label}: {stage}"
+            bar: tqdm | _Line
+            if sys.stderr.isatty():
+                bar = tqdm(
+                    total=total,
+                    initial=done,
+                    desc=desc,
+                    leave=False,
+                    dynamic_ncols=True,
+                    smoothing=0.1,
+                    mininterval=0.2,
+                )
+            else:
+                bar = _Line(desc, total, done)
             self._bars[label] = (stage, bar)
             return
         bar = known[1]
@@ -70,13 +97,16 @@ class SweepBars(Bars):
     def __init__(self, labels: Sequence[str], side_by_side: int) -> None:
         super().__init__()
         self._time_left = TimeLeft(labels, side_by_side)
+        self._total, self._done = len(labels), 0
+        self._shown = time.monotonic()
         self._all = tqdm(
             total=len(labels),
             desc="all runs",
             leave=False,
             dynamic_ncols=True,
             bar_format="{desc}: {n_fmt}/{total_fmt} done{postfix}",
-            mininterval=0.2 if sys.stderr.isatty() else 30,
+            mininterval=0.2,
+            disable=not sys.stderr.isatty(),
         )
 
     def update(self, label: str, stage: str, done: int, total: int) -> None:
@@ -89,14 +119,23 @@ class SweepBars(Bars):
         """A run has ended: its bar goes, and a line with what came out stays."""
         self.close(label)
         self._time_left.finished(label, time.monotonic())
+        self._done += 1
         self._all.update()
         tqdm.write(text, file=sys.stderr)
         self._show()
 
     def _show(self) -> None:
-        seconds = self._time_left.seconds(time.monotonic())
-        if seconds is not None:
-            self._all.set_postfix_str(f"about {duration(seconds)} left", refresh=False)
+        now = time.monotonic()
+        seconds = self._time_left.seconds(now)
+        if seconds is None:
+            return
+        left = f"about {duration(seconds)} left"
+        if self._all.disable:
+            if now - self._shown >= LINE_SECONDS:
+                self._shown = now
+                print(f"all runs: {self._done}/{self._total} done, {left}", file=sys.stderr, flush=True)
+        else:
+            self._all.set_postfix_str(left, refresh=False)
             self._all.update(0)
 
     def close(self, label: str | None = None) -> None:
