@@ -221,6 +221,19 @@ def test_foreign_truth_is_kept_in_our_format(vis_bench, files, data, tmp_path):
     assert record.metrics["video_ap"]["AP"] == pytest.approx(51 / 101)
 
 
+def test_a_refused_import_leaves_no_truth_behind(vis_bench, files, data, tmp_path):
+    source = data / "val/instances_val.json"
+    assert vis_bench("data", "convert", source, tmp_path / "t.json", "--to", "coco-video")[0] == 0
+    (tmp_path / "broken.json").write_text('[{"video_id": 0, "category_id": 99}]')
+    call = ("--name", "half", "--truth", tmp_path / "t.json", "--out", tmp_path / "runs")
+    assert vis_bench("import", tmp_path / "broken.json", *call)[0] == 3
+    assert not list((tmp_path / "runs").rglob("*.json"))
+    # the truth of an import that succeeded stays, whatever comes after
+    assert vis_bench("import", files["half"], *call)[0] == 0
+    assert vis_bench("import", tmp_path / "broken.json", *call)[0] == 3
+    assert len(list((tmp_path / "runs/truth").iterdir())) == 1
+
+
 def test_a_split_without_truth_is_kept_and_shown(vis_bench, files, data, tmp_path):
     truth = data / "val/instances_val.json"
     content = json.loads(truth.read_text())

@@ -12,7 +12,7 @@ from vis_bench.data.given_truth import with_truth
 from vis_bench.data.predictions import write_results
 from vis_bench.data.ytvis import write_annotations
 from vis_bench.engine.process.environment import package_versions
-from vis_bench.errors import UsageError
+from vis_bench.errors import UsageError, VisBenchError
 from vis_bench.files import dump_json, sha256
 from vis_bench.integrations.formats.opened import find
 from vis_bench.integrations.formats.scored import open_truth_file, read_predictions_file
@@ -33,6 +33,7 @@ from vis_bench.types import Dataset
 
 CONFIG = "imported"
 PARADIGM = "not stated"
+TRUTH_FOLDER = "truth"
 
 
 def _nowhere(text: str) -> None:
@@ -88,8 +89,20 @@ def import_predictions(
         raise UsageError(f"--track-seconds {track_seconds}: a number of seconds above 0 is needed.")
     kind = parse_iou_type(iou_type)
     place = None if data_root is None else Path(data_root)
-    opened = _open(dataset, split, None if truth is None else Path(truth), Path(out), place, say)
-    tracks = read_predictions_file(Path(file), opened, iou_type=kind, named=format, say=say)
+    if dataset is None and truth is None:
+        raise UsageError("Give the truth either as --truth FILE or as --dataset NAME [--split S].")
+    if dataset is None and split is not None:
+        raise UsageError("--split goes with --dataset.")
+    truth_file, is_new = None, False
+    if truth is not None:
+        truth_file, is_new = _in_our_format(Path(truth), Path(out) / TRUTH_FOLDER, say)
+    try:
+        opened = _open(dataset, split, truth_file, place)
+        tracks = read_predictions_file(Path(file), opened, iou_type=kind, named=format, say=say)
+    except VisBenchError:
+        if is_new and truth_file is not None:
+            truth_file.unlink()  # nothing was imported for it
+        raise
     identity = DataIdentity(
         name=opened.name,
         split=opened.split,
@@ -116,7 +129,7 @@ def import_predictions(
     if not tracks:
         notes.append("there are no predictions")
     write_results(folder / PREDICTIONS_NAME, tracks)
-    metrics = evaluate(opened, tracks, iou_type=kind) if scored else None
+    metrics = evaluate(opened, tracks, iou_type=kind, label="scoring") if scored else None
     record = Record(
         vis_bench_version=vis_bench.__version__,
         run_hash=run_hash,
@@ -152,20 +165,8 @@ def import_predictions(
     return Imported(record, folder, cached=False)
 
 
-def _open(
-    name: str | None,
-    split: str | None,
-    truth: Path | None,
-    out: Path,
-    data_root: Path | None,
-    say: Callable[[str], object],
-) -> Dataset:
-    """The data that the predictions are about. Raises UsageError where neither or half is named."""
-    if name is None and truth is None:
-        raise UsageError("Give the truth either as --truth FILE or as --dataset NAME [--split S].")
-    if name is None and split is not None:
-        raise UsageError("--split goes with --dataset.")
-    file = None if truth is None else _in_our_format(truth, out, say)
+def _open(name: str | None, split: str | None, file: Path | None, data_root: Path | None) -> Dataset:
+    """The data that the predictions are about: a data set, a file of truth, or the one with the other."""
     if name is None:
         assert file is not None
         return catalog.open_dataset(file)
@@ -173,13 +174,14 @@ def _open(
     return opened if file is None else with_truth(opened, file)
 
 
-def _in_our_format(truth: Path, out: Path, say: Callable[[str], object]) -> Path:
-    """The truth as a YouTube-VIS file: itself, or a converted copy below `out`."""
+def _in_our_format(truth: Path, folder: Path, say: Callable[[str], object]) -> tuple[Path, bool]:
+    """The truth as a YouTube-VIS file: itself, or a converted copy in `folder`; and whether that is new."""
     if find(truth).format.name in ("ytvis", "ytvis-results"):
-        return truth
+        return truth, False
     opened = open_truth_file(truth, say)
-    copy = out / "truth" / f"{truth.name}-{opened.annotation_hash[:8]}.json"
-    if not copy.is_file():
+    copy = folder / f"{truth.name}-{opened.annotation_hash[:8]}.json"
+    is_new = not copy.is_file()
+    if is_new:
         write_annotations(copy, opened)
     say(f"truth      {copy} (converted; name it with --dataset in later commands)")
-    return copy
+    return copy, is_new

@@ -63,6 +63,7 @@ def evaluate(
     at: OperatingPoint | None = None,
     class_groups: Mapping[str, Sequence[int]] = NO_GROUPS,
     count_crowds: bool = False,
+    label: str = "",
 ) -> dict[str, Any]:
     """Score `tracks` on every video of `dataset`, predicted or not.
 
@@ -71,15 +72,16 @@ def evaluate(
     boxes), `bbox` for the boxes of tracks and annotations, or the tight boxes of masks where there are none.
     jobs: processes that share the videos. at: the operating point, for `mot`, `hota` and `duplicates`; None
     chooses it on the halves of these videos. class_groups: category ids by name, whose means of video AP
-    stand under `class_groups`. count_crowds: crowd truth has to be found by video AP, as in LV-VIS. Returns
-    nested dictionaries: Python floats in 0..1 at full precision (MOTA may be negative), None where undefined,
-    counts as ints; under operating_point also its thresholds, metric and source. The order of `tracks`
-    matters only between equal scores, and only to AP and errors. Inputs are not modified.
+    stand under `class_groups`. count_crowds: crowd truth has to be found by video AP, as in LV-VIS. label: of
+    a bar on a terminal once it takes over 2 s; no bar without one. Returns nested dictionaries: Python floats
+    in 0..1 at full precision (MOTA may be negative), None where undefined, counts as ints; under
+    operating_point also its thresholds, metric and source. The order of `tracks` matters only between equal
+    scores, and only to AP and errors. Inputs are not modified.
 
     Raises UsageError for an unknown metric or IoU type, DataError if the truth is hidden or a track does not
     fit its video.
     """
-    return score(measure(dataset, tracks, metrics, iou_type, jobs, at, class_groups, count_crowds))
+    return score(measure(dataset, tracks, metrics, iou_type, jobs, at, class_groups, count_crowds, label))
 
 
 def score(statistics: Statistics) -> dict[str, Any]:
@@ -127,12 +129,13 @@ def measure(
     at: OperatingPoint | None = None,
     class_groups: Mapping[str, Sequence[int]] = NO_GROUPS,
     count_crowds: bool = False,
+    label: str = "",
 ) -> Statistics:
     """Compare all tracks with the truth, one video at a time. Arguments and errors as `evaluate`."""
     names = tuple(metric_name(name) for name in metrics)
     _check_arguments(dataset, iou_type)
     check_tracks(dataset, tracks, iou_type)
-    work = comparison(dataset, tracks, names, iou_type, count_crowds)
+    work = comparison(dataset, tracks, names, iou_type, count_crowds, label)
     point = (at or chosen_on_scored(work, jobs)) if AT_OPERATING_POINT & work.metrics else None
     ids = sorted(video.id for video in dataset.videos)
     if point is not None:

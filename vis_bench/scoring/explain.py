@@ -39,7 +39,7 @@ def explain_tracks(
 
     Raises as `vis_bench.scoring.evaluate.evaluate`.
     """
-    statistics = measure(dataset, tracks, ("video_ap", "errors"), iou_type)
+    statistics = measure(dataset, tracks, ("video_ap", "errors"), iou_type, label="scoring")
     result = score(statistics)
     linked = with_truth_association(dataset, tracks, iou_type)
     changed = (
@@ -48,7 +48,9 @@ def explain_tracks(
         with_truth_masks(dataset, linked, iou_type),
     )
     oracles = [result["video_ap"]]
-    oracles += [evaluate(dataset, found, ("video_ap",), iou_type)["video_ap"] for found in changed]
+    oracles += [
+        evaluate(dataset, found, ("video_ap",), iou_type, label="oracles")["video_ap"] for found in changed
+    ]
     names = {video.id: video.name for video in dataset.videos}
     mode, above = ERROR_SETTING
     return {

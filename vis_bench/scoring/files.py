@@ -137,7 +137,16 @@ def evaluation(
         tracks = read_predictions(predictions, opened, kind, ignore_unknown_categories, format, say)
     groups = parse_class_groups(class_groups, opened)
     shared = default_jobs(len(opened.videos)) if jobs is None else jobs
-    statistics = measure(opened, tracks, chosen, kind, shared, class_groups=groups, count_crowds=count_crowds)
+    statistics = measure(
+        opened,
+        tracks,
+        chosen,
+        kind,
+        shared,
+        class_groups=groups,
+        count_crowds=count_crowds,
+        label="scoring",
+    )
     facts = prediction_facts(opened, tracks)
     warnings = tuple(prediction_warnings(facts))
     return Evaluation(score(statistics), statistics, opened, facts, warnings, kind)

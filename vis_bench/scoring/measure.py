@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from vis_bench.data.bar import bar
 from vis_bench.data.records import paused_garbage_collection
 from vis_bench.metrics import (
     duplicates,
@@ -41,6 +42,7 @@ HOTA_SETTINGS = tuple((mode, name) for mode in CLASS_MODES for name in HOTA_THRE
 AT_OPERATING_POINT = frozenset({"mot", "hota", "duplicates"})
 """Metrics that are scored at the operating point too."""
 _One = TypeVar("_One")
+_Item = TypeVar("_Item")
 
 # so many videos go to a worker at once that sending costs nothing, and so few that the work is spread evenly
 _VIDEOS_PER_TASK = 4
@@ -87,7 +89,7 @@ class Comparison:
     """A data set, the predictions of each video by id, what is asked for, and how many masks there are.
 
     rules: of video AP. above: the score threshold of the operating point by video id, or all that it may
-    become; empty where none is asked for or known yet.
+    become; empty where none is asked for or known yet. label: of a bar over the videos, empty for none.
     """
 
     dataset: Dataset
@@ -97,6 +99,7 @@ class Comparison:
     masks: int
     rules: ApRules
     above: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    label: str = ""
 
 
 def comparison(
@@ -105,6 +108,7 @@ def comparison(
     metrics: Sequence[str],
     iou_type: IouType,
     count_crowds: bool = False,
+    label: str = "",
 ) -> Comparison:
     """Sort the predictions by video; their order within a video stays."""
     predictions: dict[int, list[Track]] = {video.id: [] for video in dataset.videos}
@@ -117,6 +121,7 @@ def comparison(
         iou_type=iou_type,
         masks=sum(len(track.segmentations) for track in tracks),
         rules=ApRules(occlusion=has_labels(dataset.tracks or ()), count_crowds=count_crowds),
+        label=label,
     )
 
 
@@ -145,11 +150,16 @@ def _each_video(of_video: Callable[[Comparison, Video], _One], work: Comparison,
     videos = sorted(work.dataset.videos, key=lambda video: video.id)
     if min(jobs, len(videos)) <= 1:
         with paused_garbage_collection():  # nothing here refers back to itself
-            return [of_video(work, video) for video in videos]
+            return [of_video(work, video) for video in _watched(videos, work)]
     from concurrent.futures import ProcessPoolExecutor  # only here: loading it takes longer than a small job
 
     with ProcessPoolExecutor(jobs, initializer=_keep, initargs=(of_video, work)) as pool:
-        return list(pool.map(_of_kept, videos, chunksize=_VIDEOS_PER_TASK))
+        found = pool.map(_of_kept, videos, chunksize=_VIDEOS_PER_TASK)
+        return list(_watched(found, work))
+
+
+def _watched(items: Iterable[_Item], work: Comparison) -> Iterable[_Item]:
+    return bar(items, work.label, "video", len(work.dataset.videos)) if work.label else items
 
 
 def measure_video(work: Comparison, video: Video) -> VideoMeasures:
