@@ -1,6 +1,7 @@
 """`--max-tracks`: raised where asked, said where it cuts, in no record or hash where it is the usual."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import toy_method
 from capped_method import SPEC
 
 from vis_bench.data.catalog import open_dataset
-from vis_bench.engine.track_cap import cap_note, cap_values
+from vis_bench.engine.track_cap import cap_note, cap_values, cap_warning
 from vis_bench.errors import UsageError
 from vis_bench.setup.config import override
 from vis_bench.setup.plugins import load_spec, method_names
@@ -69,9 +70,38 @@ def test_videos_and_frames_at_the_cap_are_counted(squares):
     assert cap_note(toy_method.SPEC, toy_method.SPEC.configs["default"], dataset, [here] * 50) is None
 
 
-def MethodOf(kind):
-    from dataclasses import replace
+def test_more_objects_than_tracks_are_said_before_the_training(squares):
+    dataset = open_dataset(squares, "val")
+    (first, *_) = dataset.tracks
+    videos, frames = len(dataset.videos), sum(video.length for video in dataset.videos)
+    crowd = replace(first, is_crowd=True)
+    absent = (None,) * len(first.boxes)
+    gone = replace(first, boxes=absent, segmentations=absent)
+    crowded = replace(dataset, tracks=(*[first] * 11, crowd, gone))
+    config = SPEC.configs["default"]
+    by_video = MethodOf("video")
+    assert cap_warning([(SPEC, config), (by_video, config)], dataset) is None
+    assert cap_warning([(SPEC, config)], replace(dataset, tracks=None)) is None
+    said = cap_warning([(SPEC, config), (by_video, config)], crowded)
+    shown = sum(box is not None for box in first.boxes)
+    assert said == (
+        f"{shown} of {frames} frames hold more objects (up to 11) than the 10 tracks a frame of toy; "
+        f"1 of {videos} videos hold more objects (up to 12) than the 10 tracks a video of toy: "
+        "--max-tracks raises the cap"
+    )
+    assert cap_warning([(by_video, override(config, {"most": 12}))], crowded) is None
 
+
+def test_a_dry_run_says_it_too(vis_bench, squares, protocol, tmp_path):
+    code, _, err = vis_bench(
+        "run", "-m", METHOD, "-d", squares, "--split", "val", "--protocol", protocol, "--device", "cpu",
+        "--out", tmp_path / "runs", "--dry-run", "--set", "most=0",
+    )  # fmt: skip
+    assert code == 0
+    assert "than the 0 tracks a frame of toy: --max-tracks raises the cap" in " ".join(err.split())
+
+
+def MethodOf(kind):
     return replace(SPEC, track_cap=("most", kind))
 
 

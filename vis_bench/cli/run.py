@@ -172,6 +172,8 @@ def run(
         def planned(self, sweep: Sweep) -> None:
             print_plan(sweep)
             if dry_run:
+                for text in warnings(sweep):
+                    say(f"vis-bench: warning: {text}")
                 forecasts.append(print_forecast(sweep))
                 raise _OnlyPlanned
 

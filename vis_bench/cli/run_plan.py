@@ -51,11 +51,15 @@ def warnings(sweep: Sweep) -> list[str]:
     """One for each paper configuration that would train on a CPU; of the data, what spoils a result."""
     from vis_bench.data.lessons import unlearnt_text
     from vis_bench.engine.paper_forecast import cpu_warning
+    from vis_bench.engine.track_cap import cap_warning
+    from vis_bench.setup.plugins import load_spec
 
     firsts = {(run.method, run.config_name): run for run in reversed(sweep.runs)}
     found = [cpu_warning(run, sweep.data) for run in reversed(firsts.values())]
     train = sweep.data.train
     found += [sweep.data.overlap_note, unlearnt_text(train) if train is not None else None]
+    described = [(load_spec(run.method), run.config) for run in reversed(firsts.values())]
+    found.append(cap_warning(described, sweep.data.evaluated))
     return [text for text in found if text is not None]
 
 

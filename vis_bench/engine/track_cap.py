@@ -36,6 +36,42 @@ def capped(config: Any, spec: MethodSpec, wanted: int | None) -> Any:
     return override(config, dict(cap_values(spec, wanted)))
 
 
+def cap_warning(methods: Sequence[tuple[MethodSpec, Any]], dataset: Dataset) -> str | None:
+    """A sentence where the truth holds more objects than a method puts out, before hours are spent; or None.
+
+    methods: description and configuration of each.
+    """
+    if dataset.tracks is None:
+        return None
+    counts = objects_at_once(dataset)
+    capped: dict[tuple[int, str], dict[str, None]] = {}
+    for spec, config in methods:
+        if spec.track_cap is not None:
+            key, kind = spec.track_cap
+            capped.setdefault((value_of(config, key), kind), {})[spec.info.name] = None
+    found = []
+    for (cap, kind), names in capped.items():
+        more = [count for count in counts[kind] if count > cap]
+        if more:
+            found.append(
+                f"{len(more)} of {len(counts[kind])} {kind}s hold more objects (up to {max(more)}) than the "
+                f"{cap} tracks a {kind} of {', '.join(names)}"
+            )
+    return f"{'; '.join(found)}: --max-tracks raises the cap" if found else None
+
+
+def objects_at_once(dataset: Dataset) -> dict[str, list[int]]:
+    """Objects of the truth in each video and in each frame, crowds left out; by `video` and `frame`."""
+    videos = {video.id: 0 for video in dataset.videos}
+    frames = {video.id: [0] * video.length for video in dataset.videos}
+    for track in dataset.tracks or ():
+        if not track.is_crowd:
+            videos[track.video_id] += 1
+            for frame, box in enumerate(track.boxes):
+                frames[track.video_id][frame] += box is not None
+    return {"video": list(videos.values()), "frame": [count for one in frames.values() for count in one]}
+
+
 def cap_note(spec: MethodSpec, config: Any, dataset: Dataset, tracks: Sequence[Track]) -> str | None:
     """A sentence where the cap was reached, so that more objects may have been there; else None."""
     if spec.track_cap is None:
