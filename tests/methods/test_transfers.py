@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import transfers
+from closeness import WHOLE_NETWORK, assert_close_to_largest, in_float64
 from pretend_device import PretendDevice, held
 from torch import Tensor
 
@@ -31,8 +32,9 @@ def limit_of_a_shard(name: str, phase: int) -> int:
 
 
 @cache
+@in_float64()
 def shard(name: str, phase: int) -> tuple[PretendDevice, Any, dict[str, Tensor]]:
-    """Four clips on the device: its counts, the trained model, the losses."""
+    """Four clips on the device: its counts, the trained model, the losses, all in float64."""
     device = PretendDevice()
     model = device.place(transfers.model_of(name, phase))
     clips = [device.place(clip) for clip in transfers.clips_of(name, 4, phase)]
@@ -47,13 +49,14 @@ def test_a_shard_waits_no_more_often_than_the_limit_whatever_its_clips(name: str
 
 
 @pytest.mark.parametrize(("name", "phase"), PHASES)
+@in_float64()
 def test_losses_and_gradients_on_the_device_are_those_of_the_cpu(name: str, phase: int) -> None:
     plain = transfers.model_of(name, phase)
     expected = transfers.losses_of(plain, transfers.clips_of(name, 4, phase))
     _, placed, found = shard(name, phase)
     assert found.keys() == expected.keys()
     for term, value in expected.items():
-        torch.testing.assert_close(held(found[term]), value.detach(), rtol=1e-4, atol=1e-5)
+        assert_close_to_largest(held(found[term]), value.detach(), terms=WHOLE_NETWORK)
     own, other = (
         {key: held(p.grad).flatten() for key, p in model.named_parameters() if p.grad is not None}
         for model in (plain, placed)
