@@ -123,7 +123,7 @@ def frame(folder: Path, name: str) -> None:
 
 def main(folder: Path, dataset: str) -> None:
     (name,) = register(dataset, splits=["val"])
-    assert register(dataset, splits=["val"]) == (name,)
+    assert register(dataset) == (name,) == tuple(n for n in DatasetCatalog.list() if n.startswith("vis_bench_"))
     videos(folder, name)
     frame(folder, name)
     print(name)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 import transfers
-from closeness import WHOLE_NETWORK, assert_close_to_largest, in_float64
+from closeness import assert_close_to_largest
 from pretend_device import PretendDevice, held
 from torch import Tensor
 
@@ -23,6 +23,9 @@ WAITING = ("masktrack_rcnn", "inspro_motr")
 CLIP_LEVEL = ("mask2former_vis", "ifr")
 PER_FRAME = {"masktrack_rcnn": 10}  # two suppressions, and what is left after each
 PER_FRAME_ON_LINE, PER_VIDEO, PER_FRAME_OF_A_VIDEO = 6, 6, 1
+# float32, since the heads of Mask2Former stay in it: the same features on both, and a loss that adds its terms in
+# another order, at most some thousand of them, none negative. Measured: 2 eps; a wrong term moves it by hundredths
+LOSS_TERMS = 1000
 PHASES = [(name, 0) for name in transfers.METHODS] + [("inspro_lite", 1)]
 
 
@@ -32,9 +35,8 @@ def limit_of_a_shard(name: str, phase: int) -> int:
 
 
 @cache
-@in_float64()
 def shard(name: str, phase: int) -> tuple[PretendDevice, Any, dict[str, Tensor]]:
-    """Four clips on the device: its counts, the trained model, the losses, all in float64."""
+    """Four clips on the device: its counts, the trained model, the losses."""
     device = PretendDevice()
     model = device.place(transfers.model_of(name, phase))
     clips = [device.place(clip) for clip in transfers.clips_of(name, 4, phase)]
@@ -49,14 +51,13 @@ def test_a_shard_waits_no_more_often_than_the_limit_whatever_its_clips(name: str
 
 
 @pytest.mark.parametrize(("name", "phase"), PHASES)
-@in_float64()
 def test_losses_and_gradients_on_the_device_are_those_of_the_cpu(name: str, phase: int) -> None:
     plain = transfers.model_of(name, phase)
     expected = transfers.losses_of(plain, transfers.clips_of(name, 4, phase))
     _, placed, found = shard(name, phase)
     assert found.keys() == expected.keys()
     for term, value in expected.items():
-        assert_close_to_largest(held(found[term]), value.detach(), terms=WHOLE_NETWORK)
+        assert_close_to_largest(held(found[term]), value.detach(), terms=LOSS_TERMS)
     own, other = (
         {key: held(p.grad).flatten() for key, p in model.named_parameters() if p.grad is not None}
         for model in (plain, placed)
