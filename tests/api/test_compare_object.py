@@ -1,4 +1,4 @@
-"""`vis_bench.compare` returns the object that `vis-bench compare --json` writes: from records and from files."""
+"""`vis_bench.compare` returns what `vis-bench compare --json` writes, from records and from files."""
 
 from __future__ import annotations
 

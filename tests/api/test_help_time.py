@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 SECONDS = 0.5
-# a bare interpreter needs some 50 ms and the help six times as much: a machine that is slower than that (emulated,
-# throttled, shared) may take as much longer for both
+# a bare interpreter needs some 50 ms and the help six times as much: a machine that is slower than that
+# (emulated, throttled, shared) may take as much longer for both
 OF_A_BARE_START = 10
 HEAVY = {
     *("torch", "torchvision", "numpy", "pandas", "matplotlib", "scipy", "pycocotools", "PIL", "av"),

@@ -1,4 +1,4 @@
-"""`register` without detectron2, on stand-ins for its two catalogues: which splits, and when they are opened."""
+"""`register` on stand-ins for detectron2's two catalogues: which splits, and when they are opened."""
 
 from __future__ import annotations
 

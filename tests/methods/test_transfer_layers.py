@@ -110,7 +110,7 @@ def test_boxes_read_their_level_without_a_wait() -> None:
     assert torch.equal(held(found), expected)
     assert all(gradient.abs().sum() > 0 for gradient in gradients.values())
     for name, gradient in gradients.items():
-        # a pixel collects the 90 boxes x 9 bins x 4 samples at most that read it, here and there in another order
+        # a pixel sums up at most 90 boxes x 9 bins x 4 samples that read it, in another order
         assert_close_to_largest(held(others[name]), gradient, terms=90 * 9 * 4)
 
 
