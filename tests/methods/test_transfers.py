@@ -23,8 +23,8 @@ WAITING = ("masktrack_rcnn", "inspro_motr")
 CLIP_LEVEL = ("mask2former_vis", "ifr")
 PER_FRAME = {"masktrack_rcnn": 10}  # two suppressions, and what is left after each
 PER_FRAME_ON_LINE, PER_VIDEO, PER_FRAME_OF_A_VIDEO = 6, 6, 1
-# float32, since heads of Mask2Former stay in it: equal features, and a loss that adds its terms in another order,
-# some thousand of them, none negative. Measured: 2 eps; a wrong term moves it by hundredths
+# float32, since heads of Mask2Former stay in it: equal features, and a loss that adds its terms in another
+# order, some thousand of them, none negative. Measured: 2 eps; a wrong term moves it by hundredths
 LOSS_TERMS = 1000
 PHASES = [(name, 0) for name in transfers.METHODS] + [("inspro_lite", 1)]
 
