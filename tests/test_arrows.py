@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ ARROWS = {
     "report.terminal report.videos scoring setup study weights",
 }
 # torch is loaded by these alone: everything else works without it, and --help answers at once
-MAY_IMPORT_TORCH = ("doctor", "engine", "integrations", "weights")
+MAY_IMPORT_TORCH = ("engine", "integrations", "weights")
 METHODS_MAY_IMPORT = {
     *("types", "method", "errors", "masks.rle"),
     # the shared pretraining draws images of shapes
@@ -189,6 +190,18 @@ def test_every_room_says_what_is_in_it() -> None:
 
 def _docstring(path: Path) -> str | None:
     return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def test_the_table_of_contributing_has_every_room() -> None:
+    """Each room has a row, or stands as `name/` in the row of the room around it; no row is left over."""
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `vis_bench/(\w+)` \| (.+) \|$", page, re.MULTILINE))
+    rooms = {path.parent.relative_to(ROOT / "vis_bench") for path in (ROOT / "vis_bench").rglob("*.py")}
+    inside = [room.parts for room in rooms if len(room.parts) == 2]
+    assert set(rows) == {room.name for room in rooms if len(room.parts) == 1}
+    assert [parts for parts in sorted(inside) if f"`{parts[1]}/`" not in rows[parts[0]]] == []
+    named = {(room, name) for room, text in rows.items() for name in re.findall(r"`(\w+)/`", text)}
+    assert named - set(inside) == set()
 
 
 def test_the_root_and_the_report_hold_nothing_loose() -> None:

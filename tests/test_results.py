@@ -160,7 +160,8 @@ def test_every_record_is_named_by_a_text_or_a_report() -> None:
     lost = []
     for path in filter(is_record, files()):
         inside = path.relative_to(RESULTS)
-        # a folder of runs is shown as a whole; texts stand beside each other without a common use
+        # a folder of runs is shown as a whole (test_results_shown.py asks for each run); texts stand beside
+        # each other without a common use
         place = f"results/{inside.as_posix() if path.suffix == '.txt' else inside.parts[0]}"
         if not named_in(texts, place):
             lost.append(

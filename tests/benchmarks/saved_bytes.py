@@ -55,7 +55,7 @@ def measure(name: str, changes: dict[str, Any]) -> list[tuple[str, TrainConfig, 
         clips = [random_clip(train, seed) for seed in range(shards_of(train).clips)]
         with saved_bytes(model) as saved:
             model.losses(clips)
-        rows.append((f"phase {number}", train, len(clips), saved[0]))
+        rows.append((f"phase {number + 1}", train, len(clips), saved[0]))
     return rows
 
 
@@ -71,7 +71,7 @@ def main() -> None:
         for phase, train, clips, total in measure(name, changes):
             side = max(train.augmentation.short_sides, default=SOURCE[0])
             height, width = resized(*SOURCE, side, train.augmentation.max_long_side)
-            label = f"{name}@paper" + ("" if phase == "phase 0" else f", {phase}")
+            label = f"{name}@paper" + ("" if phase == "phase 1" else f", {phase}")
             print(
                 f"{label:<28}{train.batch_size:>6}{train.batch_size // clips:>7}{clips:>6}"
                 f"{train.sampling.frames:>7}{f'{width}x{height}':>12}{total / 2**30:>8.2f}",

@@ -51,6 +51,30 @@ class Code:
         )
 
 
+# what pip says of a connection that did not come about; every one of them is met in its output
+CONNECTION = (
+    *("NewConnectionError", "ConnectTimeout", "ReadTimeout", "Max retries exceeded"),
+    *("Failed to establish a new connection", "Name or service not known"),
+    *("Temporary failure in name resolution", "Network is unreachable", "Connection refused"),
+)
+NOTHING_FOUND = ("(from versions: none)", "No matching distribution found")
+
+
+def unreachable(output: str, no_index: bool = False) -> bool:
+    """Whether pip failed because it could not reach an index, by all that it printed. no_index: it was told
+    to ask none, which it does not say.
+
+    A connection that broke on the way counts only where nothing else went wrong: a pin that was yanked, a
+    wrong hash or a build that failed is the project's own trouble.
+    """
+    errors = [line for line in output.splitlines() if line.lower().lstrip().startswith("error")]
+    if any(word in line for line in errors for word in CONNECTION):
+        return True
+    silent = no_index or any(word in output for word in CONNECTION)
+    nothing = "(from versions: none)" in output
+    return silent and nothing and all(any(word in line for word in NOTHING_FOUND) for line in errors)
+
+
 def code() -> Code:
     """The code, downloaded where it is not there; a skip where no index can be reached."""
     cache = default_cache_root() / "tests" / "detectron2"
@@ -58,7 +82,7 @@ def code() -> Code:
     folders = [_unpacked(cache, requirement, digest) for requirement, digest in ARCHIVES.items()]
     site, done = cache / "site", cache / f"site-{hashlib.sha256(repr(NEEDS).encode()).hexdigest()[:8]}"
     if not done.exists():
-        _pip("install", "-q", "--upgrade", "--target", site, "--no-deps", "--no-build-isolation", *NEEDS)
+        _pip("install", "--upgrade", "--target", site, "--no-deps", "--no-build-isolation", *NEEDS)
         done.touch()
     return Code(*folders, site)
 
@@ -78,9 +102,11 @@ def _unpacked(cache: Path, requirement: str, digest: str) -> Path:
 
 
 def _pip(*arguments: object) -> None:
-    """pip of this environment with its own settings; a skip where it cannot reach the index."""
+    """pip of this environment with its own settings; a skip where it reaches no index, else a failure."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        pytest.skip(f"no package index: {last}")
+        said = f"{done.stdout}\n{done.stderr}".strip()
+        if unreachable(said, os.environ.get("PIP_NO_INDEX", "") in ("1", "true", "yes", "on")):
+            pytest.skip(f"no package index: {(said.splitlines() or ['no message'])[-1]}")
+        pytest.fail("\n".join(["pip failed:", " ".join(command), *said.splitlines()[-20:]]), pytrace=False)

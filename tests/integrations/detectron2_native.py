@@ -123,7 +123,8 @@ def frame(folder: Path, name: str) -> None:
 
 def main(folder: Path, dataset: str) -> None:
     (name,) = register(dataset, splits=["val"])
-    assert register(dataset, splits=["val"]) == (name,)
+    assert register(dataset) == (name,)
+    assert [other for other in DatasetCatalog.list() if other.startswith("vis_bench_")] == [name]
     videos(folder, name)
     frame(folder, name)
     print(name)

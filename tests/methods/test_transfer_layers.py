@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import transfers
+from closeness import assert_close_to_largest, in_float64
 from pretend_device import PretendDevice, held
 from torch import Tensor
 from torchvision.ops import batched_nms, generalized_box_iou_loss
@@ -90,6 +91,7 @@ def test_all_matchings_wait_once() -> None:
         hungarian_all([device.place(torch.full((2, 2), float("nan")))])
 
 
+@in_float64()
 def test_boxes_read_their_level_without_a_wait() -> None:
     device, generator = PretendDevice(), torch.Generator().manual_seed(0)
     maps = {f"p{i}": torch.randn(2, 3, 64 // 2**i, 64 // 2**i, generator=generator) for i in (2, 3, 4, 5)}
@@ -108,7 +110,8 @@ def test_boxes_read_their_level_without_a_wait() -> None:
     assert torch.equal(held(found), expected)
     assert all(gradient.abs().sum() > 0 for gradient in gradients.values())
     for name, gradient in gradients.items():
-        torch.testing.assert_close(held(others[name]), gradient)
+        # a pixel sums up at most 90 boxes x 9 bins x 4 samples that read it, in another order
+        assert_close_to_largest(held(others[name]), gradient, terms=90 * 9 * 4)
 
 
 @pytest.mark.parametrize("count", [0, 60])
@@ -122,6 +125,7 @@ def test_suppression_within_groups_is_that_of_torchvision(count: int) -> None:
     assert torch.equal(grouped_nms(boxes, scores, groups, 0.3), held(kept))
 
 
+@in_float64()
 def test_giou_is_that_of_torchvision_without_a_wait() -> None:
     device, target, weight = PretendDevice(), random_boxes(40, seed=1), torch.rand(40)
     plain = random_boxes(40).requires_grad_()
@@ -134,8 +138,9 @@ def test_giou_is_that_of_torchvision_without_a_wait() -> None:
         (found * device.place(weight)).sum().backward()
     assert not device.transfers, device.report()
     assert (expected < 1).any()
-    torch.testing.assert_close(held(found), expected.detach())
-    torch.testing.assert_close(held(placed.grad), plain.grad)
+    # another formula for the same number: some twenty products, sums and quotients, twice that backwards
+    assert_close_to_largest(held(found), expected.detach(), terms=100)
+    assert_close_to_largest(held(placed.grad), plain.grad, terms=100)
 
 
 @pytest.mark.parametrize("name", ["resnet50", "swin_t"])
@@ -151,6 +156,7 @@ def test_backbones_of_the_papers_do_not_wait(name: str) -> None:
     assert not device.transfers, device.report()
 
 
+@in_float64()
 def test_the_auxiliary_loss_does_not_wait() -> None:
     device, clips = PretendDevice(), [transfers.clip_of(2, objects, seed=0) for objects in (2, 0)]
     head = SemanticHead({"res2": 4, "res3": 4, "res4": 4, "res5": 4}, 3)
@@ -161,4 +167,5 @@ def test_the_auxiliary_loss_does_not_wait() -> None:
         found = device.place(head).loss(placed, [device.place(clip) for clip in clips])
         found.backward()
     assert not device.transfers, device.report()
-    torch.testing.assert_close(held(found.detach()), expected.detach())
+    # a mean over pixels, which may be summed in another order
+    assert_close_to_largest(held(found.detach()), expected.detach(), terms=4 * 64 * 96)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import transfers
+from closeness import assert_close_to_largest
 from pretend_device import PretendDevice, held
 from torch import Tensor
 
@@ -22,6 +23,9 @@ WAITING = ("masktrack_rcnn", "inspro_motr")
 CLIP_LEVEL = ("mask2former_vis", "ifr")
 PER_FRAME = {"masktrack_rcnn": 10}  # two suppressions, and what is left after each
 PER_FRAME_ON_LINE, PER_VIDEO, PER_FRAME_OF_A_VIDEO = 6, 6, 1
+# float32, since heads of Mask2Former stay in it: equal features, and a loss that adds its terms in another
+# order, some thousand of them, none negative. Measured: 2 eps; a wrong term moves it by hundredths
+LOSS_TERMS = 1000
 PHASES = [(name, 0) for name in transfers.METHODS] + [("inspro_lite", 1)]
 
 
@@ -53,7 +57,7 @@ def test_losses_and_gradients_on_the_device_are_those_of_the_cpu(name: str, phas
     _, placed, found = shard(name, phase)
     assert found.keys() == expected.keys()
     for term, value in expected.items():
-        torch.testing.assert_close(held(found[term]), value.detach(), rtol=1e-4, atol=1e-5)
+        assert_close_to_largest(held(found[term]), value.detach(), terms=LOSS_TERMS)
     own, other = (
         {key: held(p.grad).flatten() for key, p in model.named_parameters() if p.grad is not None}
         for model in (plain, placed)

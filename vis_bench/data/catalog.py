@@ -96,6 +96,26 @@ def default_split(name_or_path: str) -> str:
     raise UsageError(f"{path}: which split? Give --split with one of: {', '.join(sorted(found))}.")
 
 
+def split_names(name_or_path: str, data_root: str | Path | None = None) -> tuple[str, ...]:
+    """Every split that open_dataset would open, once under its own name, by looking at folders only.
+
+    Of an official dataset those whose annotations lie below the data root; where it has none of them (or is
+    not given) all that the dataset knows, so that opening one says what is missing. Raises UsageError for an
+    unknown name, DataError for a path without data.
+    """
+    if name_or_path in OFFICIAL:
+        dataset, root = OFFICIAL[name_or_path], _data_root(data_root)
+        known = [split for split in _splits_of(dataset) if split != "val"]
+        files = {
+            split: root and official_annotations(dataset, root, _OFFICIAL_SPLITS[split]) for split in known
+        }
+        return tuple(split for split in known if files[split]) or tuple(known)
+    if name_or_path in _SHAPES_SPLITS:
+        return _SHAPES_SPLITS[name_or_path]
+    path = _existing_path(name_or_path)
+    return (split_of_file(path),) if path.is_file() else tuple(_splits_of_folder(path))
+
+
 def open_dataset(
     name_or_path: str | Path,
     split: str | None = None,

@@ -315,7 +315,7 @@ def as_json(study: Study) -> dict[str, Any]:
         for field in Study.__dataclass_fields__
         if field not in ("methods", "intervals", "comparisons")
     }
-    return {
+    found = {
         **head,
         "methods": [
             {
@@ -329,6 +329,14 @@ def as_json(study: Study) -> dict[str, Any]:
         ],
         "comparisons": [_comparison(comparison) for comparison in map(asdict, study.comparisons)],
     }
+    return {key: _with_lists(value) for key, value in found.items()}
+
+
+def _with_lists(value: Any) -> Any:
+    """The value as it is read back from JSON, which has no tuples."""
+    if isinstance(value, dict):
+        return {key: _with_lists(inner) for key, inner in value.items()}
+    return [_with_lists(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _comparison(values: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any
 
 from vis_bench.data import catalog
 from vis_bench.data.frames import image_root_of
-from vis_bench.data.official import OFFICIAL
 from vis_bench.errors import UsageError
 from vis_bench.integrations.detectron2.install import make_importable
 from vis_bench.masks.rle import has_pixels, tight_box
@@ -27,8 +26,9 @@ def register(
 ) -> tuple[str, ...]:
     """Make a data set known to detectron2 as `vis_bench_NAME_SPLIT`; videos are read when they are asked for.
 
-    dataset: name or path, as every command takes it. splits: None for the one that `run` evaluates. name:
-    stands in the names in place of that of the data set. Returns the names. Their records are those of
+    dataset: name or path, as every command takes it. splits: None for every one that the data set has (an
+    official one below its root). name: stands in the names in place of that of the data set. Returns the
+    names, in the order of the splits. Their records are those of
     Mask2Former-VIS: one per video with `file_names`, `height`, `width`, `length`, `video_id` and, where the
     truth is public, `annotations`: per frame the objects that are there, with `id`, `bbox` (XYWH_ABS),
     `category_id` (0-based) and `segmentation` (compressed run lengths). Their metadata have `thing_classes`,
@@ -42,7 +42,7 @@ def register(
 
     place = None if data_root is None else Path(data_root)
     found = []
-    for split in splits or (catalog.default_split(str(dataset)),):
+    for split in splits or catalog.split_names(str(dataset), place):
         full = f"{PREFIX}{name or Path(str(dataset)).name}_{split}"
         source = {"dataset": str(dataset), "split": split, "data_root": None if place is None else str(place)}
         known = (
@@ -121,11 +121,10 @@ def _describe(name: str, source: dict[str, Any]) -> None:
     """Set the metadata. A data set whose classes are known by its name needs nothing on disk for it."""
     from detectron2.data import MetadataCatalog
 
-    official = OFFICIAL.get(source["dataset"])
-    if official is not None and official.class_names:
-        names: Sequence[str] = official.class_names
+    try:
+        names: Sequence[str] = catalog.class_names(source["dataset"])
         ids: Sequence[int] = range(1, len(names) + 1)
-    else:
+    except UsageError:  # a path, or an official one whose classes stand in its file alone
         opened = _open(source)
         names = [category.name for category in opened.categories]
         ids = [category.id for category in opened.categories]
