@@ -1,4 +1,4 @@
-"""How often the host may wait for the device: what tests assert, and the check on a GPU holds its counts to."""
+"""How often the host may wait for the device: what tests assert, and the check on a GPU too."""
 
 from __future__ import annotations
 
