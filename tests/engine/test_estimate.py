@@ -79,7 +79,7 @@ def test_what_is_trained_takes_no_training_and_half_saves_less():
 def test_the_texts_say_numbers_and_assumptions_within_80_columns():
     works = [WORK, replace(WORK, label="other@paper", saved_bytes=None)]
     few = replace(GPU, cores=2, name="a card " * 5)
-    texts = estimate_texts([estimate(work, few) for work in works], few, runs=3, places=2)
+    texts = estimate_texts([estimate(work, few) for work in works], [few] * 2, runs=3, places=2)
     lines = [line for word, text in texts for line in wrap_after(f"{word:<10} ", text)]
     assert all(len(line) <= 80 for line in lines), lines
     text = " ".join(" ".join(lines).split())
@@ -89,7 +89,7 @@ def test_the_texts_say_numbers_and_assumptions_within_80_columns():
     assert "together (6): about 38 s on 2 devices" in text
     assert "up to 0.2 GB for each run while it trains" in text
     assert "assumes 1 TFLOP/s; a training step is three forward passes" in text
-    assert estimate_texts([], GPU, 1) == []
+    assert estimate_texts([], [], 1) == []
 
 
 def test_long_times_are_days():
@@ -145,7 +145,7 @@ def plan(tmp_path, protocol, monkeypatch):
     """`runs, data = plan(device, **changes)` of STC's paper configuration on six frames; a known device."""
     write_split(tmp_path / "six", "train", 2)
     write_split(tmp_path / "six", "val", 2)
-    monkeypatch.setattr(module, "machine_of", lambda settings: CPU)
+    monkeypatch.setattr(module, "machine_of", lambda settings, word: CPU)
 
     def call(device="cpu", methods=("stc@paper",), **changes):
         settings = Settings(
@@ -235,6 +235,39 @@ def test_a_paper_configuration_on_a_cpu_is_warned_of(plan):
     assert cpu_warning(runs[0], data) is None
 
 
+@pytest.mark.usefixtures("counted")
+@pytest.mark.parametrize("asked", [None, "bf16", "fp32"])
+def test_every_run_is_estimated_in_its_own_precision(asked, plan, monkeypatch):
+    """Without --precision, STC takes fp32 on a GPU and Mask2Former-VIS fp16, which saves six tenths."""
+    words = {"stc": asked or "fp32", "mask2former_vis": asked or "fp16"}
+    machines = {
+        "fp32": replace(GPU, flops=1e12, assumed="slow in fp32"),
+        "bf16": replace(GPU, flops=2e12, assumed="twice in bf16"),
+        "fp16": replace(GPU, flops=4e12, assumed="fast in fp16"),
+    }
+    monkeypatch.setattr(module, "machine_of", lambda settings, word: machines[word])
+    runs, data = plan("cuda:0", ("stc@paper", "mask2former_vis@paper"), precision=asked)
+    texts = [text for _, text in paper_forecast(runs, data, ("stc@paper", "mask2former_vis@paper"), 1).texts]
+    for run in runs[:2]:
+        method = run.method.rpartition(".")[2]
+        work = work_of(run, data)
+        assert work.half == (words[method] != "fp32")
+        expected = estimate(work, machines[words[method]])
+        line = next(text for text in texts if text.startswith(f"{method}@paper: "))
+        assert line.startswith(f"{method}@paper: {long_duration(expected.seconds)}, ")
+        assert f", {expected.memory_bytes / 1e9:.1f} GB memory" in line
+    both = [machines[word].assumed for word in dict.fromkeys(words.values())]
+    assert texts[-1].startswith(" and ".join(both) + "; ")
+
+
+@pytest.mark.usefixtures("counted")
+def test_the_line_about_a_card_takes_what_a_card_would_compute_in(plan):
+    runs, data = plan(methods=("mask2former_vis@paper",))
+    assert runs[0].precision == "fp32"
+    text = dict(paper_forecast(runs, data, ("mask2former_vis@paper",), 1).texts)["or"]
+    assert "(15% of 990 TFLOP/s in fp16" in text
+
+
 def test_memory_holds_a_shard_and_every_copy_of_the_weights(plan):
     def work(copies_of, **values):
         runs, data = plan(methods=(f"{copies_of}@paper",))
@@ -257,9 +290,9 @@ def test_memory_holds_a_shard_and_every_copy_of_the_weights(plan):
 def test_without_a_card_the_data_sheet_is_taken(tmp_path, protocol, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     settings = Settings("shapes", "test", load_protocol(str(protocol)), tmp_path, device="cuda")
-    card = machine_of(settings)
+    card = machine_of(settings, "fp32")
     assert (card.flops, card.on_gpu, card.cores) == (pytest.approx(0.4 * 67e12), True, None)
-    here = machine_of(replace(settings, device="cpu"))
+    here = machine_of(replace(settings, device="cpu"), "fp32")
     assert "50% of the " in here.assumed
     assert here.assumed.endswith("that a convolution reaches here (1 thread)")
 

@@ -9,9 +9,75 @@ from vis_bench.engine.opened_data import open_data
 from vis_bench.engine.plan import plan_runs
 from vis_bench.engine.run import Settings
 from vis_bench.errors import UsageError
+from vis_bench.setup.plugins import method_names
 from vis_bench.setup.protocol import load_protocol
 
 TOY = Path(__file__).with_name("toy_method.py")
+
+
+@pytest.fixture
+def planned_on(squares, tmp_path):
+    """`runs = planned_on(device, precision, *methods)`; needs no such device."""
+
+    def call(device, precision, *methods, protocol="video"):
+        settings = Settings(
+            str(squares),
+            "val",
+            load_protocol(protocol),
+            tmp_path / "runs",
+            device=device,
+            precision=precision,
+        )
+        return plan_runs(methods, [0], settings, open_data(settings))
+
+    return call
+
+
+def test_two_methods_take_mixed_precision_on_gpus_unless_asked_for_another(planned_on):
+    """As their papers train them; every other method and every CPU computes in fp32."""
+
+    def words(device, precision):
+        return {run.method: run.precision for run in planned_on(device, precision, *method_names())}
+
+    for device in ("cuda", "cuda:0"):
+        own = words(device, None)
+        assert {name for name, word in own.items() if word != "fp32"} == {"mask2former_vis", "ifr"}
+        assert own["mask2former_vis"] == own["ifr"] == "fp16"
+    assert set(words("cpu", None).values()) == {"fp32"}
+    for word in ("fp32", "tf32", "bf16", "fp16"):
+        assert set(words("cuda:0", word).values()) == {word}
+
+
+@pytest.mark.parametrize("method", ["stc", "mask2former_vis"])
+def test_every_precision_but_fp32_is_in_the_name_of_the_weights(method, planned_on, protocol):
+    def hashes(device, precision):
+        # without an image stage, whose own name would do
+        (run,) = planned_on(device, precision, f"{method}@tiny", protocol=str(protocol))
+        assert run.stage is None
+        return run.train_hash, run.run_hash, run.train_dir
+
+    found = {word: hashes("cuda:0", word) for word in ("fp32", "tf32", "bf16", "fp16")}
+    for values in zip(*found.values(), strict=True):
+        assert len(set(values)) == 4
+    # a default is the word that it stands for
+    own = {"stc": "fp32", "mask2former_vis": "fp16"}[method]
+    assert hashes("cuda:0", None) == found[own]
+    # weights in fp32 are the same wherever they are trained, and so are those of before there were precisions
+    assert hashes("cpu", None)[0] == hashes("cpu", "fp32")[0] == found["fp32"][0]
+    assert hashes("cpu", "bf16")[0] == found["bf16"][0]
+
+
+def test_an_image_stage_has_the_precision_of_its_method(planned_on):
+    def stage(device, precision):
+        (run,) = planned_on(device, precision, "mask2former_vis")
+        assert run.stage is not None
+        return run.stage.precision, run.stage.key
+
+    found = {word: stage("cuda:0", word) for word in ("fp32", "bf16", "fp16")}
+    assert {word: precision for word, (precision, _) in found.items()} == {word: word for word in found}
+    assert len({key for _, key in found.values()}) == 3
+    assert stage("cuda:0", None) == found["fp16"]
+    assert stage("cpu", None) == found["fp32"]
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@
 Ten methods at paper size: trained for 20 iterations, one step looked into (synchronisations, memory), their
 loader timed, tracked beside the CPU, and timed for 5 s (`stream` and `offline`, two precisions). Every step
 leaves a record in OUT/METHOD; a step whose record is there is not done again, one that failed is. Exits with
-0 when all is done and well, 1 when something failed or differs from the CPU, 3 when the time was up before.
+0 when all is done and well, 1 when something failed, differs from the CPU or waits for the device more often
+than the tests allow, 3 when the time was up before.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "methods"), str(HERE.parents[1])]
 
 from check_material import write_material  # noqa: E402
 from check_steps import Bench, Scale, agreeing, loading, one_step, speed, train  # noqa: E402
 from full_protocol import full_text  # noqa: E402
+from transfer_limits import limit_of_a_shard, limit_of_a_video  # noqa: E402
 
 from vis_bench.engine.process.environment import (  # noqa: E402
     git_state,
@@ -161,7 +164,8 @@ def summary(steps: Sequence[Step], scale: Scale) -> tuple[list[str], bool]:
         beside, loaded = found.get((method, "agreement"), {}), found.get((method, "loader"), {})
         if trained.get("step_seconds"):
             costs[method] = (trained["step_seconds"], trained["iterations_of_the_paper"])
-        well = well and beside.get("within", True)
+        waits = waits_above_the_limits(method, looked)
+        well = well and beside.get("within", True) and not waits
         parts = [
             _cell("s a step", trained.get("step_seconds"), ".3f"),
             _cell("GB peak", (looked.get("peak_memory_bytes") or 0) / 1e9 or None, ".1f"),
@@ -171,6 +175,7 @@ def summary(steps: Sequence[Step], scale: Scale) -> tuple[list[str], bool]:
             _cell("IoU", beside.get("with_the_cpu_in_fp32", {}).get("fp32", {}).get("mean_iou"), ".3f"),
         ]
         lines.append(f"{method:<16} " + ", ".join(parts))
+        lines += [f"{method:<16} {text}" for text in waits]
     speeds = [read_speed(step.path) for step in steps if step.path.name.endswith(SUFFIX) and is_done(step)]
     for record in speeds:
         rate, protocol = frames_per_second(record), record.protocol
@@ -181,6 +186,26 @@ def summary(steps: Sequence[Step], scale: Scale) -> tuple[list[str], bool]:
             rates[record.method] = rate
     kind = "cuda" if scale.device.startswith("cuda") else "cpu"
     return lines + full_text(rates, costs, effort_of(kind, False)), well
+
+
+def waits_above_the_limits(method: str, looked: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the counts of a record of `one_step`; nothing where none were taken."""
+    found = []
+    training, frame = looked.get("training_syncs"), looked.get("tracking_syncs_per_frame")
+    if training is not None:
+        limit = limit_of_a_shard(method, looked["clip_frames"])
+        if training > limit:
+            found.append(
+                f"TOO MANY WAITS: {training} in a shard, at most {limit}: {looked['training_places']}"
+            )
+    if frame is not None:
+        video, limit = round(frame * looked["frames"]), limit_of_a_video(method, looked["frames"])
+        if video > limit:
+            found.append(
+                f"TOO MANY WAITS: {video} in {looked['frames']} tracked frames, at most {limit}: "
+                f"{looked['tracking_places']}"
+            )
+    return found
 
 
 def _cell(name: str, value: float | None, form: str) -> str:

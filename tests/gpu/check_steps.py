@@ -206,6 +206,7 @@ def one_step(bench: Bench, method: str) -> dict[str, Any]:
             track_video(model, dataset, video, scale.device, spec.info.iou_type)
     return {
         "shard_clips": clips,
+        "clip_frames": training.sampling.frames,
         "peak_memory_bytes": peak,
         "training_syncs": sum(training_syncs.values()) if on_gpu else None,
         "training_places": dict(training_syncs.most_common(12)),

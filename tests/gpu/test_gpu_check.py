@@ -10,10 +10,11 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
+import check
 import numpy as np
 import pytest
 import torch
-from check import EXIT_TIME_UP, EXIT_WRONG, Step, main, run_steps
+from check import EXIT_TIME_UP, EXIT_WRONG, Step, main, run_steps, summary
 from check_steps import PROTOCOL_NAME, Scale, step_seconds
 from full_protocol import full_text, speed_seconds
 from sync_counts import counted_syncs
@@ -127,6 +128,44 @@ def test_no_step_begins_that_would_end_too_late(tmp_path, capsys):
     assert len(list(tmp_path.glob("*.json"))) == 1
     assert "goes on from here" in capsys.readouterr().out
     assert (EXIT_WRONG, EXIT_TIME_UP) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "training", "tracking", "well"),
+    [
+        ("stc", 5, 6.0, True),
+        ("stc", 6, 6.0, False),
+        ("stc", 5, 6.25, False),
+        # five for each of two frames, ten a frame
+        ("masktrack_rcnn", 10, 10.0, True),
+        ("masktrack_rcnn", 11, 10.0, False),
+        # six a video and one a frame: 10 in four frames
+        ("mask2former_vis", 5, 2.5, True),
+        ("mask2former_vis", 5, 2.75, False),
+        ("mask2former_vis", None, None, True),
+    ],
+)
+def test_more_waits_than_the_tests_allow_are_wrong(method, training, tracking, well, tmp_path):
+    step = Step("step", method, tmp_path / "step.json", dict)
+    record = {
+        "status": "done", "training_syncs": training, "tracking_syncs_per_frame": tracking, "frames": 4,
+        "clip_frames": 2, "training_places": {"layers/roi.py:52": 1}, "tracking_places": {},
+    }  # fmt: skip
+    step.path.write_text(json.dumps(record))
+    lines, found = summary([step], SCALE)
+    assert found is well
+    assert ("TOO MANY WAITS" in "".join(lines)) is not well
+
+
+def test_a_check_with_too_many_waits_fails(tmp_path, monkeypatch):
+    """The exit is that of a failure, and not only a line in the summary."""
+    looked = {"training_syncs": 99, "clip_frames": 2, "training_places": {}}
+    step = Step("step", "stc", tmp_path / "step.json", lambda: looked)
+    monkeypatch.setattr(check, "all_steps", lambda *_: [step])
+    assert main(arguments(tmp_path, "stc")) == EXIT_WRONG
+    looked["training_syncs"] = 5
+    step.path.unlink()
+    assert main(arguments(tmp_path, "stc")) == 0
 
 
 def track(label, score, *columns):

@@ -12,7 +12,8 @@ can be asserted without a GPU.
     assert len(device.transfers) <= 5, device.report()
 
 What is outside the `with` is not counted: `place` stands for weights that are there already and for clips
-that were prefetched from pinned memory. Autograd works, since it does nothing special for `meta`; it aborts
+that were prefetched from pinned memory. Inside, a copy counts unless it comes from a tensor of `pin_memory`
+and is asked for with `non_blocking=True`. Autograd works, since it does nothing special for `meta`; it aborts
 for `cuda` where there is none.
 
 The count is what `torch.cuda.set_sync_debug_mode` warns of, and a little more: writing a number under a mask
@@ -61,6 +62,7 @@ MASKS = (torch.bool, torch.uint8)
 UPLOADS_NUMBERS = ("aten.where", "aten.index_put", "aten.index_put_")
 # their backward passes read whether there are zeros, but take another way for tensors like these
 READ_IN_BACKWARD = (torch.prod, Tensor.prod, torch.cumprod, Tensor.cumprod)
+PINNED = "lies_in_page_locked_memory"
 MAKERS = (torch.tensor, torch.as_tensor, torch.asarray, Tensor.new_tensor)
 
 
@@ -193,6 +195,8 @@ class _Calls(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in MAKERS:
             return self._make(func, args, kwargs)
+        if func is Tensor.pin_memory:
+            return _pinned(args[0])
         if args and isinstance(args[0], PretendTensor):
             if func in (Tensor.numpy, Tensor.__array__):
                 raise TypeError(f"can't convert a tensor on the device to numpy (at {_place()})")
@@ -236,6 +240,15 @@ class _Calls(TorchFunctionMode):
             values = torch.as_tensor(np.asarray(index))
             return PretendTensor(values if values.numel() else values.long())
         return index
+
+
+def _pinned(tensor: Tensor) -> Tensor:
+    """A copy that is known to lie in page-locked memory; a view of it is not, to be on the safe side."""
+    if isinstance(tensor, PretendTensor):
+        raise RuntimeError(f"only tensors of the host can be pinned (at {_place()})")
+    copy = tensor.clone()
+    setattr(copy, PINNED, True)
+    return copy
 
 
 def _writes_number(index: Any, value: Any) -> bool:
@@ -306,7 +319,7 @@ def _compute(func: Any, args: Any, kwargs: dict[str, Any], note: Callable[[str],
         wraps = to_device or target is None
         if not wraps:
             note("copy to the host")
-        elif on_host:
+        elif on_host and not (kwargs.get("non_blocking") and all(hasattr(x, PINNED) for x in on_host)):
             note("upload of a tensor")
     elif name == "aten.copy_" and on_device and on_host:
         note("copy between devices")

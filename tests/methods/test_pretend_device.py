@@ -50,6 +50,8 @@ WAITS: dict[str, Callable[[Tensor, Tensor], object]] = {
     "new_tensor": lambda x, m: x.new_tensor([1.0, 2.0]),
     "as_tensor of an array": lambda x, m: torch.as_tensor(np.ones(2), device=x.device),
     "to the device": lambda x, m: torch.ones(2).to(x.device),
+    "to the device without pinning": lambda x, m: torch.ones(2).to(x.device, non_blocking=True),
+    "pinned and waited for": lambda x, m: torch.ones(2).pin_memory().to(x.device),
     "copy from the host": lambda x, m: x.copy_(torch.ones(3)),
     "nms": lambda x, m: nms(BOXES.clone().to(x.device), x, 0.5),
 }
@@ -71,6 +73,7 @@ FREE: dict[str, Callable[[Tensor, Tensor], object]] = {
     "sort": lambda x, m: (x.argsort(), x.topk(2), x.max(0)),
     "repeat_interleave by a number": lambda x, m: x.repeat_interleave(2),
     "scalar of the host": lambda x, m: x + torch.tensor(1.0),
+    "pinned": lambda x, m: torch.ones(2).pin_memory().to(x.device, non_blocking=True),
 }
 
 MIXES: dict[str, Callable[[Tensor], object]] = {

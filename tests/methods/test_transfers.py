@@ -15,23 +15,18 @@ import transfers
 from closeness import assert_close_to_largest
 from pretend_device import PretendDevice, held
 from torch import Tensor
+from transfer_limits import CLIP_LEVEL, limit_of_a_frame, limit_of_a_shard, limit_of_a_video
 
-PER_SHARD = 5
-# the forward pass of these waits: proposals are suppressed and sampled before the box head reads them, track
-# queries are the matched slots of the frame before. Their limit holds for each frame of a clip
-WAITING = ("masktrack_rcnn", "inspro_motr")
-CLIP_LEVEL = ("mask2former_vis", "ifr")
-PER_FRAME = {"masktrack_rcnn": 10}  # two suppressions, and what is left after each
-PER_FRAME_ON_LINE, PER_VIDEO, PER_FRAME_OF_A_VIDEO = 6, 6, 1
+from vis_bench.engine import track
+
 # float32, since heads of Mask2Former stay in it: equal features, and a loss that adds its terms in another
 # order, some thousand of them, none negative. Measured: 2 eps; a wrong term moves it by hundredths
 LOSS_TERMS = 1000
 PHASES = [(name, 0) for name in transfers.METHODS] + [("inspro_lite", 1)]
 
 
-def limit_of_a_shard(name: str, phase: int) -> int:
-    frames = transfers.clips_of(name, 1, phase)[0].frames.shape[0]
-    return PER_SHARD * (frames if name in WAITING else 1)
+def limit(name: str, phase: int) -> int:
+    return limit_of_a_shard(name, frames=transfers.clips_of(name, 1, phase)[0].frames.shape[0])
 
 
 @cache
@@ -47,7 +42,7 @@ def shard(name: str, phase: int) -> tuple[PretendDevice, Any, dict[str, Tensor]]
 @pytest.mark.parametrize(("name", "phase"), PHASES)
 def test_a_shard_waits_no_more_often_than_the_limit_whatever_its_clips(name: str, phase: int) -> None:
     device, _, _ = shard(name, phase)
-    assert 0 < len(device.transfers) <= limit_of_a_shard(name, phase), device.report()
+    assert 0 < len(device.transfers) <= limit(name, phase), device.report()
 
 
 @pytest.mark.parametrize(("name", "phase"), PHASES)
@@ -74,12 +69,10 @@ def test_tracking_waits_no_more_often_than_the_limit(name: str) -> None:
     found = transfers.track_transfers(name)
     if name in CLIP_LEVEL:
         assert not found.by_frame
-        limit = PER_VIDEO + PER_FRAME_OF_A_VIDEO * transfers.FRAMES
-        assert found.count <= limit, found.device.report()
+        assert found.count <= limit_of_a_video(name, transfers.FRAMES), found.device.report()
     else:
-        limit = PER_FRAME.get(name, PER_FRAME_ON_LINE)
         assert len(found.by_frame) == transfers.FRAMES
-        assert max(found.by_frame) <= limit, found.device.report()
+        assert max(found.by_frame) <= limit_of_a_frame(name), found.device.report()
 
 
 def test_a_wait_in_a_method_breaks_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,4 +84,10 @@ def test_a_wait_in_a_method_breaks_the_limit(monkeypatch: pytest.MonkeyPatch) ->
 
     for module in (losses, model):
         monkeypatch.setattr(module, "hungarian_all", one_by_one)
-    assert transfers.train_transfers("mask2former_vis", 4).count > limit_of_a_shard("mask2former_vis", 0)
+    assert transfers.train_transfers("mask2former_vis", 4).count > limit("mask2former_vis", 0)
+
+
+def test_a_frame_from_ordinary_memory_breaks_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(track, "uploaded", lambda frame, device: frame.to(device))
+    found = transfers.track_transfers("stc")
+    assert max(found.by_frame) > limit_of_a_frame("stc")

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from pretend_device import PretendDevice, Transfer
+from pretend_device import NAME, PretendDevice, Transfer
 
+from vis_bench.engine.track import FrameFeed
 from vis_bench.method import Clip
 from vis_bench.setup.config import override
 from vis_bench.setup.plugins import build_method, load_spec
-from vis_bench.types import Video
+from vis_bench.types import Dataset, Video
 
 METHODS = (
     *("mask2former_vis", "ifr", "stc", "querytrack", "inspro", "inspro_lite", "inspro_vid", "inspro_tbd"),
@@ -110,14 +111,15 @@ def train_transfers(name: str, clips: int, phase: int = 0) -> Counted:
 
 
 def track_transfers(name: str, frames: int = FRAMES) -> Counted:
-    """Transfers of one video of `frames` frames."""
+    """Transfers of one video of `frames` frames, which come from the host as in a run."""
     device = PretendDevice()
     model = device.place(model_of(name).eval())
-    images = [device.place(image) for image in clip_of(frames, 2, seed=7).frames]
+    pictures = clip_of(frames, 2, seed=7).frames.permute(0, 2, 3, 1).numpy()
     video = Video(1, "v", WIDTH, HEIGHT, tuple(f"{i}.png" for i in range(frames)))
+    dataset = Dataset("made", "val", (video,), (), None, None, "", "")
     counts: list[int] = []
     with torch.inference_mode(), device:
-        found = model.track(video, iter(images))
+        found = model.track(video, FrameFeed(dataset, video, NAME, iter(pictures)))
         if not isinstance(found, list):
             results = []
             for result in found:

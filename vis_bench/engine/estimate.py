@@ -117,11 +117,16 @@ def estimate(work: Work, machine: Machine) -> Estimate:
 
 
 def estimate_texts(
-    found: Sequence[Estimate], machine: Machine, runs: int, places: int = 1
+    found: Sequence[Estimate], machines: Sequence[Machine], runs: int, places: int = 1
 ) -> list[tuple[str, str]]:
-    """Lines of a plan: (first word, text). runs: of each; places: devices that work side by side."""
+    """Lines of a plan: (first word, text).
+
+    machines: what each was estimated for, one machine in the precision of each. runs: of each; places:
+    devices that work side by side.
+    """
     if not found:
         return []
+    machine = machines[0]
     texts = [("estimate", f"no earlier run to go by; for {machine.name}, one run each:")]
     for one in found:
         memory = "memory unknown" if one.memory_bytes is None else f"{_gigabytes(one.memory_bytes)} memory"
@@ -141,8 +146,13 @@ def estimate_texts(
             "each run while it trains",
         )
     )
-    texts.append(("assumes", f"{machine.assumed}; {_ASSUMED}"))
+    texts.append(("assumes", f"{assumptions(machines)}; {_ASSUMED}"))
     return texts
+
+
+def assumptions(machines: Sequence[Machine]) -> str:
+    """How fast a machine was taken to be, each way of computing once."""
+    return " and ".join(dict.fromkeys(machine.assumed for machine in machines))
 
 
 _ASSUMED = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from statistics import fmean, median_low
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,12 @@ from vis_bench.engine.estimate import (
     Estimate,
     Machine,
     Work,
+    assumptions,
     estimate,
     estimate_texts,
     long_duration,
 )
-from vis_bench.engine.image_stage import STAGE, Stage
+from vis_bench.engine.image_stage import STAGE, Stage, precision_of
 from vis_bench.engine.opened_data import OpenedData
 from vis_bench.engine.plan import RunSpec
 from vis_bench.engine.process.environment import device_name
@@ -71,27 +72,46 @@ def paper_forecast(
         return Forecast((), frozenset())
     settings = runs[0].settings
     seeds = len({run.seed for run in runs})
-    works: list[Work] = []
-    stages: dict[str, Work] = {}
+    works: list[_Asked] = []
+    stages: dict[str, _Asked] = {}
     texts: list[tuple[str, str]] = []
     for label, run in reversed(chosen.items()):
         try:
-            works.append(work_of(run, data))
-            if run.stage is not None and not run.stage.checkpoint.exists():
-                stages.setdefault(run.stage.key, stage_work(run.stage, works[-1]))
+            asked = _Asked(work_of(run, data), run.precision, _on_gpus(run.method, settings))
+            works.append(asked)
+            stage = run.stage
+            if stage is not None and not stage.checkpoint.exists():
+                part = _Asked(
+                    stage_work(stage, asked.work), stage.precision, _on_gpus(stage.part.method, settings)
+                )
+                stages.setdefault(stage.key, part)
         except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is shown as the reason
             texts.append(("unknown", f"{label}: not estimated: {type(error).__name__}: {error}"))
-    machine = machine_of(settings)
-    found = [estimate(work, machine) for work in works]
-    texts += estimate_texts(found, machine, seeds, places)
-    before = [estimate(work, machine) for work in stages.values()]
+    machine = cache(partial(machine_of, settings))
+    found = [estimate(one.work, machine(one.precision)) for one in works]
+    texts += estimate_texts(found, [machine(one.precision) for one in works], seeds, places)
+    before = [estimate(one.work, machine(one.precision)) for one in stages.values()]
     if before:
         texts.append(("before", _stages_text(before)))
-    if found and not machine.on_gpu:
-        card = _card(settings)
-        works = [*works * seeds, *stages.values()]
-        texts.append(on_a_card([estimate(work, card) for work in works], card))
+    if works and not machine(works[0].precision).on_gpu:
+        everything = [*works * seeds, *stages.values()]
+        cards = [_card(one.on_gpus) for one in everything]
+        there = [estimate(one.work, card) for one, card in zip(everything, cards, strict=True)]
+        texts.append(on_a_card(there, cards))
     return Forecast(tuple(texts), frozenset(chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """precision: of this run, on_gpus: that it would have there; words of --precision."""
+
+    work: Work
+    precision: str
+    on_gpus: str
+
+
+def _on_gpus(method: str, settings: Settings) -> str:
+    return precision_of(load_spec(method), replace(settings, device="cuda"))
 
 
 def _stages_text(found: Sequence[Estimate]) -> str:
@@ -100,10 +120,14 @@ def _stages_text(found: Sequence[Estimate]) -> str:
     return f"image stages, each once for all seeds: {each}; together about {total} in addition"
 
 
-def on_a_card(found: Sequence[Estimate], card: Machine) -> tuple[str, str]:
-    """One line about the same runs, and the image stages before them, on another machine."""
+def on_a_card(found: Sequence[Estimate], cards: Sequence[Machine]) -> tuple[str, str]:
+    """One line about the same runs, and the image stages before them, on another machine.
+
+    cards: that machine in the precision of each.
+    """
     total = sum(one.seconds for one in found)
-    return "or", f"about {long_duration(total)} one after the other on {card.name} ({card.assumed})"
+    where = f"{cards[0].name} ({assumptions(cards)})"
+    return "or", f"about {long_duration(total)} one after the other on {where}"
 
 
 def cpu_warning(run: RunSpec, data: OpenedData) -> str | None:
@@ -124,7 +148,7 @@ def cpu_warning(run: RunSpec, data: OpenedData) -> str | None:
     except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is shown as the reason
         reason = f"{type(error).__name__}: {error}"
         return f"{label} it may take weeks on a CPU, how many is not known ({reason}). {repair}"
-    machine = machine_of(run.settings)
+    machine = machine_of(run.settings, run.precision)
     found = estimate(_plain_work(run, data, macs), machine)
     return f"{label} about {long_duration(found.seconds)} on this CPU ({machine.assumed}). {repair}"
 
@@ -139,27 +163,29 @@ def label_of(run: RunSpec) -> str:
     return run.label.rpartition(" seed ")[0]
 
 
-def machine_of(settings: Settings) -> Machine:
-    """The device that is asked for, measured where it is here, else a card of the data sheet."""
+def machine_of(settings: Settings, word: str) -> Machine:
+    """The device that is asked for, measured where it is here, else a card of the data sheet.
+
+    word: of --precision, that of the run that is estimated.
+    """
     import torch
 
     kind = settings.device.partition(":")[0]
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "cpu"
     if kind == "cuda" and not torch.cuda.is_available():
-        return _card(settings)
+        return _card(word)
     from vis_bench.engine.measured_cost import probed_flops
 
     device = kind if settings.device == "auto" else settings.device
-    threads, word = settings.protocol.threads_per_job, _word(settings)
+    threads = settings.protocol.threads_per_job
     reached, share = probed_flops(device, word, threads), _SHARE_OF_PROBE[kind]
     where = f"{threads} thread{'s' if threads > 1 else ''}" if kind == "cpu" else word
     assumed = f"{share:.0%} of the {_operations(reached)} that a convolution reaches here ({where})"
     return Machine(device_name(device), share * reached, assumed, available_processes(), kind == "cuda")
 
 
-def _card(settings: Settings) -> Machine:
-    word = _word(settings)
+def _card(word: str) -> Machine:
     flops, share = _CARD_FLOPS[word]
     assumed = f"{share:.0%} of {_operations(flops)} in {word}, an H100's; none is here"
     return Machine(_CARD, share * flops, assumed, None, on_gpu=True)
@@ -167,11 +193,6 @@ def _card(settings: Settings) -> Machine:
 
 def _operations(flops: float) -> str:
     return f"{flops / 1e12:.0f} TFLOP/s" if flops >= 10e12 else f"{flops / 1e9:.0f} GFLOP/s"
-
-
-def _word(settings: Settings) -> str:
-    # runs before there were precisions computed in fp32
-    return getattr(settings, "precision", None) or "fp32"
 
 
 def work_of(run: RunSpec, data: OpenedData) -> Work:
@@ -230,6 +251,7 @@ def stage_work(stage: Stage, run: Work) -> Work:
         train_clips=images,
         train_scale=scale,
         track_frames=0,
+        half=stage.precision in _HALF,
     )
 
 
@@ -273,7 +295,7 @@ def _plain_work(run: RunSpec, data: OpenedData, macs: int) -> Work:
         shard_clips=getattr(train, "shard_clips", None) or train.batch_size,
         saved_bytes=None,
         loader_seconds=0.0,
-        half=_word(settings) in _HALF,
+        half=run.precision in _HALF,
     )
 
 

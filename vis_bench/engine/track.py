@@ -51,7 +51,17 @@ class FrameFeed(Iterator[torch.Tensor]):
         else:
             image = next(self._pictures)
         self.handed += 1
-        return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).to(self._device)
+        return uploaded(torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), self._device)
+
+
+def uploaded(frame: torch.Tensor, device: str) -> torch.Tensor:
+    """A tensor of ordinary memory on `device` (of the CPU: itself); nobody waits for the copy.
+
+    It goes through page-locked memory, from which a GPU copies by itself, in order with the rest of its work.
+    """
+    if device == "cpu":
+        return frame
+    return frame.pin_memory().to(device, non_blocking=True)
 
 
 @dataclass(frozen=True, slots=True)

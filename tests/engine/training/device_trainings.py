@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,21 @@ from ytvis_files import rle
 
 from vis_bench.data.ytvis import read_dataset
 from vis_bench.engine.process.progress import silent
+from vis_bench.engine.training import loop
 from vis_bench.engine.training.group import ALONE, join, leave
+from vis_bench.engine.training.log import LogEntry, TrainLog
 from vis_bench.engine.training.loop import TrainJob, seed_everything, train_method
-from vis_bench.files import write_json
+from vis_bench.engine.training.state import RESUME_NAME, save_resume
+from vis_bench.files import append_text, write_json
 from vis_bench.setup.config import override
 from vis_bench.setup.plugins import build_method, load_spec
 from vis_bench.setup.protocol import Protocol, Training
 from vis_bench.types import Dataset
 
-STATE = "state.pt"
+LAST = "last"
+"""Folder of the state after the last step."""
+LOSSES = "losses.jsonl"
+"""Loss terms of every step to the last bit; the log of a training rounds them, and leaves steps out."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +124,30 @@ def _rank(case: Case, videos: Path, out: Path, rank: int, size: int, stop_after:
     def progress(stage: str, done: int, total: int) -> None:
         if done == stop_after:
             os._exit(3)  # as a killed process, in the middle of its step
-        if done == total and (out / "resume.pt").exists():
-            shutil.copy(out / "resume.pt", out / STATE)
 
+    _watch(out)
     train_method(model, job, out, progress if rank == 0 else silent, group)
     leave(group)
+
+
+def _watch(out: Path) -> None:
+    """In this process, write down the losses of every step, and the state after the last one."""
+    keep, write = loop._keep, TrainLog.write
+
+    def keep_last(run: Any, trained: Any, phase: Any, done: int, every_iterations: int) -> None:
+        keep(run, trained, phase, done, every_iterations)
+        if run.group.leads and done == run.iterations:
+            (out / LAST).mkdir()
+            save_resume(out / LAST, trained.modules, trained.stepper, phase.number, done, 0.0)
+
+    def write_down(log: TrainLog, entry: LogEntry) -> None:
+        if log._writes:
+            values = {name: value.hex() for name, value in entry.losses.items()}
+            append_text(out / LOSSES, json.dumps([entry.iteration, values]) + "\n")
+        write(log, entry)
+
+    loop._keep, TrainLog.write = keep_last, write_down  # type: ignore[method-assign]
+    loop.LOG_EVERY_ITERATIONS = 1
 
 
 def train_on(case: Case, videos: Path, out: Path, devices: int, stop_after: int | None = None) -> None:
@@ -147,8 +172,8 @@ def train_on(case: Case, videos: Path, out: Path, devices: int, stop_after: int 
 
 
 def trained_bytes(out: Path) -> dict[str, bytes]:
-    """Every tensor that the training leaves: evaluated weights, and the last kept state (weights, buffers,
-    optimiser, average, auxiliary head)."""
+    """Every tensor that the training leaves: evaluated weights, and the state after the last step (weights,
+    buffers, optimiser, average, auxiliary head)."""
     from safetensors.torch import load_file
 
     found: dict[str, bytes] = {}
@@ -164,8 +189,15 @@ def trained_bytes(out: Path) -> dict[str, bytes]:
                 add(f"{name}/{number}", entry)
 
     add("evaluated", load_file(out / "checkpoint.safetensors"))
-    state = torch.load(out / STATE, weights_only=True)
-    add("state", {key: value for key, value in state.items() if key != "seconds"})
+    add("state", torch.load(out / LAST / RESUME_NAME, weights_only=True))
     assert any("extra" in name for name in found)
     assert any("average" in name for name in found)
+    return found
+
+
+def losses_of_steps(out: Path) -> dict[int, dict[str, str]]:
+    """Loss terms of every step as hexadecimal numbers; a step that was done again must have had the same."""
+    found: dict[int, dict[str, str]] = {}
+    for iteration, values in map(json.loads, (out / LOSSES).read_text().splitlines()):
+        assert found.setdefault(iteration, values) == values
     return found

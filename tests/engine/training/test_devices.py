@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from device_trainings import Case, train_on, trained_bytes, write_videos
+from device_trainings import Case, losses_of_steps, train_on, trained_bytes, write_videos
 
 SMALL = {
     "train.batch_size": 8,
@@ -32,18 +31,15 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_videos(tmp_path_factory.mktemp("videos"))
 
 
-def losses(out: Path) -> list[tuple[int, dict[str, float]]]:
-    lines = (out / "train.jsonl").read_text().splitlines()
-    return [(line["iteration"], line["losses"]) for line in map(json.loads, lines)]
-
-
 def check(
     case: Case, videos: Path, tmp_path: Path, ways: list[tuple[int, int | None, int]], workers: int = 0
 ) -> None:
     """ways: (devices, iterations after which it is killed or None, devices that go on). workers: of these."""
     whole = tmp_path / "whole"
     train_on(case, videos, whole, 1)
-    expected = trained_bytes(whole)
+    expected, losses = trained_bytes(whole), losses_of_steps(whole)
+    steps = case.values["train.iterations"] + case.values.get("non_key_training.iterations", 0)
+    assert list(losses) == list(range(steps))
     case = replace(case, workers=workers)
     for number, (first, killed_after, second) in enumerate(ways):
         out = tmp_path / str(number)
@@ -57,7 +53,7 @@ def check(
         assert not differ, (
             f"{case.method}, {ways[number]}: {len(differ)} tensors differ, such as {differ[:3]}"
         )
-        assert losses(out) == losses(whole)
+        assert losses_of_steps(out) == losses
 
 
 @pytest.mark.long

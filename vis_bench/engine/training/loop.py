@@ -284,12 +284,14 @@ def _most_memory(device: str) -> int | None:
 
 def _keep(run: _Run, trained: Trained, phase: _Phase, done: int, every_iterations: int) -> None:
     """Save the state where it is time, and end where a signal has asked for it."""
-    asked = run.interrupts.save or run.interrupts.ended_by is not None
+    # only the leader can answer the signal to save; the others would look at the loss in each step from it on
+    asked = (run.interrupts.save and run.group.leads) or run.interrupts.ended_by is not None
     due = done % every_iterations == 0 or run.seconds - run.saved >= SAVE_EVERY_SECONDS
     if done < run.iterations and (asked or due):
         require_finite(trained, done - 1, {})
-    if run.group.leads and done < run.iterations and (asked or due):
-        save_resume(run.directory, trained.modules, trained.stepper, phase.number, done, run.seconds)
+        if run.group.leads:
+            save_resume(run.directory, trained.modules, trained.stepper, phase.number, done, run.seconds)
+            run.interrupts.saved()
+        # on every process, or those that write nothing would wait for their device in each step
         run.saved = run.seconds
-        run.interrupts.saved()
     run.interrupts.raise_if_ended()

@@ -88,9 +88,16 @@ def _normalisers(
     return mean_counts([everywhere[shard] for shard in range(shards.count)])
 
 
+def _on_host(found: dict[int, dict[str, Tensor]]) -> dict[int, dict[str, float]]:
+    """The numbers of all shards by one copy; float64 holds each of them as it is."""
+    values = [value.detach().reshape(()).double() for terms in found.values() for value in terms.values()]
+    numbers = iter(torch.stack(values).tolist() if values else ())
+    return {shard: {name: next(numbers) for name in terms} for shard, terms in found.items()}
+
+
 def mean_terms(found: dict[int, dict[str, Tensor]], group: Group) -> dict[str, float]:
     """Loss terms as means over all shards; a term that a shard lacks counts as 0 there."""
-    own = {k: {name: value.item() for name, value in terms.items()} for k, terms in found.items()}
+    own = _on_host(found)
     everywhere: dict[int, dict[str, float]] = {}
     for values in group.gather(own):
         everywhere |= values
