@@ -75,7 +75,7 @@ def test_tracking_columns_read_an_operating_point(vis_bench, tmp_path, videos, s
         assert code == 0
         point = record_of(tmp_path, name).operating_point
         assert (point.source, len(point.thresholds), point.metric) == (source, thresholds, "IDF1")
-    store_run(tmp_path / "runs", tmp_path / "data", "mine", 0, range(4))
+    store_run(tmp_path / "runs", tmp_path / "data", "mine", 0, range(4), operating_point=point)
     code, out, _ = vis_bench("report", tmp_path / "runs", "--no-pictures", "--out", tmp_path / "report")
     text = " ".join(out.split())
     assert code == 0
