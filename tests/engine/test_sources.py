@@ -162,6 +162,7 @@ NO_NUMBERS = {
         "records/run.py",
         "records/columns.py",
         "records/soundness.py",
+        "data/bar.py",
         "data/frame_predictions.py",
         "data/records.py",
         "data/splits.py",
