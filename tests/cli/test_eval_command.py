@@ -211,3 +211,8 @@ def test_a_split_without_truth_says_what_to_do(vis_bench, tmp_path):
     assert "no public truth" in err
     assert "devval" in err
     assert not out
+    # the advice, followed
+    assert "--truth FILE in place of --dataset" in " ".join(err.split())
+    truth = json.loads((tmp_path / "ytvis_2021" / "valid.json").read_text()) | {"annotations": []}
+    code, _, err = vis_bench("eval", results, "--truth", write_json(tmp_path / "mine.json", truth))
+    assert code == 0, err

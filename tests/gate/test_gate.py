@@ -1,5 +1,6 @@
 """The gate: what passes, what fails, and what stays open."""
 
+import json
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,6 +17,16 @@ from vis_bench.gate.stored import metric_changes
 from vis_bench.gate.verdict import Check, overall
 from vis_bench.study import comparison as study
 from vis_bench.study.intervals import paired_difference
+
+
+def test_a_dataset_that_is_nowhere_is_named_with_an_option_that_works(vis_bench, dataset, folder, tmp_path):
+    run = make_run(tmp_path / "run", dataset)
+    record = json.loads((run / "record.json").read_text())
+    (run / "record.json").write_text(json.dumps({**record, "dataset": "nowhere"}))
+    code, _, err = vis_bench("gate", "--make", tmp_path / "baseline", run)
+    assert code == 2
+    assert "--dataset PATH" in err
+    assert vis_bench("gate", "--make", tmp_path / "baseline", run, "--dataset", folder)[0] == 0
 
 
 def test_unchanged_code_passes(make, gate, dataset, tmp_path):

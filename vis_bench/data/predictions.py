@@ -95,8 +95,8 @@ def parse_results(
                 continue
             raise DataError(
                 f"{place(i)}: category {category_id} is not in {dataset.name}. Use the ids of the annotation "
-                "file (they usually start at 1), or leave such tracks out: vis-bench eval "
-                "--ignore-unknown-categories."
+                "file (they usually start at 1), or take such tracks out of the file (`vis-bench eval "
+                "--ignore-unknown-categories` scores without them)."
             )
         score = require(record, "score", place(i))
         if not is_finite_number(score):

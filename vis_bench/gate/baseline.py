@@ -74,9 +74,15 @@ class StoredRun:
 def open_recorded(identity: DataIdentity, dataset: str, split: str, data_root: Path | None = None) -> Dataset:
     """Open a dataset and check that it is the recorded one; a run with --limit has its first videos.
 
-    Raises DataError when annotations or videos differ, and for a split without public truth.
+    Raises DataError when annotations or videos differ, and for a split without public truth; UsageError for a
+    data set that is nowhere.
     """
-    whole = catalog.open_recorded(dataset, split, identity.annotation_hash, data_root, identity.name)
+    try:
+        whole = catalog.open_recorded(dataset, split, identity.annotation_hash, data_root, identity.name)
+    except UsageError as error:
+        raise UsageError(
+            f"{error} Where the videos of the record lie is said with --dataset PATH."
+        ) from error
     # the name of the split is no part of its hash
     part = splits.first_videos(whole, identity.videos)
     if whole.annotation_hash != identity.annotation_hash or part.split_hash != identity.split_hash:

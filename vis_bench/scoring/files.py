@@ -237,8 +237,8 @@ def open_truth(
     if opened.tracks is None:
         raise DataError(
             f"{opened.name} split {opened.split!r} has no public truth, so nothing can be scored here. "
-            "Score `--split devval` (held-out training videos), or give truth that you have with --truth "
-            "FILE."
+            "Score `--split devval` (held-out training videos), or give truth that you have: --truth FILE in "
+            "place of --dataset."
         )
     return opened
 
