@@ -50,12 +50,12 @@ def cap_warning(methods: Sequence[tuple[MethodSpec, Any]], dataset: Dataset) -> 
             key, kind = spec.track_cap
             capped.setdefault((value_of(config, key), kind), {})[spec.info.name] = None
     found = []
-    for (cap, kind), names in capped.items():
-        more = [count for count in counts[kind] if count > cap]
+    for (cap, unit), names in capped.items():
+        more = [count for count in counts[unit] if count > cap]
         if more:
             found.append(
-                f"{len(more)} of {len(counts[kind])} {kind}s hold more objects (up to {max(more)}) than the "
-                f"{cap} tracks a {kind} of {', '.join(names)}"
+                f"{len(more)} of {len(counts[unit])} {unit}s hold more objects (up to {max(more)}) than the "
+                f"{cap} tracks a {unit} of {', '.join(names)}"
             )
     return f"{'; '.join(found)}: --max-tracks raises the cap" if found else None
 

@@ -37,8 +37,8 @@ class _Line:
         self._desc, self._total = desc, total
         self._shown = time.monotonic()
 
-    def update(self, more: int) -> None:
-        self.n += more
+    def update(self, more: float) -> None:
+        self.n += round(more)
         now = time.monotonic()
         if now - self._shown >= LINE_SECONDS:
             self._shown = now
