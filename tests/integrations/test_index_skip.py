@@ -21,7 +21,7 @@ NONE = (
 )
 YANKED = NONE.replace("none", "0.2, 0.3")
 BROKEN = (
-    "ERROR: Could not install packages due to an OSError: HTTPSConnectionPool(host='files.pythonhosted.org', "
+    "ERROR: Could not install packages due to an OSError: HTTPSConnectionPool(host='files.example.org', "
     "port=443): Max retries exceeded with url: /packages/x.whl (Caused by ConnectTimeoutError(...))\n"
 )
 BUILD = "  error: subprocess-exited-with-error\n\n  x python setup.py egg_info did not run successfully.\n"
