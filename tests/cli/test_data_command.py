@@ -16,6 +16,18 @@ def test_verify_passes_a_sound_dataset(vis_bench, squares):
     assert "2 videos, 8 frames, 2 tracks, 8 masks, 0 problems" in out
 
 
+def test_a_warning_is_no_problem(vis_bench, squares):
+    """Truth that is hidden, as of the official validation sets."""
+    path = squares / "val" / "instances_val.json"
+    payload = json.loads(path.read_text())
+    del payload["annotations"]
+    path.write_text(json.dumps(payload))
+    code, out, _ = vis_bench("data", "verify", squares, "--split", "val")
+    assert code == 0, out
+    assert "the file has no `annotations`, nothing can be scored" in out
+    assert out.endswith("0 masks, 0 problems, 1 warnings\n")
+
+
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
 def test_verify_names_a_missing_or_truncated_frame(vis_bench, squares, damage):
     frame = squares / "val" / "JPEGImages" / "val0" / "00001.jpg"

@@ -11,6 +11,7 @@ from capped_method import SPEC
 from vis_bench.data.predictions import read_results
 from vis_bench.data.unlabelled import find_sources
 from vis_bench.data.ytvis import read_dataset
+from vis_bench.engine.videos import track as work
 from vis_bench.errors import DataError
 from vis_bench.report.videos.overlay import overlaid
 from vis_bench.types import Track
@@ -105,6 +106,50 @@ def test_refused(track, vis_bench, weights, squares, tmp_path):
     code, _, err = track(squares / "val/JPEGImages/val0", options=("--no-overlay",))
     assert code == 2
     assert "not empty" in err
+
+
+def interrupted(track, squares, monkeypatch):
+    """The command, ended while it tracks the second of two videos; the number of videos tracked by others."""
+    real, calls = work.track_video, []
+
+    def stop_at_the_second(*arguments, **named):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(work, "track_video", stop_at_the_second)
+    code, _, err = track(squares / "val/JPEGImages", options=("--no-overlay",))
+    assert code == 130
+    assert "interrupted; the same command goes on from here." in err
+    return calls
+
+
+def test_the_same_command_goes_on_behind_the_last_video(track, squares, tmp_path, monkeypatch):
+    assert track(squares / "val/JPEGImages", options=("--no-overlay",))[0] == 0
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    shutil.rmtree(tmp_path / "out")
+    calls = interrupted(track, squares, monkeypatch)
+    assert not (tmp_path / "out/results.json").exists()
+    code, _, err = track(squares / "val/JPEGImages", options=("--no-overlay",))
+    assert code == 0, err
+    # one before the interrupt, the interrupted one twice
+    assert len(calls) == 3
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == whole
+    # done: nothing is overwritten
+    code, _, err = track(squares / "val/JPEGImages", options=("--no-overlay",))
+    assert code == 2
+    assert "not empty" in err
+
+
+def test_unfinished_work_of_another_command_is_not_gone_on_with(track, squares, tmp_path, monkeypatch):
+    interrupted(track, squares, monkeypatch)
+    code, _, err = track(squares / "val/JPEGImages/val0", options=("--no-overlay",))
+    assert code == 2
+    assert "holds what another command has not finished" in err
+    assert (tmp_path / "out/unfinished/request.json").is_file()
+    (tmp_path / "names.txt").write_text("circle\n")
+    assert track(squares / "val/JPEGImages", options=("--no-overlay",))[0] == 2
 
 
 def test_two_videos_of_one_name(squares, tmp_path):

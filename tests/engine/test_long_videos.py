@@ -12,6 +12,7 @@ from vis_bench.data.unlabelled import find_sources
 from vis_bench.engine.results_spool import ResultsSpool, SpooledMask
 from vis_bench.engine.training.weights import save_weights
 from vis_bench.engine.videos.track import REMEMBERED, prepare, track_sources
+from vis_bench.engine.videos.unfinished import Unfinished
 from vis_bench.integrations.frames import frame_spec_values
 from vis_bench.setup.config import value_of
 from vis_bench.setup.plugins import build_method, load_spec
@@ -44,12 +45,16 @@ def tracked(squares, tmp_path, spool, **changes):
     (one,) = prepare([METHOD], [str(path)], None)
     one = dataclasses.replace(one, spec=dataclasses.replace(one.spec, **changes))
     sources = find_sources([str(squares / "val/JPEGImages")])
-    return track_sources(one, sources, ["square"], "cpu", lambda *_: None, spool)
+    unfinished = Unfinished.open(tmp_path / "out", {})
+    try:
+        return track_sources(one, sources, ["square"], "cpu", lambda *_: None, spool, unfinished)
+    finally:
+        unfinished.remove()
 
 
 def test_masks_of_an_on_line_method_stay_on_disk(squares, tmp_path) -> None:
     with ResultsSpool(tmp_path) as spool:
-        _, tracks, ahead, _ = tracked(squares, tmp_path, spool)
+        tracks, ahead, _ = tracked(squares, tmp_path, spool)
         assert ahead == 0
         # ten tracks of four frames in each of two videos
         masks = [mask for track in tracks for mask in track.segmentations]
@@ -64,8 +69,8 @@ def test_masks_of_an_on_line_method_stay_on_disk(squares, tmp_path) -> None:
 def test_more_identities_than_are_remembered_is_said(squares, tmp_path) -> None:
     with ResultsSpool(tmp_path) as spool:
         # `most` of that method stands for the bound: 10 tracks are not more than it
-        notes = tracked(squares, tmp_path, spool, identity_cap="most", track_cap=None)[3]
+        notes = tracked(squares, tmp_path, spool, identity_cap="most", track_cap=None)[2]
         assert notes == []
         # another field, which is 0
-        (note,) = tracked(squares, tmp_path, spool, identity_cap="helpers", track_cap=None)[3]
+        (note,) = tracked(squares, tmp_path, spool, identity_cap="helpers", track_cap=None)[2]
     assert note.startswith("val0, val1: more than 0 identities (helpers)")

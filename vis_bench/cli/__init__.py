@@ -160,7 +160,8 @@ def main() -> None:
         if isinstance(end.__context__, BrokenPipeError):
             _leave_a_broken_pipe()
         if end.code in _ENDED_BY:
-            _say(f"vis-bench: {_ENDED_BY[int(end.code)]}; the same command goes on from here.")
+            kept = "; the same command goes on from here" if _goes_on(sys.argv[1:]) else ""
+            _say(f"vis-bench: {_ENDED_BY[int(end.code)]}{kept}.")
         raise
     except RecursionError:
         _say("vis-bench: an input is nested too deeply to be worked with. Is it the right file?")
@@ -189,6 +190,15 @@ def _is_verbose(arguments: list[str]) -> bool:
     """Whether -v stands before the command; the parser's own answer is gone when an error arrives here."""
     ours = itertools.takewhile(lambda one: one.startswith("-"), arguments)
     return any(one == "--verbose" or (not one.startswith("--") and "v" in one) for one in ours)
+
+
+_RESUMED = ("run", "pretrain", "speed", "track")
+"""Commands that keep what they have done; any other is short, and starts anew."""
+
+
+def _goes_on(arguments: list[str]) -> bool:
+    """Whether the command that was ended keeps what it has done."""
+    return next((one for one in arguments if not one.startswith("-")), None) in _RESUMED
 
 
 _ENDED_BY = {

@@ -29,9 +29,9 @@ def data_verify(
     frames: Annotated[bool, typer.Option("--frames/--no-frames", help="Decode every frame.")] = True,
     data_root: DataRoot = None,
 ) -> None:
-    """Check a dataset: format, masks, boxes, frames. Exits 3 when something is wrong."""
+    """Check a dataset: format, masks, boxes, frames. Exits 3 when something is wrong, not for a warning."""
     from vis_bench.data import catalog
-    from vis_bench.data.validate import verify
+    from vis_bench.data.validate import WARNING, verify
     from vis_bench.errors import EXIT_DATA, DataError
 
     place = optional_path(data_root)
@@ -43,12 +43,14 @@ def data_verify(
     for problem in problems:
         typer.echo(problem)
     masks = sum(s is not None for track in opened.tracks or () for s in track.segmentations)
+    warnings = sum(problem.startswith(WARNING) for problem in problems)
     frames_in_all = sum(video.length for video in opened.videos)
     typer.echo(
         f"{opened.name} {opened.split}: {len(opened.videos)} videos, {frames_in_all} frames, "
-        f"{len(opened.tracks or ())} tracks, {masks} masks, {len(problems)} problems"
+        f"{len(opened.tracks or ())} tracks, {masks} masks, {len(problems) - warnings} problems"
+        + (f", {warnings} warnings" if warnings else "")
     )
-    if problems:
+    if len(problems) > warnings:
         raise typer.Exit(EXIT_DATA)
 
 

@@ -22,7 +22,9 @@ def track(
         list[str], typer.Argument(metavar="VIDEO...", help="Video files, folders of frames, or patterns.")
     ],
     methods: Annotated[str, typer.Option("--methods", "-m", help="NAME[@CONFIG], or several with commas.")],
-    out: Annotated[str, typer.Option("--out", "-o", help="New folder.")],
+    out: Annotated[
+        str, typer.Option("--out", "-o", help="New folder, or that of this command, ended before.")
+    ],
     weights: Annotated[
         list[str] | None,
         typer.Option(help="Checkpoint; once for each method, in order. `hf:` methods bring theirs."),
@@ -43,6 +45,8 @@ def track(
 ) -> None:
     """Track videos that have no annotations: results, an overlay as mp4 and a viewer page.
 
+    After an interrupt the same command goes on behind the last video that was done.
+
     \b
     Examples:
       vis-bench track holiday.mp4 -m stc --weights runs/.../checkpoint.safetensors -o out
@@ -54,7 +58,6 @@ def track(
     from vis_bench.data.ytvis import write_annotations
     from vis_bench.engine.process.devices import choose_devices
     from vis_bench.engine.process.environment import require_torch
-    from vis_bench.errors import UsageError
     from vis_bench.files import require_writable
     from vis_bench.report.videos.overlay import write_overlay
     from vis_bench.setup.frameworks import with_options
@@ -62,21 +65,21 @@ def track(
 
     check_shadowing()
     folder = Path(out)
-    if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder}: is not empty. Name a new folder.")
     if overlay:
         require_av()
     chosen = choose_devices(device, 1).slots[0][0]
     require_torch(chosen)
     from vis_bench.engine.process.progress import Bars
     from vis_bench.engine.results_spool import ResultsSpool
-    from vis_bench.engine.videos.track import classes_of, prepare, track_sources
+    from vis_bench.engine.videos.track import classes_of, prepare, request_of, track_sources
+    from vis_bench.engine.videos.unfinished import Unfinished
 
     asked = {"project": project, "associate": associate, "prompt": prompt}
     prepared = prepare(with_options(list(expand_methods(methods)), asked), weights or (), max_tracks)
     names = classes_of(classes, prepared)
     sources = find_sources(videos)
     require_writable(folder)
+    unfinished = Unfinished.open(folder, request_of(prepared, sources, names, chosen))
     by_id = dict(enumerate(names, start=1))
     write_annotations(folder / "videos.json", as_dataset(sources, names))
     found = []
@@ -85,7 +88,7 @@ def track(
             bars = Bars()
             report = bars.callback(one.label)
             try:
-                _, tracks, ahead, notes = track_sources(one, sources, names, chosen, report, spool)
+                tracks, ahead, notes = track_sources(one, sources, names, chosen, report, spool, unfinished)
                 several = f"-{one.label.replace('@', '_')}" if len(prepared) > 1 else ""
                 results = folder / f"results{several}.json"
                 write_results(results, tracks)
@@ -115,6 +118,7 @@ def track(
             viewer = unlabelled_viewer(sources, names, found, MOST_SHOWN_FRAMES)
             title = ", ".join(one.label for one in prepared)
             say(f"page       {write_videos_page(folder, viewer, f'vis-bench track: {title}')}")
+    unfinished.remove()
     typer.echo(str(folder))
 
 

@@ -13,10 +13,12 @@ from vis_bench.types import Box, Dataset, TruthTrack, Video
 
 _AREA_TOLERANCE_PIXELS = 0.5
 _BOX_TOLERANCE_PIXELS = 1.0
+WARNING = "warning: "
+"""How a problem begins that does no harm to scores."""
 
 
 def verify(dataset: Dataset, check_frames: bool) -> list[str]:
-    """Problems of a dataset, one line each; lines that start with `warning:` do not harm scores.
+    """Problems of a dataset, one line each; lines that start with `WARNING` do not harm scores.
 
     check_frames decodes every frame (about 10 ms each at 1280x720) and reports those that are missing,
     damaged or of another size. Of the truth, per object: masks whose area differs from `areas` (scores by
@@ -72,10 +74,10 @@ def _repeated_objects(dataset: Dataset) -> list[str]:
 def _without_truth(dataset: Dataset) -> list[str]:
     if dataset.tracks is None:
         return [
-            f"warning: {dataset.name} {dataset.split}: the file has no `annotations`, nothing can be scored"
+            f"{WARNING}{dataset.name} {dataset.split}: the file has no `annotations`, nothing can be scored"
         ]
     return [
-        f"warning: video {video.id} has no annotation: every prediction in it is a false positive"
+        f"{WARNING}video {video.id} has no annotation: every prediction in it is a false positive"
         for video in dataset.videos
         if not dataset.tracks_by_video.get(video.id)
     ]
@@ -117,16 +119,16 @@ def _track_problems(track: TruthTrack) -> list[str]:
         )
     if half_absent:
         problems.append(
-            f"warning: {where}: mask, box and area do not agree on absence in {len(half_absent)} frames, "
+            f"{WARNING}{where}: mask, box and area do not agree on absence in {len(half_absent)} frames, "
             f"first in frame {half_absent[0]}"
         )
     if wrong_boxes:
         problems.append(
-            f"warning: {where}: {len(wrong_boxes)} boxes differ from their mask by more than a pixel, "
+            f"{WARNING}{where}: {len(wrong_boxes)} boxes differ from their mask by more than a pixel, "
             f"first in frame {wrong_boxes[0]}"
         )
     if all(rle is None for rle in track.segmentations):
-        problems.append(f"warning: {where}: appears in no frame")
+        problems.append(f"{WARNING}{where}: appears in no frame")
     return problems
 
 

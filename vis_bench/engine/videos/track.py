@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vis_bench import __version__
 from vis_bench.data.catalog import class_names, known_datasets
 from vis_bench.data.unlabelled import Source, as_dataset
 from vis_bench.engine.foreign import tell
@@ -17,8 +19,9 @@ from vis_bench.engine.process.progress import Progress
 from vis_bench.engine.results_spool import ResultsSpool
 from vis_bench.engine.track import track_video
 from vis_bench.engine.track_cap import cap_note, capped
+from vis_bench.engine.videos.unfinished import Unfinished
 from vis_bench.errors import DataError, UsageError
-from vis_bench.files import read_bytes
+from vis_bench.files import dump_json, read_bytes, sha256
 from vis_bench.method import MethodSpec
 from vis_bench.records.run import RECORD_NAME, read_record
 from vis_bench.setup.config import override, to_dict, value_of
@@ -134,6 +137,33 @@ def classes_of(given: str | None, prepared: Sequence[Prepared]) -> tuple[str, ..
     )
 
 
+def request_of(
+    prepared: Sequence[Prepared], sources: Sequence[Source], classes: Sequence[str], device: str
+) -> dict[str, Any]:
+    """Everything that decides the results, as JSON holds it: equal where unfinished work may be continued."""
+    methods = [
+        {
+            "label": one.label,
+            "config": to_dict(one.config),
+            "weights": None if one.weights is None else sha256(read_bytes(one.weights)),
+        }
+        for one in prepared
+    ]
+    videos = [
+        {"name": source.video.name, "path": str(source.path.resolve()), "files": _file_facts(source)}
+        for source in sources
+    ]
+    request = {"version": __version__, "device": device, "classes": list(classes)}
+    found: dict[str, Any] = json.loads(dump_json({**request, "methods": methods, "videos": videos}))
+    return found
+
+
+def _file_facts(source: Source) -> list[list[int]]:
+    """Size in bytes and time of change in ns of the file or of every frame."""
+    facts = [path.stat() for path in source.files or (source.path,)]
+    return [[fact.st_size, fact.st_mtime_ns] for fact in facts]
+
+
 def track_sources(
     one: Prepared,
     sources: Sequence[Source],
@@ -141,11 +171,13 @@ def track_sources(
     device: str,
     progress: Progress,
     spool: ResultsSpool,
-) -> tuple[Dataset, list[Track], int, list[str]]:
-    """(videos as a data set, tracks, look-ahead in frames, sentences on what was cut) of one method.
+    unfinished: Unfinished,
+) -> tuple[list[Track], int, list[str]]:
+    """(tracks, look-ahead in frames, sentences on what was cut) of one method.
 
     Frames are read one at a time and handed over; the results of an on-line method go into the spool, which
-    has to be open as long as masks of the tracks are looked at. Tracks stand video by video, the best first.
+    has to be open as long as masks of the tracks are looked at. Videos that are done are taken from the
+    unfinished work, the others kept there. Tracks stand video by video, the best first.
     Raises MethodError for weights that do not fit and for a method that breaks its contract.
     """
     dataset = as_dataset(sources, classes)
@@ -157,13 +189,17 @@ def track_sources(
     tracks: list[Track] = []
     ahead = 0
     for source in sources:
-        pictures = _counted(source, progress)
-        kind = one.spec.info.iou_type
-        outcome = track_video(model, dataset, source.video, device, kind, pictures=pictures, spool=spool)
-        tracks += sorted(outcome.tracks, key=lambda track: -track.score)
-        ahead = max(ahead, outcome.look_ahead_frames)
+        done = unfinished.tracks(one.label, source, classes)
+        if done is None:
+            pictures = _counted(source, progress)
+            kind = one.spec.info.iou_type
+            outcome = track_video(model, dataset, source.video, device, kind, pictures=pictures, spool=spool)
+            done = sorted(outcome.tracks, key=lambda track: -track.score), outcome.look_ahead_frames
+            unfinished.keep(one.label, source, *done)
+        tracks += done[0]
+        ahead = max(ahead, done[1])
     said = (cap_note(one.spec, one.config, dataset, tracks), _forgotten_note(one, dataset, tracks))
-    return dataset, tracks, ahead, [*notes, *(note for note in said if note is not None)]
+    return tracks, ahead, [*notes, *(note for note in said if note is not None)]
 
 
 def _forgotten_note(one: Prepared, dataset: Dataset, tracks: Sequence[Track]) -> str | None:
