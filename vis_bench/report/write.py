@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vis_bench.data import catalog
-from vis_bench.errors import DataError, UsageError, VisBenchError
+from vis_bench.data.remembered_truth import open_told_truth
+from vis_bench.errors import DataError, UsageError
 from vis_bench.records.columns import (
     COLUMNS_WITH_SPEED,
     DEFAULT_COLUMNS,
@@ -88,7 +88,7 @@ def write_report(
     shown = given or (COLUMNS_WITH_SPEED if rated else DEFAULT_COLUMNS)
     show(comparison_table(dumped, shown, threshold=above))
     place = None if data_root is None else Path(data_root)
-    datasets = _datasets([record for record, _ in runs], dataset, place, say) if pictures else []
+    datasets = _datasets(runs, dataset, place, say) if pictures else []
     try:
         written = write_run_report(
             folder, runs, datasets, thorough=True, timed=timed, columns=shown, threshold=above
@@ -101,22 +101,28 @@ def write_report(
 
 
 def _datasets(
-    records: Sequence[Record], given: str | None, data_root: Path | None, say: Callable[[str], object]
+    runs: Sequence[tuple[Record, Path]],
+    given: str | None,
+    data_root: Path | None,
+    say: Callable[[str], object],
 ) -> list[Dataset]:
     """The evaluated datasets, each once, in the order of the records; one that cannot be opened is named.
 
     Raises the error of opening where the user named the dataset.
     """
     if given is not None:
-        first = records[0]
-        return [
-            catalog.open_recorded(given, first.split, first.data.annotation_hash, data_root, first.dataset)
-        ]
+        first, folder = runs[0]
+        told = None if given == first.dataset else given
+        named = (first.dataset, first.split, first.data.annotation_hash)
+        return [open_told_truth(*named, told=told, folders=[folder], data_root=data_root)]
+    places: dict[tuple[str, str, str], list[Path]] = {}
+    for record, folder in runs:
+        places.setdefault((record.dataset, record.split, record.data.annotation_hash), []).append(folder)
     found = []
-    named = [(record.dataset, record.split, record.data.annotation_hash) for record in records]
-    for name, split, annotation_hash in dict.fromkeys(named):
+    for named, folders in places.items():
         try:
-            found.append(catalog.open_recorded(name, split, annotation_hash, data_root))
-        except VisBenchError as error:
+            found.append(open_told_truth(*named, folders=folders, data_root=data_root))
+        except DataError as error:
+            # tables are made from records, and are all there
             say(f"vis-bench: no pictures, and no plots that need the truth: {error}")
     return found
