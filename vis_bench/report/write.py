@@ -15,6 +15,7 @@ from vis_bench.records.columns import (
     parse_threshold,
     read_value,
 )
+from vis_bench.records.protocols import known_protocols
 from vis_bench.records.run import Record, find_records, read_record
 from vis_bench.report.folder import write_run_report
 from vis_bench.report.speed.folder import (
@@ -42,6 +43,7 @@ def write_report(
     dataset: str | None = None,
     data_root: str | Path | None = None,
     threshold: str | float | None = None,
+    protocols: Sequence[str | Path] = (),
     show: Callable[[str], object] = _nowhere,
     say: Callable[[str], object] = _nowhere,
 ) -> Path:
@@ -53,7 +55,8 @@ def write_report(
     pictures: draw frames and plots from predictions, which need the data set. dataset: where the videos lie
     when the runs were made on a path; a name is found by itself. threshold: score above which tracks of all
     methods count in IDF1, MOTA, IDs, HOTA and their kin (0, 0.1, 0.3 or 0.5), None for each method's
-    operating point. show: takes the tables as text, such as `print`; say: takes the paths that were written,
+    operating point. protocols: TOML files of protocols that are neither installed nor kept beside the
+    records. show: takes the tables as text, such as `print`; say: takes the paths that were written,
     and warnings.
 
     Raises DataError (exit code 3) for a missing place, damaged records, and where nothing is found,
@@ -86,12 +89,13 @@ def write_report(
     dumped = with_rates([record.model_dump(mode="json") for record, _ in runs], timed)
     rated = any(read_value(record, FPS) is not None for record in dumped)
     shown = given or (COLUMNS_WITH_SPEED if rated else DEFAULT_COLUMNS)
-    show(comparison_table(dumped, shown, threshold=above))
+    known = known_protocols((folder for _, folder in runs), protocols)
+    show(comparison_table(dumped, shown, known, threshold=above))
     place = None if data_root is None else Path(data_root)
     datasets = _datasets(runs, dataset, place, say) if pictures else []
     try:
         written = write_run_report(
-            folder, runs, datasets, thorough=True, timed=timed, columns=shown, threshold=above
+            folder, runs, datasets, known, thorough=True, timed=timed, columns=shown, threshold=above
         )
     except UsageError as error:
         # the table was shown already; a disk that takes nothing can be any that results are kept on

@@ -33,7 +33,7 @@ from vis_bench.records.operating_point import (
     shared_columns,
     source_of,
 )
-from vis_bench.records.rows import installed_protocols
+from vis_bench.records.protocols import known_protocols
 from vis_bench.records.run import PREDICTIONS_NAME
 from vis_bench.scoring.evaluate import measure
 from vis_bench.scoring.operating_point import recorded
@@ -224,7 +224,8 @@ def _choose(
             )
     # a path says where the videos lie; only a name is part of a record's identity on every machine
     named = dataset if dataset in catalog.known_datasets() else None
-    return choose(names, stored, installed_protocols(), named, split, protocol)
+    protocols = known_protocols(one.folder for one in stored)
+    return choose(names, stored, protocols, named, split, protocol)
 
 
 def _open(record: Record, place: str | None, folders: Sequence[Path], data_root: Path | None) -> Dataset:
