@@ -105,8 +105,9 @@ def open_told_truth(
         for place in known.found_from(folder) if known and known.annotation_hash == annotation_hash else ():
             try:
                 opened = catalog.open_recorded(str(place), split, annotation_hash, data_root, recorded)
-            except VisBenchError as error:
-                reasons.setdefault(str(error))
+            except (VisBenchError, OSError) as error:
+                # also a place on a disk that cannot be read now
+                reasons.setdefault(f"{str(error).removesuffix('.')}.")
                 continue
             if opened.annotation_hash == annotation_hash:
                 return replace(opened, name=recorded)

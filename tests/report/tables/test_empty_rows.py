@@ -5,7 +5,7 @@ from record_samples import make_record
 
 from vis_bench.report.tables.page import report_page
 from vis_bench.report.terminal.comparison_table import comparison_table
-from vis_bench.setup.config import override
+from vis_bench.setup.config import choose_config, override
 from vis_bench.setup.plugins import load_spec
 
 
@@ -79,5 +79,5 @@ def test_no_track_above_the_operating_point():
 
 
 def test_the_key_of_the_advice_is_one_that_a_method_has():
-    spec = load_spec("stc")
-    assert override(spec.configs["tiny"], {"train.iterations": 600}).train.iterations == 600
+    _, config = choose_config(load_spec("stc"), "tiny", "tiny")
+    assert override(config, {"train.iterations": 600}).train.iterations == 600
