@@ -217,6 +217,8 @@ def test_foreign_truth_is_kept_in_our_format(vis_bench, files, data, tmp_path):
     assert code == 0
     (copy,) = (tmp_path / "runs/truth").iterdir()
     assert str(copy) in err
+    (file,) = (tmp_path / "runs").rglob(PREDICTIONS_NAME)
+    assert vis_bench("explain", file)[0] == 0, "it is found where it was kept"
     record = record_of(tmp_path, "half")
     assert record.metrics["video_ap"]["AP"] == pytest.approx(51 / 101)
 

@@ -204,6 +204,35 @@ def _copy(pattern: str) -> Callable[[Path], None]:
     return make
 
 
+def _make_remembered(path: Path) -> None:
+    from vis_bench.data.catalog import open_dataset
+    from vis_bench.data.remembered_truth import remember_truth
+
+    truth = _reference(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remember_truth(path.parent, truth, open_dataset(truth))
+
+
+def _read_remembered(path: Path) -> None:
+    from vis_bench.data.remembered_truth import open_truth_beside
+
+    open_truth_beside(path.with_name("predictions.json.gz"))
+
+
+def _make_kept_protocol(path: Path) -> None:
+    from vis_bench.records.protocols import keep_protocol
+    from vis_bench.setup.protocol import load_protocol
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    keep_protocol([path.parent], load_protocol("shapes").model_copy(update={"name": "mine"}))
+
+
+def _read_kept_protocol(path: Path) -> None:
+    from vis_bench.records.protocols import known_protocols
+
+    known_protocols([path.parent])
+
+
 def _read_record(path: Path) -> Any:
     from vis_bench.records.run import read_record
     from vis_bench.report.terminal.comparison_table import comparison_table
@@ -415,6 +444,8 @@ READERS: dict[str, Reader] = {
     },
     "frames store": Reader(_make_frames, _read_frames, "frames.jsonl"),
     "records": Reader(_copy("results/shapes/*/record.json"), _read_record),
+    "remembered truth": Reader(_make_remembered, _read_remembered, "truth.json"),
+    "kept protocols": Reader(_make_kept_protocol, _read_kept_protocol, "protocol.json"),
     "speed records": Reader(_copy("results/speed*/**/*.speed.json"), _read_speed, "x.speed.json"),
     "baselines": Reader(_copy("tests/gate/baseline"), _read_baseline, "baseline"),
     "protocols": Reader(_copy("protocols/shapes.toml"), _read_protocol, "p.toml", (2, 3)),

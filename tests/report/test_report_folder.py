@@ -57,6 +57,26 @@ def test_every_dataset_has_its_pictures_and_plots_and_the_viewer_says_whose_vide
     assert "The videos are those of shapes test" in page.read_text()
 
 
+def test_captions_name_the_seeds_that_are_shown(tmp_path: Path):
+    """At the end of a run one of several seeds is shown; vis-bench report draws the curves of all."""
+    dataset = two_squares(tmp_path / "frames")
+    tracks = [*right_tracks(1), *right_tracks(2)]
+    runs = []
+    for seed in (3, 4):
+        record, folder = _run(tmp_path / str(seed), "shapes", "a", tracks)
+        runs.append((record.model_copy(update={"seed": seed}), folder))
+    page = write_run_report(tmp_path / "report", runs, [dataset], protocols={})
+    text = page.with_name("report.md").read_text()
+    assert "### Video v1 of shapes test, seed 3" in text
+    assert "Seeds: 3 of 3, 4." in text
+    assert "Seeds: 3, 4." not in text
+    page = write_run_report(tmp_path / "report", runs, [dataset], protocols={}, thorough=True)
+    text = page.with_name("report.md").read_text()
+    assert "### Video v1 of shapes test, seed 3" in text
+    assert "Seeds: 3, 4." in text
+    assert "Seeds: 3 of" not in text
+
+
 def test_a_dataset_that_is_not_at_hand_is_named_and_the_other_one_is_shown(tmp_path: Path):
     runs, datasets = _two_runs(tmp_path)
     page = write_run_report(tmp_path / "report", runs, datasets[:1], protocols={}, thorough=True)

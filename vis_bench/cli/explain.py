@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,17 +36,21 @@ def explain(
 ) -> None:
     """Say why predictions score what they score: oracles, errors, slices, costly videos.
 
+    Predictions in the run directory of an import need no --truth: where it lies is remembered.
+
     \b
     Examples:
       vis-bench explain results.json --dataset ytvis21
       vis-bench explain results.json --truth instances_val.json --events events.json
     """
+    from vis_bench.data.remembered_truth import open_truth_beside
     from vis_bench.report.terminal.explanation import explanation_text
     from vis_bench.scoring import files
 
+    told = truth is not None or dataset is not None or split is not None
     result = files.explain(
         predictions,
-        truth,
+        truth if told else open_truth_beside(Path(predictions)),
         dataset=dataset,
         split=split,
         iou_type=iou_type,

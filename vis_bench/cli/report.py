@@ -18,6 +18,10 @@ def report(
     columns: Columns = None,
     dataset: PlaceOfVideos = None,
     threshold: Threshold = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE.toml", help="A protocol that is neither installed nor beside the runs."),
+    ] = None,
     data_root: DataRoot = None,
 ) -> None:
     """Make a table and a report folder from records.
@@ -37,6 +41,7 @@ def report(
         dataset=dataset,
         data_root=data_root,
         threshold=threshold,
+        protocols=protocol or (),
         show=typer.echo,
         say=say,
     )

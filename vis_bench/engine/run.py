@@ -21,6 +21,7 @@ from vis_bench.engine.sweep import Outcome, default_jobs, run_sweep
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import require_writable
 from vis_bench.method import ClassRows
+from vis_bench.records.protocols import keep_protocol
 from vis_bench.records.run import Record
 from vis_bench.setup.config import parse_assignment
 from vis_bench.setup.frameworks import with_options
@@ -241,6 +242,9 @@ def run(
         write_plan(settings.out, runs, len(data.evaluated.videos))
     with place.working():
         outcomes = run_sweep(runs, data, sweep.jobs, sweep.slots, place)
+    # finished runs can be looked at on a disk that takes nothing
+    if not sweep.finished and leads():
+        keep_protocol((outcome.run.run_dir for outcome in outcomes), settings.protocol)
     watcher.finished(sweep, outcomes)
     return [outcome.record for outcome in outcomes]
 

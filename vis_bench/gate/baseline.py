@@ -10,8 +10,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from vis_bench.data import catalog, splits
+from vis_bench.data import splits
 from vis_bench.data.frame_predictions import FRAMES_NAME
+from vis_bench.data.remembered_truth import TRUTH_NAME, carry_memory, open_told_truth
 from vis_bench.errors import DataError, UsageError
 from vis_bench.files import file_name, inside, read_json, write_json
 from vis_bench.gate.swap import BASELINE_NAME, RUN_FILES, recover, replaced, require_only_a_baseline
@@ -68,21 +69,30 @@ class StoredRun:
 
     def open(self, data_root: Path | None = None) -> Dataset:
         """The videos that the record is about. Raises DataError when the dataset on disk is another one."""
-        return open_recorded(self.record.data, self.dataset, self.split, data_root)
+        return open_recorded(self.record.data, self.dataset, self.split, data_root, self.folder)
 
 
-def open_recorded(identity: DataIdentity, dataset: str, split: str, data_root: Path | None = None) -> Dataset:
+def open_recorded(
+    identity: DataIdentity,
+    dataset: str,
+    split: str,
+    data_root: Path | None = None,
+    folder: Path | None = None,
+) -> Dataset:
     """Open a dataset and check that it is the recorded one; a run with --limit has its first videos.
 
-    Raises DataError when annotations or videos differ, and for a split without public truth; UsageError for a
+    dataset: name or path; where it is the name of the record, the run directory `folder` may remember the
+    place. Raises DataError when annotations or videos differ, for a split without public truth, and for a
     data set that is nowhere.
     """
-    try:
-        whole = catalog.open_recorded(dataset, split, identity.annotation_hash, data_root, identity.name)
-    except UsageError as error:
-        raise UsageError(
-            f"{error} Where the videos of the record lie is said with --dataset PATH."
-        ) from error
+    whole = open_told_truth(
+        identity.name,
+        split,
+        identity.annotation_hash,
+        told=None if dataset == identity.name else dataset,
+        folders=() if folder is None else [folder],
+        data_root=data_root,
+    )
     # the name of the split is no part of its hash
     part = splits.first_videos(whole, identity.videos)
     if whole.annotation_hash != identity.annotation_hash or part.split_hash != identity.split_hash:
@@ -146,8 +156,9 @@ def make_baseline(
         for name, run in zip(names, given, strict=True):
             (new / name).mkdir()
             for file in RUN_FILES:
-                if (run.folder / file).exists():
+                if file != TRUTH_NAME and (run.folder / file).exists():
                     shutil.copyfile(run.folder / file, new / name / file)
+            carry_memory(run.folder, new / name)
         write_json(new / BASELINE_NAME, content.model_dump(mode="json"))
     return read_baseline(folder)
 

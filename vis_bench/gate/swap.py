@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vis_bench.data.frame_predictions import FRAMES_NAME
+from vis_bench.data.remembered_truth import TRUTH_NAME
 from vis_bench.errors import UsageError
 from vis_bench.files import remove_temporaries
 from vis_bench.records.run import PREDICTIONS_NAME, RECORD_NAME
 
 BASELINE_NAME = "baseline.json"
-RUN_FILES = (RECORD_NAME, PREDICTIONS_NAME, FRAMES_NAME)
+RUN_FILES = (RECORD_NAME, PREDICTIONS_NAME, FRAMES_NAME, TRUTH_NAME)
 
 
 @contextmanager

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import vis_bench
+from vis_bench.cache import from_home
 from vis_bench.data import catalog
 from vis_bench.data.given_truth import with_truth
 from vis_bench.data.predictions import write_results
+from vis_bench.data.remembered_truth import remember_truth
 from vis_bench.data.ytvis import write_annotations
 from vis_bench.engine.process.environment import package_versions
 from vis_bench.errors import UsageError, VisBenchError
@@ -70,7 +72,8 @@ def import_predictions(
 
     file: predictions (docs/formats.md). paradigm: any words, for the tables. dataset, split: a data set by
     name or path; truth: a file of truth, alone or for the videos of that split. Truth in another format than
-    YouTube-VIS is converted into `out/truth`, since later commands open it again. track_seconds, hardware:
+    YouTube-VIS is converted into `out/truth`, since later commands open it again; the run directory remembers
+    where truth that has no name lies (data/remembered_truth.py). track_seconds, hardware:
     how long tracking took in all and on what, where that is known; both or neither. say: takes what was
     recognised, left out, and written.
 
@@ -120,7 +123,13 @@ def import_predictions(
         / NO_PROTOCOL
         / (f"{name}-seed-{seed}-{run_hash[:8]}")
     )
+    told = truth_file
+    if told is None and dataset is not None and dataset not in catalog.known_datasets():
+        told = from_home(dataset)
     if (folder / RECORD_NAME).is_file():
+        if told is not None:
+            # it may have moved since
+            remember_truth(folder, told, opened)
         return Imported(read_record(folder / RECORD_NAME), folder, cached=True)
     scored = opened.tracks is not None
     notes = [f"imported from {Path(file).name} ({source.format.title}, {text_hash[:8]})"]
@@ -161,6 +170,8 @@ def import_predictions(
         notes=tuple(notes),
         foreign=True,
     )
+    if told is not None:
+        remember_truth(folder, told, opened)
     write_record(folder, record)
     return Imported(record, folder, cached=False)
 
@@ -183,5 +194,5 @@ def _in_our_format(truth: Path, folder: Path, say: Callable[[str], object]) -> t
     is_new = not copy.is_file()
     if is_new:
         write_annotations(copy, opened)
-    say(f"truth      {copy} (converted; name it with --dataset in later commands)")
+    say(f"truth      {copy} (converted; later commands find it there)")
     return copy, is_new

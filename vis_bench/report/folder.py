@@ -137,15 +137,18 @@ def _draw_pictures(
         if dataset.tracks is None or dataset.image_root is None:
             continue
         own = [block for block in blocks if _usable(block, [dataset], thorough=True)[0] is not None]
-        runs = [
-            Shown(run.label, read_results(run.predictions, dataset), run.iou_type)
-            for run in viewed_runs(own, folders, all_seeds=False)
-        ]
+        first = viewed_runs(own, folders, all_seeds=False)
+        runs = [Shown(run.label, read_results(run.predictions, dataset), run.iou_type) for run in first]
+        # one run of each method, whose numbers in the tables are means over its seeds
+        seeds = sorted({run.seed for run in first})
+        whose_seeds = (
+            f", seed {seeds[0]}" if len(seeds) == 1 else ", seeds as named in the rows" if seeds else ""
+        )
         parts = [runs[start : start + MOST_ROWS] for start in range(0, len(runs), MOST_ROWS)]
         for video in bar(choose_videos(dataset), "drawing videos", "video"):
             whose = f"{dataset.name}-{dataset.split}-" if len(datasets) > 1 else ""
             for number, part in enumerate(parts, start=1):
-                caption = f"Video {one_line(video.name)} of {dataset.name} {dataset.split}"
+                caption = f"Video {one_line(video.name)} of {dataset.name} {dataset.split}{whose_seeds}"
                 name = f"video-{whose}{video.name}"
                 if len(parts) > 1:
                     caption, name = f"{caption}, part {number} of {len(parts)}", f"{name}-{number}"

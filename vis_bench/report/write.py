@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from vis_bench.data import catalog
-from vis_bench.errors import DataError, UsageError, VisBenchError
+from vis_bench.data.remembered_truth import open_told_truth
+from vis_bench.errors import DataError, UsageError
 from vis_bench.records.columns import (
     COLUMNS_WITH_SPEED,
     DEFAULT_COLUMNS,
@@ -15,6 +15,7 @@ from vis_bench.records.columns import (
     parse_threshold,
     read_value,
 )
+from vis_bench.records.protocols import known_protocols
 from vis_bench.records.run import Record, find_records, read_record
 from vis_bench.report.folder import write_run_report
 from vis_bench.report.speed.folder import (
@@ -42,6 +43,7 @@ def write_report(
     dataset: str | None = None,
     data_root: str | Path | None = None,
     threshold: str | float | None = None,
+    protocols: Sequence[str | Path] = (),
     show: Callable[[str], object] = _nowhere,
     say: Callable[[str], object] = _nowhere,
 ) -> Path:
@@ -53,7 +55,8 @@ def write_report(
     pictures: draw frames and plots from predictions, which need the data set. dataset: where the videos lie
     when the runs were made on a path; a name is found by itself. threshold: score above which tracks of all
     methods count in IDF1, MOTA, IDs, HOTA and their kin (0, 0.1, 0.3 or 0.5), None for each method's
-    operating point. show: takes the tables as text, such as `print`; say: takes the paths that were written,
+    operating point. protocols: TOML files of protocols that are neither installed nor kept beside the
+    records. show: takes the tables as text, such as `print`; say: takes the paths that were written,
     and warnings.
 
     Raises DataError (exit code 3) for a missing place, damaged records, and where nothing is found,
@@ -86,12 +89,13 @@ def write_report(
     dumped = with_rates([record.model_dump(mode="json") for record, _ in runs], timed)
     rated = any(read_value(record, FPS) is not None for record in dumped)
     shown = given or (COLUMNS_WITH_SPEED if rated else DEFAULT_COLUMNS)
-    show(comparison_table(dumped, shown, threshold=above))
+    known = known_protocols((folder for _, folder in runs), protocols)
+    show(comparison_table(dumped, shown, known, threshold=above))
     place = None if data_root is None else Path(data_root)
-    datasets = _datasets([record for record, _ in runs], dataset, place, say) if pictures else []
+    datasets = _datasets(runs, dataset, place, say) if pictures else []
     try:
         written = write_run_report(
-            folder, runs, datasets, thorough=True, timed=timed, columns=shown, threshold=above
+            folder, runs, datasets, known, thorough=True, timed=timed, columns=shown, threshold=above
         )
     except UsageError as error:
         # the table was shown already; a disk that takes nothing can be any that results are kept on
@@ -101,22 +105,28 @@ def write_report(
 
 
 def _datasets(
-    records: Sequence[Record], given: str | None, data_root: Path | None, say: Callable[[str], object]
+    runs: Sequence[tuple[Record, Path]],
+    given: str | None,
+    data_root: Path | None,
+    say: Callable[[str], object],
 ) -> list[Dataset]:
     """The evaluated datasets, each once, in the order of the records; one that cannot be opened is named.
 
     Raises the error of opening where the user named the dataset.
     """
     if given is not None:
-        first = records[0]
-        return [
-            catalog.open_recorded(given, first.split, first.data.annotation_hash, data_root, first.dataset)
-        ]
+        first, folder = runs[0]
+        told = None if given == first.dataset else given
+        named = (first.dataset, first.split, first.data.annotation_hash)
+        return [open_told_truth(*named, told=told, folders=[folder], data_root=data_root)]
+    places: dict[tuple[str, str, str], list[Path]] = {}
+    for record, folder in runs:
+        places.setdefault((record.dataset, record.split, record.data.annotation_hash), []).append(folder)
     found = []
-    named = [(record.dataset, record.split, record.data.annotation_hash) for record in records]
-    for name, split, annotation_hash in dict.fromkeys(named):
+    for named, folders in places.items():
         try:
-            found.append(catalog.open_recorded(name, split, annotation_hash, data_root))
-        except VisBenchError as error:
+            found.append(open_told_truth(*named, folders=folders, data_root=data_root))
+        except DataError as error:
+            # tables are made from records, and are all there
             say(f"vis-bench: no pictures, and no plots that need the truth: {error}")
     return found

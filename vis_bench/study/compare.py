@@ -13,7 +13,8 @@ from typing import Any
 from vis_bench.data import catalog, splits
 from vis_bench.data.bar import bar
 from vis_bench.data.predictions import read_results
-from vis_bench.errors import DataError, UsageError, VisBenchError
+from vis_bench.data.remembered_truth import open_told_truth
+from vis_bench.errors import DataError, UsageError
 from vis_bench.records.choose import Chosen, choose, is_path, read_stored
 from vis_bench.records.columns import (
     Column,
@@ -32,7 +33,7 @@ from vis_bench.records.operating_point import (
     shared_columns,
     source_of,
 )
-from vis_bench.records.rows import installed_protocols
+from vis_bench.records.protocols import known_protocols
 from vis_bench.records.run import PREDICTIONS_NAME
 from vis_bench.scoring.evaluate import measure
 from vis_bench.scoring.operating_point import recorded
@@ -148,7 +149,8 @@ def study(
         raise DataError(f"The methods share no seed ({each}). Run them with the same --seeds.")
     # a run of our own says under which protocol, where there is one
     first = min(chosen, key=lambda one: one.row.foreign).row.done[0]
-    opened = _open(first, dataset, None if data_root is None else Path(data_root))
+    folders = [folder for one in chosen for folder in one.folders.values()]
+    opened = _open(first, dataset, folders, None if data_root is None else Path(data_root))
     used = [_of_seeds(one, seeds) for one in chosen]
     (column,) = shared_columns([asked], [record for records in used for record in records])
     notes = [*_seed_notes(chosen, seeds), *_fixed_notes(chosen)]
@@ -222,27 +224,28 @@ def _choose(
             )
     # a path says where the videos lie; only a name is part of a record's identity on every machine
     named = dataset if dataset in catalog.known_datasets() else None
-    return choose(names, stored, installed_protocols(), named, split, protocol)
+    protocols = known_protocols(one.folder for one in stored)
+    return choose(names, stored, protocols, named, split, protocol)
 
 
-def _open(record: Record, place: str | None, data_root: Path | None) -> Dataset:
-    """The videos that a record is about. Raises DataError where they are not what is found here."""
-    name, split, data = place or str(record["dataset"]), str(record["split"]), record["data"]
-    try:
-        recorded_name = str(record["dataset"])
-        dataset = catalog.open_recorded(name, split, data["annotation_hash"], data_root, recorded_name)
-    except VisBenchError as error:
-        raise DataError(
-            f"The truth of {record['dataset']} {split} is needed to score the predictions again: {error} "
-            "Where it lies is said with --dataset PATH."
-        ) from error
+def _open(record: Record, place: str | None, folders: Sequence[Path], data_root: Path | None) -> Dataset:
+    """The videos that a record is about. Raises DataError where they are not what is found here.
+
+    folders: of all compared runs, which are about the same videos.
+    """
+    name, split, data = str(record["dataset"]), str(record["split"]), record["data"]
+    # the name of the record says which runs are meant, and not where their videos lie
+    told = None if place == name else place
+    dataset = open_told_truth(
+        name, split, data["annotation_hash"], told=told, folders=folders, data_root=data_root
+    )
     if dataset.split_hash != data["split_hash"] and data["videos"] < len(dataset.videos):
         # a run with --limit scored the first videos
         dataset = splits.first_videos(dataset, data["videos"])
     if (dataset.annotation_hash, dataset.split_hash) != (data["annotation_hash"], data["split_hash"]):
         raise DataError(
-            f"{name} {split}: what is found here is not what the runs were scored on (annotation or split "
-            "hash differs). Name the data of the runs with --dataset, or run the methods again."
+            f"{place or name} {split}: what is found here is not what the runs were scored on (annotation or "
+            "split hash differs). Name the data of the runs with --dataset, or run the methods again."
         )
     return dataset
 

@@ -17,7 +17,10 @@ from vis_bench.report.tables.page import ABOUT, BlockPart, BlockPlots, Page, rep
 
 REPORT_NAME = "report.md"
 CSV_NAME = "table.csv"
-NOT_INSTALLED = "This installation has no protocol of this name with this hash, so its text is not shown."
+NOT_INSTALLED = (
+    "This installation has no protocol of this name with this hash, so its text is not shown: "
+    "vis-bench report --protocol FILE.toml names its file."
+)
 
 
 def write_report(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,6 +23,7 @@ from vis_bench.report.plots.tradeoffs import fps_figure, memory_figure
 from vis_bench.report.plots.values import BlockValues
 from vis_bench.report.speed.rates import MeasuredRates
 from vis_bench.report.tables.page import BlockPlots, Plot
+from vis_bench.report.tables.text import one_line
 
 PLOTS_FOLDER = "plots"
 
@@ -110,7 +111,7 @@ def write_plots(
     if embeddings:
         makers["embeddings"] = (
             "Embeddings of instances",
-            _EMBEDDINGS,
+            _EMBEDDINGS + _seeds_text({place: (run.seed,) for place, run in embeddings.items()}, block),
             lambda: embeddings_figure(block, embeddings),
         )
     notes: list[str] = []
@@ -118,7 +119,7 @@ def write_plots(
         notes.append(f"No ranks, precision-recall curves, calibration, repair gains and slices: {why_not}")
     else:
         rows = values.rows
-        seeds = _seeds_text(values)
+        seeds = _seeds_text({place: [one.seed for one in runs] for place, runs in rows.items()}, block)
         found = standings(block, rows)
         if found is not None:
             makers["ranks"] = ("Ranks", _ranks_text(found), lambda: ranks_figure(block, found))
@@ -184,9 +185,14 @@ def _categories_text(block: Block) -> str:
     return f"{_CATEGORY} At most the first {MOST_CATEGORIES} categories are drawn."
 
 
-def _seeds_text(values: BlockValues) -> str:
-    counts = {len(runs) for runs in values.rows.values()}
-    if not counts:
-        return ""
-    low, high = min(counts), max(counts)
-    return f" Seeds per method: {low if low == high else f'{low} to {high}'}."
+def _seeds_text(used: Mapping[int, Sequence[int]], block: Block) -> str:
+    """Which seeds are drawn of each row, by its place; of how many, where that is not all of them."""
+    texts = {}
+    for place, seeds in used.items():
+        row = block.rows[place]
+        left_out = set(row.done_seeds) - set(seeds)
+        of = f" of {', '.join(map(str, row.done_seeds))}" if left_out else ""
+        texts[one_line(row.label(block.default_config))] = f"{', '.join(map(str, seeds))}{of}"
+    if len(set(texts.values())) == 1:
+        return f" Seeds: {next(iter(texts.values()))}."
+    return f" Seeds: {'; '.join(f'{label} {text}' for label, text in texts.items())}." if texts else ""

@@ -6,7 +6,7 @@ From `frames.jsonl.gz`, what an online method saw in every frame before it assoc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +37,13 @@ class VideoEmbeddings:
 @dataclass(frozen=True, slots=True)
 class RunEmbeddings:
     """One run. videos: by video name, those that are drawn. agreeing, counted: over all videos, as
-    `neighbour_agreement`.
+    `neighbour_agreement`. seed: of the record.
     """
 
     videos: Mapping[str, VideoEmbeddings]
     agreeing: int
     counted: int
+    seed: int = 0
 
 
 def block_embeddings(block: Block, folders: Mapping[int, Path], dataset: Dataset) -> dict[int, RunEmbeddings]:
@@ -54,11 +55,15 @@ def block_embeddings(block: Block, folders: Mapping[int, Path], dataset: Dataset
     iou_type: IouType = "bbox" if block.iou_type == "bbox" else "segm"
     found: dict[int, RunEmbeddings] = {}
     for place, row in enumerate(block.rows):
-        stored = [folders[id(record)] / FRAMES_NAME for record in row.done if id(record) in folders]
-        path = next((path for path in stored if path.is_file()), None)
+        stored = [
+            (int(record["seed"]), folders[id(record)] / FRAMES_NAME)
+            for record in row.done
+            if id(record) in folders
+        ]
+        seed, path = next(((seed, path) for seed, path in stored if path.is_file()), (0, None))
         run = None if path is None else run_embeddings(path, dataset, iou_type)
         if run is not None:
-            found[place] = run
+            found[place] = replace(run, seed=seed)
     return found
 
 

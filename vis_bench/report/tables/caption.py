@@ -8,6 +8,7 @@ from vis_bench.records.columns import Column
 from vis_bench.records.keys import NO_PROTOCOL
 from vis_bench.records.operating_point import point_notes, shared_columns
 from vis_bench.records.rows import DONE, Block, Protocols, Row, seconds_are_comparable
+from vis_bench.report.tables.empty_rows import empty_notes
 from vis_bench.report.tables.start_notes import frames_notes, start_notes
 from vis_bench.report.tables.text import cut_end, one_line
 from vis_bench.setup.protocol import ImageRules
@@ -113,7 +114,7 @@ def _image_stage_sentence(protocol: str, rules: ImageRules) -> str:
 
 def block_notes(block: Block, columns: Sequence[Column]) -> list[str]:
     """Notes under one table: missing seeds with the reason, given weights, mixed commits, other starts and
-    numbers of frames, operating points, and devices. columns: those asked for.
+    numbers of frames, operating points, rows without tracks, and devices. columns: those asked for.
     """
     notes = [note for row in block.rows for note in _row_notes(row, block)]
     notes += start_notes(block) + frames_notes(block)
@@ -121,6 +122,7 @@ def block_notes(block: Block, columns: Sequence[Column]) -> list[str]:
         columns,
         [(one_line(row.label(block.default_config)), row.done) for row in block.rows if row.status == DONE],
     )
+    notes += empty_notes(block, columns)
     devices = "; ".join(one_line(name) for name in block.devices)
     if not seconds_are_comparable(block):
         notes.append(f"Seconds are left out: the runs used different devices ({devices}).")

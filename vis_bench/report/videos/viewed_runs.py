@@ -42,7 +42,7 @@ def viewed_runs(
             ]
             stored = [one for one in paths if one[1].is_file()]
             for place, (seed, path, point) in enumerate(stored if all_seeds else stored[:1]):
-                found.append((place, ViewedRun(f"{name}{where}, seed {seed}", path, iou_type, point)))
+                found.append((place, ViewedRun(f"{name}{where}, seed {seed}", path, iou_type, point, seed)))
     return tuple(run for _, run in sorted(found, key=lambda pair: pair[0]))
 
 

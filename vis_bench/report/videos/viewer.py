@@ -43,13 +43,14 @@ _JPEG_QUALITY = 75
 class ViewedRun:
     """One run to show. label: as in the table, with the seed. predictions: its file.
 
-    thresholds: of its operating point, one or two scores; empty where there is none.
+    thresholds: of its operating point, one or two scores; empty where there is none. seed: of its record.
     """
 
     label: str
     predictions: Path
     iou_type: IouType
     thresholds: tuple[float, ...] = ()
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
