@@ -40,19 +40,20 @@ def explain(
       vis-bench explain results.json --dataset ytvis21
       vis-bench explain results.json --truth instances_val.json --events events.json
     """
+    from pathlib import Path
+
     from vis_bench.report.terminal.explanation import explanation_text
+    from vis_bench.report.terminal.first_cause import first_cause, hopeless
     from vis_bench.scoring import files
 
-    result = files.explain(
-        predictions,
-        truth,
-        dataset=dataset,
-        split=split,
-        iou_type=iou_type,
-        events=events,
-        data_root=data_root,
-        format=format_,
-        say=say,
-    )
-    if not put_json(json_, result):
-        typer.echo(explanation_text(result))
+    kind = files.parse_iou_type(iou_type)
+    opened = files.open_truth(truth, dataset, split, data_root, say)
+    result = files.explain(predictions, opened, iou_type=iou_type, events=events, format=format_, say=say)
+    if put_json(json_, result):
+        return
+    # results are read a second time for it, which a pipe cannot be
+    if hopeless(result) and (Path(predictions).is_file() or Path(predictions).is_dir()):
+        tracks = files.read_predictions(predictions, opened, kind, format=format_)
+        if cause := first_cause(opened, tracks, result, kind):
+            typer.echo(cause + "\n")
+    typer.echo(explanation_text(result))
