@@ -95,3 +95,64 @@ def test_a_perfect_result_costs_nothing(vis_bench, squares, tmp_path):
     code, out, _ = vis_bench("explain", path, "--truth", truth_of(squares))
     assert code == 0
     assert "No video costs AP" in out
+
+
+def hopeless_results(truth: dict, case: str) -> list[dict]:
+    """Results of `val`, spoilt: they hold one thing that makes all of them worthless."""
+    tracks = [
+        {**{k: one[k] for k in ("video_id", "category_id", "segmentations")}, "score": 0.9}
+        for one in truth["annotations"]
+    ]
+    for track in tracks:
+        if case == "no region":
+            track["segmentations"] = [None] * len(track["segmentations"])
+        elif case == "no overlap":
+            sizes = [one["size"] for one in track["segmentations"] if one is not None]
+            # one column at the right edge: no object reaches it
+            height, width = sizes[0]
+            edge = {"size": [height, width], "counts": [height * (width - 1), height]}
+            track["segmentations"] = [edge] * len(track["segmentations"])
+        elif case == "classes":
+            track["category_id"] = 7
+        elif case == "scores":
+            track["score"] = 0.0
+        elif case == "whole tracks":
+            track["segmentations"] = [track["segmentations"][0]] + [None] * (len(track["segmentations"]) - 1)
+        elif case == "other videos":
+            track["video_id"] = 9
+    return [] if case == "nothing" else tracks
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("nothing", "Nothing is predicted: the results hold no track."),
+        ("no region", "Nothing is predicted: no track of the 2 has a mask in any frame."),
+        ("no overlap", "No predicted mask has an IoU of 0.5 or more"),
+        (
+            "classes",
+            "none has its class. Results: never (7); truth: ",
+        ),
+        ("whole tracks", "No whole track is right: objects are found in single frames (25 % at IoU 0.5)"),
+        ("scores", "All 2 scores are 0: errors in time"),
+        ("other videos", "Predictions of other videos: all are of videos that show no object"),
+        ("right", ""),
+    ],
+)
+def test_the_first_cause_of_hopeless_results_stands_first(vis_bench, squares, tmp_path, case, words):
+    truth = json.loads(truth_of(squares).read_text())
+    truth["categories"].append({"id": 7, "name": "never"})
+    truth["videos"].append({**truth["videos"][0], "id": 9})
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    path = tmp_path / "hopeless.json"
+    path.write_text(json.dumps(hopeless_results(truth, case)))
+    code, out, _ = vis_bench("explain", path, "--truth", tmp_path / "truth.json")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    first, _, rest = out.partition("\n\n")
+    if words:
+        assert words in first.replace("\n", " ")
+        assert len(first.splitlines()) <= 4
+        assert rest.startswith("oracle, %")
+    else:
+        assert out.startswith("oracle, %")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from browser_pages import NASTY, opened
+
+from vis_bench import report
+from vis_bench.report.drawing.style import DOTS_PER_INCH
 
 pytestmark = pytest.mark.slow
 
@@ -52,3 +56,38 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, small_page: P
         boxes = [page.locator(f'[data-part="{name}"]').bounding_box() for name in ("truth", "pane-0", "play")]
         assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
         assert boxes[0]["width"] >= 150
+
+
+def smallest_text_pt() -> float:
+    """The smallest font of any plot, as its source says."""
+    sources = [
+        path for room in ("plots", "drawing") for path in (Path(report.__file__).parent / room).glob("*.py")
+    ]
+    sizes = [
+        float(size)
+        for path in sources
+        for size in re.findall(r"(?:fontsize|labelsize)=([\d.]+)", path.read_text(encoding="utf-8"))
+    ]
+    assert len(sizes) > 10
+    return min(sizes)
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_the_smallest_text_of_a_plot_can_be_read_at_every_width(
+    browser: Any, small_page: Path, width: int
+) -> None:
+    drawn_px = smallest_text_pt() * DOTS_PER_INCH / 72
+    with opened(browser, small_page, width, 800) as window:
+        page = window.page
+        page.wait_for_selector("#viewer[data-ready]")
+        shown = page.locator("figure .plot img")
+        assert shown.count() >= 5
+        for image in shown.all():
+            inner = image.evaluate("i => i.clientWidth - 2 * parseFloat(getComputedStyle(i).paddingLeft)")
+            assert drawn_px * inner / image.evaluate("i => i.naturalWidth") >= 9
+        # a plot that is wider than its box scrolls alone, also by keyboard, and says that it goes on
+        box = page.locator("figure .plot").first
+        wider = box.evaluate("b => b.scrollWidth > b.clientWidth + 1")
+        assert wider == (width < 1024)
+        assert (box.get_attribute("tabindex") == "0", box.get_attribute("data-more") == "") == (wider, wider)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -45,19 +45,19 @@ def explain(
     """
     from vis_bench.data.remembered_truth import open_truth_beside
     from vis_bench.report.terminal.explanation import explanation_text
+    from vis_bench.report.terminal.first_cause import first_cause, hopeless
     from vis_bench.scoring import files
 
     told = truth is not None or dataset is not None or split is not None
-    result = files.explain(
-        predictions,
-        truth if told else open_truth_beside(Path(predictions)),
-        dataset=dataset,
-        split=split,
-        iou_type=iou_type,
-        events=events,
-        data_root=data_root,
-        format=format_,
-        say=say,
-    )
-    if not put_json(json_, result):
-        typer.echo(explanation_text(result))
+    place = truth if told else open_truth_beside(Path(predictions))
+    kind = files.parse_iou_type(iou_type)
+    opened = files.open_truth(place, dataset, split, data_root, say)
+    result = files.explain(predictions, opened, iou_type=iou_type, events=events, format=format_, say=say)
+    if put_json(json_, result):
+        return
+    # results are read a second time for it, which a pipe cannot be
+    if hopeless(result) and (Path(predictions).is_file() or Path(predictions).is_dir()):
+        tracks = files.read_predictions(predictions, opened, kind, format=format_)
+        if cause := first_cause(opened, tracks, result, kind):
+            typer.echo(cause + "\n")
+    typer.echo(explanation_text(result))

@@ -175,11 +175,13 @@ def test_tile_keeps_the_colours_of_the_frame_and_has_tint_outline_and_mark() -> 
     mask = np.zeros((HEIGHT, WIDTH), dtype=bool)
     mask[40:80, 8:60] = True
     frame = Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8) + np.uint8([90, 120, 24]))
-    pixels = np.asarray(draw_tile(frame, [Region(mask, (200, 0, 40), "")]))
+    pixels = np.asarray(draw_tile(frame, [Region(mask, (200, 0, 40), "")]).picture)
     assert tuple(pixels[90, 100]) == (96, 128, 32)  # to the nearest of 0, 16, 32, ...
     assert tuple(pixels[60, 8]) == tuple(pixels[60, 9]) == (200, 0, 40)
     assert tuple(pixels[60, 30]) == (127, 90, 34)  # 0.7 of the frame, 0.3 of the colour
-    missed = np.asarray(draw_tile(frame, [Region(mask, (0, 90, 0), "", "X", filled=False, dashed=True)]))
+    missed = np.asarray(
+        draw_tile(frame, [Region(mask, (0, 90, 0), "", "X", filled=False, dashed=True)]).picture
+    )
     assert tuple(missed[75, 20]) == (96, 128, 32)
     edge = {tuple(pixel) for pixel in missed[40:80, 8].tolist()}
     assert edge == {(0, 90, 0), (255, 255, 255)}

@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from vis_bench.report.drawing.palette import BACKGROUND, COLOURS, Colour, identity_colour
 from vis_bench.report.drawing.small_png import small_png
-from vis_bench.report.videos.overlay import Rectangle, label_room, write_label
+from vis_bench.report.videos.label_places import Rectangle, free_place
+from vis_bench.report.videos.overlay import draw_leader, label_size, write_label
 
 TILE_SIDE_PX = 256
 GAP_PX = 4
@@ -25,6 +26,7 @@ _COLOUR_STEP = 16
 _OUTLINE_PX = 2
 _DASH_PX = 5
 _BADGE_PX = 13
+_ROW_PX = 18
 _PAPER: Colour = (255, 255, 255)
 _INK: Colour = (20, 20, 20)
 MARK: Colour = (200, 0, 40)
@@ -56,6 +58,14 @@ class Line:
     frames: tuple[tuple[Region, ...], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A drawn frame. left_out: the regions whose labels found no room in it, the best first."""
+
+    picture: Image.Image
+    left_out: tuple[Region, ...] = ()
+
+
 def draw_sheet(
     title: str,
     heads: Sequence[str],
@@ -63,13 +73,23 @@ def draw_sheet(
     lines: Sequence[Line],
     legend: Sequence[tuple[str, str]],
 ) -> bytes:
-    """A PNG. heads: above the columns. frames: uint8 [H, W, 3], one a column. legend: letter and meaning."""
+    """A PNG. heads: above the columns. frames: uint8 [H, W, 3], one a column. legend: letter and meaning.
+
+    Labels for which a tile has no room stand beneath it.
+    """
     size = tile_size(frames[0].shape[1], frames[0].shape[0])
     pictures = [Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC) for frame in frames]
     width = HEAD_PX + len(frames) * (size[0] + GAP_PX) + GAP_PX
     entries = _legend_lines(legend, width)
     top = 2 * LINE_PX + GAP_PX
-    height = top + len(lines) * (size[1] + GAP_PX) + len(entries) * LINE_PX + GAP_PX
+    ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    rows = [
+        [draw_tile(picture, regions) for picture, regions in zip(pictures, line.frames, strict=True)]
+        for line in lines
+    ]
+    below = [[_beneath(ruler, tile.left_out, size[0]) for tile in tiles] for tiles in rows]
+    strips = [max((round(one[-1][1][1]) + _ROW_PX for one in row if one), default=0) for row in below]
+    height = top + len(lines) * (size[1] + GAP_PX) + sum(strips) + len(entries) * LINE_PX + GAP_PX
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text(
@@ -80,12 +100,15 @@ def draw_sheet(
     )
     for column, head in enumerate(heads):
         draw.text((HEAD_PX + column * (size[0] + GAP_PX), LINE_PX + 3), head, fill=_INK, font=_font(_TEXT_PX))
-    for line in lines:
+    for line, tiles, lists, strip in zip(lines, rows, below, strips, strict=True):
         _write_head(draw, line, top, size[1])
-        for column, (picture, regions) in enumerate(zip(pictures, line.frames, strict=True)):
-            tile = draw_tile(picture, regions)
-            sheet.paste(tile, (HEAD_PX + column * (size[0] + GAP_PX), top))
-        top += size[1] + GAP_PX
+        for column, (tile, listed) in enumerate(zip(tiles, lists, strict=True)):
+            start = HEAD_PX + column * (size[0] + GAP_PX)
+            sheet.paste(tile.picture, (start, top))
+            for region, room in listed:
+                down = top + size[1] + 2
+                _write_entry(draw, region, (start + room[0], down + room[1], start + room[2], down + room[3]))
+        top += size[1] + strip + GAP_PX
     for entry in entries:
         _write_legend(draw, entry, top)
         top += LINE_PX
@@ -98,7 +121,7 @@ def tile_size(width: int, height: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def draw_tile(picture: Image.Image, regions: Sequence[Region]) -> Image.Image:
+def draw_tile(picture: Image.Image, regions: Sequence[Region]) -> Tile:
     """A frame at tile size with its regions: tint, outline in full colour, then marks and labels on top.
 
     The frame is drawn in steps of its colours, which halves the file.
@@ -118,38 +141,88 @@ def draw_tile(picture: Image.Image, regions: Sequence[Region]) -> Image.Image:
             edge &= ~gap
         pixels[edge] = colour
     tile = Image.fromarray(pixels.round().astype(np.uint8))
-    draw = ImageDraw.Draw(tile)
+    return Tile(tile, _write_labels(ImageDraw.Draw(tile), regions, masks))
+
+
+def _write_labels(
+    draw: ImageDraw.ImageDraw, regions: Sequence[Region], masks: Sequence[np.ndarray]
+) -> tuple[Region, ...]:
+    """Marks and labels of a tile, none over another; those for which there was no room.
+
+    A mark without a label says something of the place where it stands, so these are set first. Then the
+    label of the region on top chooses first.
+    """
     taken: list[Rectangle] = []
-    # the label of the region on top chooses its place first
-    for region, mask in reversed(list(zip(regions, masks, strict=True))):
-        if mask.any() and (region.text or region.marks):
-            _write_text(draw, region, mask, taken)
-    return tile
+    found, left_out = [], []
+    shown = [(region, mask) for region, mask in zip(regions, masks, strict=True) if mask.any()]
+    for alone in (True, False):
+        for region, mask in reversed(shown):
+            if (region.text == "") != alone or not (region.text or region.marks):
+                continue
+            room = _room(draw, region, mask, taken)
+            if room is None:
+                left_out.append(region)
+                continue
+            taken.append(room)
+            found.append((region, mask, room))
+    # no line crosses a label
+    for region, mask, room in found:
+        if region.text:
+            draw_leader(draw, room, _around(mask), region.colour)
+    for region, _, room in found:
+        _write_entry(draw, region, room)
+    return tuple(left_out)
 
 
-def _write_text(draw: ImageDraw.ImageDraw, region: Region, mask: np.ndarray, taken: list[Rectangle]) -> None:
-    """The label of a region with its marks, above it or where there is room; a mark alone inside it."""
-    font = _font(_LABEL_PX)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not region.text:
-        corner = _inside(mask)
-        size = (0.0, 0.0, float(_BADGE_PX * len(region.marks)), float(_BADGE_PX))
-        place = (corner[0] - size[2] / 2, corner[1] + _BADGE_PX / 2)
-        room = label_room(place, size, mask.shape, taken)
-        taken.append(room)
-        _write_badges(draw, region.marks, room)
-        return
-    left, top, right, bottom = draw.textbbox((0, 0), region.text, font=font)
-    badges = _BADGE_PX * len(region.marks)
-    room = label_room(
-        (float(columns[0]), float(rows[0])),
-        (left, top, right + badges, max(bottom, top + _LABEL_PX)),
-        mask.shape,
-        taken,
+def _room(
+    draw: ImageDraw.ImageDraw, region: Region, mask: np.ndarray, taken: Sequence[Rectangle]
+) -> Rectangle | None:
+    """The place of a region's label: beside it, or at its deepest point where it is a mark alone."""
+    frame = (mask.shape[0], mask.shape[1])
+    if region.text:
+        return free_place(_around(mask), _entry_size(draw, region), frame, taken)
+    width, height = _entry_size(draw, region)
+    x, y = _inside(mask)
+    # the first place that is tried ends at the lower edge of this rectangle: the mark stands around the point
+    return free_place(
+        (x - width / 2, y + height / 2, x + width / 2, y + height / 2), (width, height), frame, taken
     )
-    taken.append(room)
+
+
+def _around(mask: np.ndarray) -> Rectangle:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return float(columns[0]), float(rows[0]), float(columns[-1]), float(rows[-1])
+
+
+def _entry_size(draw: ImageDraw.ImageDraw, region: Region) -> tuple[float, float]:
+    """Width and height of a label with its marks."""
+    badges = float(_BADGE_PX * len(region.marks))
+    if not region.text:
+        return badges, float(_BADGE_PX)
+    width, height = label_size(draw, region.text, _font(_LABEL_PX))
+    return width + badges, height
+
+
+def _write_entry(draw: ImageDraw.ImageDraw, region: Region, room: Rectangle) -> None:
     _write_badges(draw, region.marks, room)
-    write_label(draw, (room[0] + badges, *room[1:]), region.text, font, region.colour)
+    if region.text:
+        label = (room[0] + _BADGE_PX * len(region.marks), *room[1:])
+        write_label(draw, label, region.text, _font(_LABEL_PX), region.colour)
+
+
+def _beneath(
+    draw: ImageDraw.ImageDraw, left_out: Sequence[Region], width: int
+) -> list[tuple[Region, Rectangle]]:
+    """Where the labels without room in a tile stand beneath it: in rows, from (0, 0) on."""
+    found: list[tuple[Region, Rectangle]] = []
+    x = y = 0.0
+    for region in left_out:
+        across, down = _entry_size(draw, region)
+        if x and x + across > width:
+            x, y = 0.0, y + _ROW_PX
+        found.append((region, (x, y, x + across, y + down)))
+        x += across + 2
+    return found
 
 
 def _write_badges(draw: ImageDraw.ImageDraw, letters: str, room: Rectangle) -> None:
