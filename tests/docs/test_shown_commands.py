@@ -1,10 +1,10 @@
 """Every command of README, CONTRIBUTING and docs/ is executed by a test, or listed with a reason.
 
-Those of docs/tutorial.md and docs/training.md have tests of their own, and .ci/run executes two of README. Of
-the others, what not_executed.toml does not list is executed here as it stands, in a folder that holds files
-of the names that pages use. `run` and `speed` are planned (--dry-run) in the configuration `tiny`: options,
-names and data are checked, nothing is trained. A new command in a page is executed by itself; where it cannot
-be, this fails until it is listed.
+Those of docs/tutorial.md, docs/training.md and docs/findings.md have tests of their own, and .ci/run executes
+two of README. Of the others, what not_executed.toml does not list is executed here as it stands, in a folder
+that holds files of the names that pages use. `run` and `speed` are planned (--dry-run) in the configuration
+`tiny`: options, names and data are checked, nothing is trained. A new command is executed by itself;
+where it cannot be, this fails until it is listed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import findings_page
 import pytest
 import test_doc_commands
 import test_tutorial
@@ -47,6 +48,7 @@ EXECUTED_ELSEWHERE = {
     *run_by_ci(),
     *test_tutorial.COMMANDS,
     *(command for command, _ in test_doc_commands.COMMANDS),
+    *(shown.text for shown in findings_page.tables(findings_page.PAGE.read_text(encoding="utf-8"))),
 }
 HERE = [
     one
