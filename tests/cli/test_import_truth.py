@@ -125,3 +125,11 @@ def test_a_damaged_memory_is_named(vis_bench, imported):
     code, _, err = vis_bench("explain", imported["half"] / PREDICTIONS_NAME)
     assert code == 3
     assert TRUTH_NAME in err
+
+
+def test_a_truth_beside_predictions_is_not_taken_for_a_memory(vis_bench, truth, tmp_path):
+    shutil.copy(truth, tmp_path / "truth.json")
+    (tmp_path / "results.json").write_text("[]")
+    code, _, err = vis_bench("explain", tmp_path / "results.json")
+    assert code == 2
+    assert "--truth FILE" in err

@@ -444,7 +444,7 @@ READERS: dict[str, Reader] = {
     },
     "frames store": Reader(_make_frames, _read_frames, "frames.jsonl"),
     "records": Reader(_copy("results/shapes/*/record.json"), _read_record),
-    "remembered truth": Reader(_make_remembered, _read_remembered, "truth.json"),
+    "remembered truth": Reader(_make_remembered, _read_remembered, "truth_place.json"),
     "kept protocols": Reader(_make_kept_protocol, _read_kept_protocol, "protocol.json"),
     "speed records": Reader(_copy("results/speed*/**/*.speed.json"), _read_speed, "x.speed.json"),
     "baselines": Reader(_copy("tests/gate/baseline"), _read_baseline, "baseline"),

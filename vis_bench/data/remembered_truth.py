@@ -18,7 +18,8 @@ from vis_bench.errors import DataError, VisBenchError
 from vis_bench.files import read_json, write_json
 from vis_bench.types import Dataset
 
-TRUTH_NAME = "truth.json"
+# a file `truth.json` beside predictions is somebody's truth
+TRUTH_NAME = "truth_place.json"
 
 
 # what no system takes as a path would end in an error of its own

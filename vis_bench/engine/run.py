@@ -238,12 +238,13 @@ def run(
     if not sweep.finished:
         require_writable(settings.out)
     watcher.starting(sweep)
-    if not sweep.finished and leads():
+    computes = not sweep.finished and leads()
+    if computes:
         write_plan(settings.out, runs, len(data.evaluated.videos))
     with place.working():
         outcomes = run_sweep(runs, data, sweep.jobs, sweep.slots, place)
     # finished runs can be looked at on a disk that takes nothing
-    if not sweep.finished and leads():
+    if computes:
         keep_protocol((outcome.run.run_dir for outcome in outcomes), settings.protocol)
     watcher.finished(sweep, outcomes)
     return [outcome.record for outcome in outcomes]
