@@ -59,7 +59,7 @@ def _cause(dataset: Dataset, tracks: Sequence[Track], result: Mapping[str, Any],
         return (
             f"No predicted {region} has an IoU of 0.5 or more with an object in its frame, whatever its "
             "class and score. Are these results of these videos and of all frames in order (another split "
-            f"may have the same ids)? If so, look at the {region} itself: its place and size, x and y exchanged."
+            f"may have the same ids)? If so, look at the {region}: its place, its size, x and y exchanged."
         )
     if not best["right_class"]:
         return (
