@@ -153,7 +153,8 @@ def _write_labels(
     label of the region on top chooses first.
     """
     taken: list[Rectangle] = []
-    found, left_out = [], []
+    found: list[tuple[Region, np.ndarray, Rectangle]] = []
+    left_out: list[Region] = []
     shown = [(region, mask) for region, mask in zip(regions, masks, strict=True) if mask.any()]
     for alone in (True, False):
         for region, mask in reversed(shown):
