@@ -212,10 +212,13 @@ def test_a_video_file_and_its_overlay(track, film, tmp_path):
     assert code == 0, err
     drawn = list(read_video_frames(tmp_path / "out/film.mp4"))
     assert len(drawn) == 7
-    difference = np.abs(drawn[3].astype(int) - frames[3].astype(int)).max(axis=2)
+    # four times larger, so that labels have room
+    assert drawn[3].shape == (480, 640, 3)
+    larger = frames[3].repeat(4, axis=0).repeat(4, axis=1)
+    difference = np.abs(drawn[3].astype(int) - larger.astype(int)).max(axis=2)
     # ten columns of tracks on the left, nothing on the right
-    assert difference[20:, :10].mean() > 25
-    assert difference[20:, 110:].mean() < 12
+    assert difference[80:, :40].mean() > 25
+    assert difference[80:, 440:].mean() < 12
 
 
 def test_a_damaged_video_file(film, track):
