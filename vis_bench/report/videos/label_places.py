@@ -13,6 +13,8 @@ BETWEEN_PX = 1
 NEAR_PX = 6.0
 """A label further from its region than this needs a line to it."""
 _STEP_PX = 3
+_MOST_STEPS = 60
+"""Places to try across and down: a frame of many tracks is drawn in milliseconds, whatever its size."""
 
 
 def free_place(
@@ -40,7 +42,21 @@ def free_place(
     )
     limits = np.array([frame[1] - width, frame[0] - height])
     # what would leave the frame is moved to its edge, where it may cover a part of the region
-    corners = np.concatenate([beside.clip(0, limits), _by_distance(region, size, limits)])
+    corners = beside.clip(0, limits)
+    free = _free(corners, size, taken)
+    if not free.any():
+        corners = _grid(limits)
+        corners = corners[_free(corners, size, taken)]
+        if not len(corners):
+            return None
+        free = _nearest(corners, region, size)
+    x, y = (float(value) for value in corners[free.argmax()])
+    return x, y, x + width, y + height
+
+
+def _free(corners: np.ndarray, size: tuple[float, float], taken: Sequence[Rectangle]) -> np.ndarray:
+    """[N] bool: which labels with these upper left corners [N, 2] cover nothing that is taken."""
+    width, height = size
     free = np.ones(len(corners), dtype=bool)
     for one in taken:
         free &= (
@@ -49,10 +65,7 @@ def free_place(
             | (corners[:, 1] >= one[3] + BETWEEN_PX)
             | (corners[:, 1] + height + BETWEEN_PX <= one[1])
         )
-    if not free.any():
-        return None
-    x, y = (float(value) for value in corners[free.argmax()])
-    return x, y, x + width, y + height
+    return free
 
 
 def gap(one: Rectangle, other: Rectangle) -> float:
@@ -67,11 +80,18 @@ def nearest_point(room: Rectangle, point: tuple[float, float]) -> tuple[float, f
     return min(max(point[0], room[0]), room[2]), min(max(point[1], room[1]), room[3])
 
 
-def _by_distance(region: Rectangle, size: tuple[float, float], limits: np.ndarray) -> np.ndarray:
-    """Corners [N, 2] all over the frame, those of labels near to the region first."""
-    xs, ys = (np.arange(0, limit + 1, _STEP_PX) for limit in limits)
-    corners = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+def _grid(limits: np.ndarray) -> np.ndarray:
+    """Corners [N, 2] all over the frame, up to the last one that is inside, row by row."""
+    steps = np.maximum(_STEP_PX, limits / _MOST_STEPS)
+    xs, ys = (np.arange(0, limit + 1, step) for limit, step in zip(limits, steps, strict=True))
+    return np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+
+
+def _nearest(corners: np.ndarray, region: Rectangle, size: tuple[float, float]) -> np.ndarray:
+    """[N] bool: the labels that are nearest to the region."""
     left, top, right, bottom = region
     across = np.maximum(0, np.maximum(left - corners[:, 0] - size[0], corners[:, 0] - right))
     down = np.maximum(0, np.maximum(top - corners[:, 1] - size[1], corners[:, 1] - bottom))
-    return corners[np.argsort(np.hypot(across, down).round(3), kind="stable")]
+    distances = np.hypot(across, down).round(3)
+    nearest: np.ndarray = distances == distances.min()
+    return nearest
