@@ -133,6 +133,7 @@ def test_the_same_command_goes_on_behind_the_last_video(track, squares, tmp_path
     assert not (tmp_path / "out/results.json").exists()
     code, _, err = track(squares / "val/JPEGImages", options=("--no-overlay",))
     assert code == 0, err
+    assert "goes on    1 of 2 videos were done" in err
     # one before the interrupt, the interrupted one twice
     assert len(calls) == 3
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == whole
@@ -150,6 +151,18 @@ def test_unfinished_work_of_another_command_is_not_gone_on_with(track, squares, 
     assert (tmp_path / "out/unfinished/request.json").is_file()
     (tmp_path / "names.txt").write_text("circle\n")
     assert track(squares / "val/JPEGImages", options=("--no-overlay",))[0] == 2
+
+
+def test_a_command_that_failed_before_its_first_video_blocks_no_folder(track, squares, names, monkeypatch):
+    def fail(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, "track_video", fail)
+    assert track(squares / "val/JPEGImages/val0", options=("--no-overlay",))[0] == 130
+    monkeypatch.undo()
+    names.write_text("circle\n")
+    code, _, err = track(squares / "val/JPEGImages", options=("--no-overlay",))
+    assert code == 0, err
 
 
 def test_two_videos_of_one_name(squares, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import sys
@@ -14,6 +15,7 @@ import pytest
 from record_samples import make_record
 from test_official_layouts import write_official
 
+from vis_bench.doctor.machine import machine_findings
 from vis_bench.doctor.packages import package_findings
 from vis_bench.engine.process.environment import require_torch
 from vis_bench.errors import MethodError
@@ -115,6 +117,11 @@ def test_kernels_that_are_missing_from_the_installation(doctor, monkeypatch: pyt
     found = doctor()["kernels"]
     assert "no compiler when vis-bench was installed" in found["found"]
     assert "--force-reinstall --no-deps ." in found["repair"]
+    # the file itself is not there
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "or it was removed; the numbers are the same" in next(
+        one.found for one in machine_findings() if one.name == "kernels"
+    )
 
 
 @pytest.mark.parametrize(
@@ -193,6 +200,8 @@ def test_a_record_of_a_newer_schema(doctor, tmp_path: Path) -> None:
     assert "runs/2/record.json" in found["found"]
     assert "energy_joules" in found["found"]
     assert "newer vis-bench" in found["repair"]
+    write_json(tmp_path / "runs/2/record.json", {**make_record("stc", 0.5), "schema_version": 99})
+    assert "has schema version 99" in doctor(tmp_path / "runs")["record"]["found"]
 
 
 def test_a_part_that_cannot_be_looked_at_is_a_trouble_and_the_rest_goes_on(

@@ -80,6 +80,8 @@ def track(
     sources = find_sources(videos)
     require_writable(folder)
     unfinished = Unfinished.open(folder, request_of(prepared, sources, names, chosen))
+    if done := unfinished.done():
+        say(f"goes on    {done} of {len(prepared) * len(sources)} videos were done")
     by_id = dict(enumerate(names, start=1))
     write_annotations(folder / "videos.json", as_dataset(sources, names))
     found = []

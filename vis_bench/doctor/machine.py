@@ -39,12 +39,14 @@ def _kernels() -> Finding:
         return trouble("kernels", str(error), _BUILD)
     if built:
         return ok("kernels", kernels_in_use())
+    if importlib.util.find_spec("vis_bench.masks._kernels") is None:
+        missing = "their file is not there: no compiler when vis-bench was installed, or it was removed"
+        return trouble("kernels", f"{missing}; the numbers are the same, scoring is slower", _BUILD)
     return trouble("kernels", kernels_in_use(), _BUILD)
 
 
 _BUILD = (
-    "install a C compiler (gcc or clang), then in a checkout: "
-    "python -m pip install --force-reinstall --no-deps ."
+    "in a checkout, with a C compiler (gcc or clang): python -m pip install --force-reinstall --no-deps ."
 )
 
 

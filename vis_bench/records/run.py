@@ -177,9 +177,22 @@ def write_record(directory: Path, record: Record) -> Path:
     return path
 
 
+def require_known_schema(path: Path, payload: object) -> None:
+    """Raise DataError for a record of another schema: of a field it may mean something else than is known."""
+    version = payload.get("schema_version", SCHEMA_VERSION) if isinstance(payload, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION:
+        raise DataError(
+            f"{path}: has schema version {version!r}, this vis-bench reads {SCHEMA_VERSION}. Read it with "
+            "the version that wrote it (vis_bench_version in the file)."
+        )
+
+
 def read_record(path: Path) -> Record:
-    """Read one record. Raises DataError naming the field when it does not follow the schema."""
+    """Read one record. Raises DataError naming the field when it does not follow the schema, and for another
+    version of the schema.
+    """
     payload = read_json(path)
+    require_known_schema(path, payload)
     try:
         record = Record.model_validate(payload)
     except ValidationError as error:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vis_bench.errors import DataError
 from vis_bench.files import read_json, write_json
-from vis_bench.records.run import DataIdentity
+from vis_bench.records.run import DataIdentity, require_known_schema
 from vis_bench.setup.config import config_hash
 
 SCHEMA_VERSION = 1
@@ -262,6 +262,7 @@ def read_curve(path: Path) -> CurveRecord:
 
 def _read(path: Path, schema: type[_Schema]) -> _Schema:
     payload = read_json(path)
+    require_known_schema(path, payload)
     try:
         return schema.model_validate(payload)
     except ValidationError as error:

@@ -17,6 +17,7 @@ from vis_bench.types import Track
 UNFINISHED = "unfinished"
 """The folder in the folder of `--out`; it goes when everything is done."""
 _REQUEST = "request.json"
+_FACTS = ".facts.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +30,30 @@ class Unfinished:
     def open(cls, out: Path, request: dict[str, Any]) -> Unfinished:
         """The unfinished work of this request in the folder `out`, or the begin of it in an empty one.
 
-        request: everything that decides a result, as JSON holds it. Raises UsageError for a folder that
-        holds anything else, and where nothing can be written.
+        request: everything that decides a result, as JSON holds it. A command that ended before its first
+        video was done has left nothing to lose. Raises UsageError for a folder that holds anything else,
+        and where nothing can be written.
         """
-        kept = out / UNFINISHED
-        if (kept / _REQUEST).is_file():
-            if read_json(kept / _REQUEST) != request:
-                raise UsageError(
-                    f"{out}: holds what another command has not finished (other videos, methods, weights or "
-                    f"options). Give that command again, name a new folder, or remove {kept}."
-                )
-            return cls(kept)
-        if out.exists() and any(one != kept for one in out.iterdir()):
+        kept = cls(out / UNFINISHED)
+        begun = (kept.folder / _REQUEST).is_file()
+        if begun and kept.done() and read_json(kept.folder / _REQUEST) != request:
+            raise UsageError(
+                f"{out}: holds what another command has not finished (other videos, methods, weights or "
+                "options). Give that command again, or name a new folder."
+            )
+        if not begun and out.exists() and any(one != kept.folder for one in out.iterdir()):
             raise UsageError(f"{out}: is not empty. Name a new folder.")
-        write_json(kept / _REQUEST, request)
-        return cls(kept)
+        write_json(kept.folder / _REQUEST, request)
+        return kept
+
+    def done(self) -> int:
+        """How many videos are done, over all methods."""
+        return len(list(self.folder.glob(f"*{_FACTS}")))
 
     def tracks(self, label: str, source: Source, classes: Sequence[str]) -> tuple[list[Track], int] | None:
         """(tracks, look-ahead in frames) of a method's video that is done, else None. Raises DataError."""
         path = self._path(label, source)
-        facts = path.with_suffix(".facts.json")
+        facts = path.with_suffix(_FACTS)
         # written after the tracks, so that where it is they are whole
         if not facts.is_file():
             return None
@@ -58,7 +63,7 @@ class Unfinished:
         """Keep a video that is done. Raises UsageError for a full disk."""
         path = self._path(label, source)
         write_results(path, tracks)
-        write_json(path.with_suffix(".facts.json"), {"look_ahead_frames": look_ahead_frames})
+        write_json(path.with_suffix(_FACTS), {"look_ahead_frames": look_ahead_frames})
 
     def remove(self) -> None:
         """Everything is done and lies in results files."""

@@ -26,12 +26,14 @@ def comparison_text(study: Study) -> str:
 
 def _heading(study: Study) -> list[str]:
     shared = (
-        f"seed {study.seeds[0]}" if len(study.seeds) == 1 else f"seeds {', '.join(map(str, study.seeds))}"
+        f"seed {study.seeds[0]}"
+        if len(study.seeds) == 1
+        else f"seeds {', '.join(map(str, study.seeds))} (those that all methods have)"
     )
     text = (
         f"{study.metric} on {one_line(study.dataset)} {one_line(study.split)}: {study.videos} videos, "
         f"{REGION_NAMES.get(study.iou_type, study.iou_type)}, protocol {one_line(study.protocol)}, "
-        f"{shared} (those that all methods have). {_ABOVE.get(study.scored_above, '')}Points."
+        f"{shared}. {_ABOVE.get(study.scored_above, '')}Points."
     )
     lines = wrap(text, WIDTH)
     if len(study.seeds) == 1:
@@ -118,9 +120,8 @@ def _videos_needed(one: Comparison) -> str:
     if one.videos_needed is None:
         return "were the true difference the one seen, no number of videos would decide"
     return (
-        f"were the true difference the one seen, {one.videos_needed:,} such videos would decide (how many "
-        "seeds "
-        "would takes at least two to say)"
+        f"were the true difference the one seen, {one.videos_needed:,} such videos would decide; "
+        "how many seeds would is not known from fewer than two"
     )
 
 
