@@ -48,7 +48,7 @@ ARROWS = {
     "report.drawing": "report.tables setup",
     "report.videos": "data masks metrics records report.drawing report.tables",
     "report.formats": "records report.tables report.videos",
-    "report.papers": "data records report.drawing report.formats report.tables report.terminal setup study",
+    "report.papers": "data records report.drawing report.formats report.tables setup study",
     "report.speed": "records report.drawing report.formats report.papers report.tables",
     "report.plots": "data metrics records report.drawing report.speed report.tables report.videos scoring "
     "study",

@@ -69,7 +69,12 @@ def described(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    return MARKS.sub(r"\\\1", " ".join(text.split()))
+    """Text of the command line as Markdown; what stands between backquotes stays code."""
+    parts = " ".join(text.split()).split("`")
+    if len(parts) % 2 == 0:
+        return MARKS.sub(r"\\\1", "`".join(parts))
+    shown = [MARKS.sub(r"\\\1", part) if place % 2 == 0 else f"`{part}`" for place, part in enumerate(parts)]
+    return "".join(shown)
 
 
 def index_text() -> str:

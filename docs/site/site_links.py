@@ -59,8 +59,16 @@ def target_of(page: str, link: str) -> tuple[str, str]:
     return whole, mark + anchor
 
 
+def title_of(path: str) -> str:
+    """What the site calls a page of the repository: its heading, up to a colon."""
+    heading = re.search(r"^# (.+)$", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+    return heading[1].partition(":")[0] if heading else posixpath.basename(path)
+
+
 def with_site_links(page: str, text: str, place: str) -> str:
     """The text of a page of the repository whose links fit its place in the site.
+
+    A link called by the name of its file (`[training.md](training.md)`) is called by the page's title.
 
     Raises:
         FileNotFoundError: a link leads to nothing in the repository.
@@ -73,6 +81,9 @@ def with_site_links(page: str, text: str, place: str) -> str:
         path, anchor = target_of(page, link)
         if path.startswith("..") or not (ROOT / path).exists():
             raise FileNotFoundError(f"{page}: the link to {link} leads nowhere.")
+        name = posixpath.basename(path)
+        if path.endswith(".md") and before in (f"[{name}](", f"[docs/{name}](") and name != "README.md":
+            before = f"[{title_of(path)}]("
         return (
             before + posixpath.relpath(place_in_site(path), posixpath.dirname(place) or ".") + anchor + after
         )

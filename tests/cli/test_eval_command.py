@@ -123,7 +123,7 @@ def test_malformed_predictions(score, case):
     code, out, err = score(predictions)
     assert code == 3
     assert not out
-    assert err.count("\n") <= 2
+    assert err.count("vis-bench: ") + err.count("vis-bench:\n") == 1
     assert "results.json" in err
     assert word in err
     assert "Traceback" not in err

@@ -60,6 +60,17 @@ def test_links_fit_the_place_of_a_page_in_the_site() -> None:
         site_links.with_site_links("README.md", "[a](nowhere.md)", "project/overview.md")
 
 
+def test_a_link_called_by_its_file_is_called_by_the_title_in_the_site() -> None:
+    text = "[training.md](training.md#x) [docs/faq.md](faq.md) [seeds](studies.md)"
+    expected = "[Training](training.md#x) [Questions of this field](faq.md) [seeds](studies.md)"
+    assert site_links.with_site_links("docs/concepts.md", text, "concepts.md") == expected
+
+
+def test_code_in_the_text_of_a_command_stays_code() -> None:
+    assert command_pages.escaped("`all`, or a_b [x]") == r"`all`, or a\_b \[x\]"
+    assert command_pages.escaped("one ` alone") == r"one \` alone"
+
+
 def test_what_pages_link_to_is_in_the_site_once() -> None:
     places = [page.place for page in repository_pages.repository_pages()]
     assert len(places) == len(set(places))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
 import shutil
 import sys
 from importlib import metadata
@@ -127,7 +128,7 @@ def test_kernels_that_are_missing_from_the_installation(doctor, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("estimates/a.json", b'{"macs', "Unterminated string"),
+        ("estimates/a.json", b'{"macs', "it is no JSON"),
         ("image-stages/stc-0/checkpoint.safetensors", b"\x10\0\0\0\0\0\0\0{", "it is cut off"),
         ("annotations/a.store", b"no store", "it is cut off"),
     ],
@@ -165,12 +166,15 @@ def test_a_data_root_that_cannot_be_read(doctor, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("folder", ["ytvis21", "other"])
-def test_a_wrong_layout(doctor, tmp_path: Path, folder: str) -> None:
+def test_a_wrong_layout(doctor, vis_bench, tmp_path: Path, folder: str) -> None:
     (tmp_path / "data" / folder / "labels").mkdir(parents=True)
     found = doctor("--data-root", tmp_path / "data")["data ytvis21" if folder == "ytvis21" else "data root"]
     assert folder in found["found"]
-    assert "train" in found["repair"]
-    assert "instances.json" in found["repair"]
+    # what the repair names prints the layout
+    words = shlex.split(found["repair"].rpartition(": ")[2])
+    assert words[:2] == ["vis-bench", "data"]
+    code, _, err = vis_bench(*words[1:])
+    assert (code, "train/instances.json" in err) == (3, True)
 
 
 def test_missing_frames(doctor, tmp_path: Path) -> None:
@@ -181,7 +185,9 @@ def test_missing_frames(doctor, tmp_path: Path) -> None:
     frame.unlink()
     found = doctor("--data-root", root)["data ytvis21 train"]
     assert frame.name in found["found"]
-    assert found["repair"] == "vis-bench data verify ytvis21 --split train"
+    assert "1 of " in found["found"]
+    assert "in 1 of " in found["found"]
+    assert found["repair"].endswith(f": vis-bench data verify ytvis21 --split train-full --data-root {root}")
 
 
 def test_a_full_disk(doctor, monkeypatch: pytest.MonkeyPatch) -> None:

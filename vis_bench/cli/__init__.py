@@ -26,6 +26,7 @@ from vis_bench.cli.import_ import import_
 from vis_bench.cli.leaderboard import leaderboard
 from vis_bench.cli.methods import methods_app
 from vis_bench.cli.model_card import model_card
+from vis_bench.cli.options import complain
 from vis_bench.cli.pretrain import pretrain
 from vis_bench.cli.protocols import protocols_app
 from vis_bench.cli.reassociate import reassociate
@@ -136,7 +137,7 @@ def _application() -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point of `vis-bench`: turns every expected error into one line and its exit code.
+    """Entry point of `vis-bench`: turns every expected error into one message and its exit code.
 
     Any other exception is a bug; its traceback is printed, and the exit code is none that a gate returns.
     """
@@ -153,7 +154,7 @@ def main() -> None:
     except VisBenchError as error:
         if _is_verbose(sys.argv[1:]):
             traceback.print_exc()
-        typer.echo(f"vis-bench: {error}", err=True)
+        complain(f"vis-bench: {error}")
         sys.exit(error.exit_code)
     except SystemExit as end:
         # click ends with 1, which is "gate failed" here
@@ -211,7 +212,7 @@ _ENDED_BY = {
 def _say(text: str) -> None:
     """A last word; after SIGHUP nobody may be there to read it."""
     try:
-        typer.echo(text, err=True)
+        complain(text)
     except OSError:
         return
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vis_bench.cli.options import DataRoot, PlaceOfVideos, PrintJson, TruthFile, put_json, say
+from vis_bench.cli.options import DataRoot, PlaceOfVideos, PrintJson, TruthFile, put_json, say, tell
 
 Signers = Annotated[
     str | None, typer.Option(metavar="FILE", help="Allowed signers (OpenSSH); one must have signed.")
@@ -42,7 +42,7 @@ def bundle(
             f"vis-bench: protocol {name!r} is not installed in the version of the runs; add --protocol "
             "FILE.toml."
         )
-    typer.echo(
+    tell(
         f"{found.path}: {found.runs} run{'s' if found.runs > 1 else ''}, {found.bytes:,} bytes, "
         f"SHA-256 {found.sha256}"
     )
@@ -73,7 +73,7 @@ def verify_bundle(
         file, truth, dataset=dataset, data_root=data_root, signers=signers, say=say if not json_ else _silent
     )
     if not put_json("-" if json_ else None, found.as_json()):
-        typer.echo(verification_text(found))
+        tell(verification_text(found))
     if found.exit_code:
         raise typer.Exit(found.exit_code)
 

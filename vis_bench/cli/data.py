@@ -6,7 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from vis_bench.cli.options import DataRoot, Dataset, Split, SplitByDataset, TruthFile, optional_path, say
+from vis_bench.cli.options import (
+    DataRoot,
+    Dataset,
+    Split,
+    SplitByDataset,
+    TruthFile,
+    optional_path,
+    say,
+    tell,
+)
 
 data_app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, verify and describe datasets."
@@ -41,11 +50,11 @@ def data_verify(
         raise DataError(f"{error}{_other_format(dataset)}") from None
     problems = verify(opened, check_frames=frames)
     for problem in problems:
-        typer.echo(problem)
+        tell(problem)
     masks = sum(s is not None for track in opened.tracks or () for s in track.segmentations)
     warnings = sum(problem.startswith(WARNING) for problem in problems)
     frames_in_all = sum(video.length for video in opened.videos)
-    typer.echo(
+    tell(
         f"{opened.name} {opened.split}: {len(opened.videos)} videos, {frames_in_all} frames, "
         f"{len(opened.tracks or ())} tracks, {masks} masks, {len(problems) - warnings} problems"
         + (f", {warnings} warnings" if warnings else "")
@@ -150,7 +159,7 @@ def data_convert(
         say(f"{source}: {note}")
     for loss in found.lost:
         say(f"lost in {found.target.title}: {loss}")
-    typer.echo(f"{target}: {found.target.title}, {found.videos} videos, {found.objects} objects")
+    tell(f"{target}: {found.target.title}, {found.videos} videos, {found.objects} objects")
 
 
 def _lines(value: dict[str, Any], indent: str = "") -> list[str]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _MARGIN = 29
 """Columns of the state and the name."""
+_REPAIR_MARGIN = 9
 _MARKS = {"ok": "ok", "absent": "-", "trouble": "TROUBLE"}
 
 
@@ -53,11 +54,13 @@ def doctor(
 
 
 def _lines(one: Finding) -> list[str]:
-    """At most 80 columns, but for what is to be typed, which stays whole."""
-    from vis_bench.report.tables.text import wrap
-    from vis_bench.report.terminal.comparison_table import TERMINAL_WIDTH
+    """At most 80 columns, but for a command and a path, which stay whole."""
+    from vis_bench.report.tables.text import TERMINAL_WIDTH, wrap, wrap_behind
 
-    first, *others = wrap(one.found, TERMINAL_WIDTH - _MARGIN)
+    first, *others = wrap(one.found, TERMINAL_WIDTH - _MARGIN, whole_words=True)
     lines = [f"{_MARKS[one.state]:<8} {one.name:<19} {first}"]
     lines += [f"{'':<{_MARGIN}}{line}" for line in others]
-    return [*lines, f"{'':<{_MARGIN}}repair: {one.repair}"] if one.repair else lines
+    if one.repair:
+        head = f"{'':<{_REPAIR_MARGIN}}repair: "
+        lines += wrap_behind(head, one.repair, " " * len(head))
+    return lines

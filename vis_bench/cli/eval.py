@@ -15,8 +15,10 @@ from vis_bench.cli.options import (
     PredictionsFile,
     Split,
     TruthFile,
+    complain,
     put_json,
     say,
+    tell,
 )
 
 
@@ -106,14 +108,14 @@ def eval_(
     for name, part in parts.items():
         where = f"{predictions} ({name} videos)" if name else predictions
         for warning in part.warnings:
-            typer.echo(f"vis-bench: warning: {where}: {warning}", err=True)
+            complain(f"vis-bench: warning: {where}: {warning}")
     if put_json(json_, numbers):
         return
     for part in parts.values():
-        typer.echo(evaluation_summary(part.numbers, part.dataset, part.predictions, part.iou_type))
+        tell(evaluation_summary(part.numbers, part.dataset, part.predictions, part.iou_type))
         if part.statistics.video_ap is not None:
             names = {video.id: video.name for video in part.dataset.videos}
             costly = costly_videos(part.statistics, names)
-            typer.echo("\n" + "\n".join(costly_videos_text(costly)))
+            tell("\n" + "\n".join(costly_videos_text(costly)))
     if truth_long is not None and "mean" in numbers:
-        typer.echo("\n" + mean_text(numbers["mean"]))
+        tell("\n" + mean_text(numbers["mean"]))

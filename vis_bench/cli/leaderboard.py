@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vis_bench.cli.bundle import Signers
-from vis_bench.cli.options import DataRoot, say
+from vis_bench.cli.options import DataRoot, say, tell
 
 
 def leaderboard(
@@ -48,7 +48,7 @@ def leaderboard(
         title=title,
         say=say,
     )
-    typer.echo(
+    tell(
         f"{found.index}: {found.tables} table{'s' if found.tables != 1 else ''}, {found.entries} entries, "
         f"{found.rescored} of them scored again and equal"
     )

@@ -15,6 +15,7 @@ from vis_bench.cli.options import (
     Project,
     Prompt,
     optional_path,
+    tell,
 )
 
 _MARKS = {"ok": "ok", "failed": "FAILED", "not applicable": "-"}
@@ -102,8 +103,10 @@ def methods_new(
 
     method, test = new_method(name, Path(out))
     title = "".join(part.capitalize() for part in name.split("_"))
-    typer.echo(f"wrote {method} and {test}")
-    typer.echo(f"check it:  vis-bench methods check {method}:{title}   (or: python -m pytest {test})")
+    tell(f"wrote {method} and {test}")
+    # to be copied: never wrapped
+    typer.echo(f"check it:  vis-bench methods check {method}:{title}")
+    typer.echo(f"       or  python -m pytest {test}")
     typer.echo(f"train it:  vis-bench run --methods {method}:{title} --dataset shapes")
 
 
@@ -131,6 +134,7 @@ def methods_check(
     """
     from vis_bench.errors import MethodError
     from vis_bench.files import dump_json
+    from vis_bench.report.terminal.verdicts import wrap_after
     from vis_bench.setup.frameworks import with_options
     from vis_bench.setup.plugins import check_shadowing
 
@@ -152,7 +156,8 @@ def methods_check(
         if not json_:
             repair = f" Repair: {result.repair}" if result.repair else ""
             stop = "." if repair and not result.detail.endswith(".") else ""
-            typer.echo(f"{_MARKS[result.status]:<7} {result.name:<22} {result.detail}{stop}{repair}")
+            head = f"{_MARKS[result.status]:<7} {result.name:<22} "
+            typer.echo("\n".join(wrap_after(head, f"{result.detail}{stop}{repair}")))
     failed = [result.name for result in results if result.status == "failed"]
     if json_:
         facts = {

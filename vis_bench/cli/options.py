@@ -113,4 +113,18 @@ def say(text: str) -> None:
     """
     if os.environ.get(QUIET_VARIABLE) == "1" and not text.startswith("vis-bench:"):
         return
-    typer.echo(text, err=True)
+    complain(text)
+
+
+def complain(text: str) -> None:
+    """A message for people on standard error, within 80 columns."""
+    from vis_bench.report.tables.text import message_text
+
+    typer.echo(message_text(text), err=True)
+
+
+def tell(text: str) -> None:
+    """A result in words on standard output, within 80 columns."""
+    from vis_bench.report.tables.text import message_text
+
+    typer.echo(message_text(text))

@@ -62,8 +62,7 @@ def _print_values(values: dict[str, object], place: str) -> None:
 
 def _print_beside(name: str, text: str) -> None:
     """Text behind a name, wrapped at 80 columns."""
-    from vis_bench.report.tables.text import wrap
-    from vis_bench.report.terminal.comparison_table import TERMINAL_WIDTH
+    from vis_bench.report.tables.text import TERMINAL_WIDTH, wrap
 
     first, *others = wrap(text, TERMINAL_WIDTH - len(name)) or [""]
     typer.echo("\n".join([f"{name}{first}".rstrip(), *(f"{'':<{len(name)}}{line}" for line in others)]))

@@ -87,8 +87,7 @@ def reproduce(
 
 
 def _print_list(papers: Sequence[PublishedPaper]) -> None:
-    from vis_bench.report.tables.text import cut_end, wrap
-    from vis_bench.report.terminal.comparison_table import TERMINAL_WIDTH
+    from vis_bench.report.tables.text import TERMINAL_WIDTH, cut_end, wrap
 
     for paper in papers:
         for line in wrap(f"{paper.paper}  {paper.title}, {paper.source}", TERMINAL_WIDTH, "  "):
@@ -104,8 +103,7 @@ def _print_conflicts(library: Library, target: str | None, as_json: bool) -> Non
     from vis_bench.files import dump_json
     from vis_bench.report.papers.notes import conflict_text
     from vis_bench.report.papers.reproduce import conflicts_as_json, conflicts_of
-    from vis_bench.report.tables.text import wrap
-    from vis_bench.report.terminal.comparison_table import TERMINAL_WIDTH
+    from vis_bench.report.tables.text import TERMINAL_WIDTH, wrap
 
     shown = conflicts_of(library, target)
     if as_json:

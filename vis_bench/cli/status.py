@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vis_bench.cli.options import say
+from vis_bench.cli.options import say, tell
 
 WATCH_SECONDS = 2.0
 
@@ -36,7 +36,7 @@ def status(
         if json_:
             typer.echo(dump_json(found.as_json(), indent=None if watch else 1))
         else:
-            typer.echo(status_text(found))
+            tell(status_text(found))
         if not watch or not (found.counts["running"] or found.counts["waiting"]):
             return
         time.sleep(WATCH_SECONDS)
@@ -63,4 +63,4 @@ def merge(
         say(f"equal      {first} and {second}")
     for folder in found.replaced:
         say(f"left out   {folder} (failed; the other one did not)")
-    typer.echo(f"{out}: {found.units} unit{'s' if found.units != 1 else ''}")
+    tell(f"{out}: {found.units} unit{'s' if found.units != 1 else ''}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vis_bench.cli.options import DataRoot, Format, Split, TruthFile, say
+from vis_bench.cli.options import DataRoot, Format, Split, TruthFile, say, tell
 
 
 def submit(
@@ -45,4 +45,4 @@ def submit(
     )
     if found.cut:
         say(f"vis-bench: {found.cut} tracks beyond the best {max_tracks} of their video are left out.")
-    typer.echo(f"{found.path}: {found.tracks} tracks of {found.videos} videos")
+    tell(f"{found.path}: {found.tracks} tracks of {found.videos} videos")

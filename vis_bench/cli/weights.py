@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vis_bench.cli.options import Changes, DataRoot, PrintJson, say
+from vis_bench.cli.options import Changes, DataRoot, PrintJson, say, tell
 
 if TYPE_CHECKING:
     from vis_bench.method import MethodSpec
@@ -49,7 +49,10 @@ def weights_show(
 
     spec, _, config = _chosen(method, set_)
     report = report_of(Path(file), spec, config, _classes(dataset), source)
-    typer.echo(dump_json(report.as_json(), indent=1) if json_ else _text(report))
+    if json_:
+        typer.echo(dump_json(report.as_json(), indent=1))
+    else:
+        tell(_text(report))
     if report.problems:
         raise DataError(f"{file}: {spec.info.name} cannot start from it: {'; '.join(report.problems)}.")
 
@@ -78,7 +81,7 @@ def weights_convert(
     require_target(output)
     spec, name, config = _chosen(method, set_)
     report = convert_file(Path(file), Path(output), spec, name, config, _classes(dataset), source)
-    typer.echo(_text(report))
+    tell(_text(report))
     say(f"written    {output}")
 
 

@@ -80,7 +80,8 @@ def cache_findings(root: Path | None = None) -> Iterator[Finding]:
     place = root or default_cache_root()
     known = [entry for entry in entries(place) if entry.kind is not None]
     total = sum(entry.size_bytes for entry in known)
-    yield ok("cache", f"{place}: {len(known)} entries, {total / 1e9:.2f} GB (vis-bench cache ls)")
+    count = f"{len(known)} entr{'y' if len(known) == 1 else 'ies'}"
+    yield ok("cache", f"{place}: {count}, {total / 1e9:.2f} GB (vis-bench cache ls)")
     for entry in known:
         for path in _files(entry.path):
             reason = _damage(path)
@@ -117,6 +118,8 @@ def _damage(path: Path) -> str | None:
             open_packed(path)
     except DamagedStoreError as error:
         return str(error)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return "it is no JSON: cut off, or overwritten by something else"
     except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         return str(error) or type(error).__name__
     return None

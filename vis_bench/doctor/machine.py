@@ -84,7 +84,7 @@ def _torchvision() -> Iterator[Finding]:
         yield trouble(
             "torchvision",
             f"is installed and cannot be loaded beside this torch ({error})",
-            "python -m pip install --force-reinstall torch torchvision (both from one index)",
+            "install both from one index: python -m pip install --force-reinstall torch torchvision",
         )
 
 

@@ -36,7 +36,7 @@ def package_findings() -> Iterator[Finding]:
         yield trouble(
             "vis-bench",
             "runs from a folder and is not installed, so that its methods are not found",
-            "python -m pip install -e . (in the folder of its pyproject.toml)",
+            "in the folder of its pyproject.toml: python -m pip install -e .",
         )
         return
     yield ok("vis-bench", metadata.version(DISTRIBUTION))

@@ -22,6 +22,9 @@ from vis_bench.engine.units import Unit, failure_of, held_elsewhere, in_order, m
 from vis_bench.errors import EXIT_METHOD_FAILED
 from vis_bench.records.run import Record
 
+_LINE_CELLS = 80
+"""Of a terminal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -93,8 +96,9 @@ def _ended(run: RunSpec, record: Record) -> str:
     for word, seconds in (("trained", record.timing.train_seconds), ("tracked", record.timing.track_seconds)):
         if seconds is not None and record.status != "failed":
             parts.append(f"{word} in {duration(seconds)}")
-    said = ", ".join(parts)
-    return f"{record.status:<10} {run.label}" + (f"  {said}" if said else "")
+    said, head = ", ".join(parts), f"{record.status:<10} {run.label}"
+    between = "  " if len(head) + len(said) <= _LINE_CELLS - 2 else f"\n{'':<11}"
+    return head + (between + said if said else "")
 
 
 def _initialise_once(runs: Sequence[RunSpec], bars: SweepBars) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from vis_bench.gate.verdict import TIERS, Check, overall
-from vis_bench.report.tables.text import one_line, wrap
+from vis_bench.report.tables.text import TERMINAL_WIDTH, one_line, wrap
 
-WIDTH = 80
 _TEXT_COLUMN = 16
 MOST_DETAILS = 8
 
@@ -28,7 +27,7 @@ def gate_text(baseline: str, checks: Sequence[Check]) -> str:
         f"{sum(check.status == status for check in checks)} {word}"
         for status, word in (("pass", "passed"), ("fail", "failed"), ("inconclusive", "inconclusive"))
     )
-    lines += wrap(f"gate against {one_line(baseline)}: {overall(checks).upper()} ({counts})", WIDTH)
+    lines += wrap(f"gate against {one_line(baseline)}: {overall(checks).upper()} ({counts})", TERMINAL_WIDTH)
     return "\n".join(lines)
 
 
@@ -73,7 +72,7 @@ def gate_junit(checks: Sequence[Check]) -> str:
 
 def _hanging(label: str, text: str) -> list[str]:
     """`text` in a column of its own to the right of `label`."""
-    column = wrap(text, WIDTH - _TEXT_COLUMN)
+    column = wrap(text, TERMINAL_WIDTH - _TEXT_COLUMN)
     labels = [label, *[""] * (len(column) - 1)]
     return [f"{left:<{_TEXT_COLUMN}}{line}" for left, line in zip(labels, column, strict=True)]
 

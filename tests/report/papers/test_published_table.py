@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Any
 
 import pytest
@@ -81,6 +82,13 @@ def test_differences_of_the_protocol_and_commands_are_listed() -> None:
     assert text.rstrip().endswith(
         "  vis-bench run --methods mask2former_vis,ifr --dataset shapes --seeds 5 --out \\\n      runs"
     )
+
+
+@pytest.mark.parametrize("where", ["ifr:1", "inspro:6c"])
+def test_a_shell_reads_the_wrapped_command_as_the_command(where: str) -> None:
+    shown = comparison(where)
+    typed = as_text(shown).partition("Commands that measure:\n")[2].replace("\\\n", "")
+    assert [shlex.split(line) for line in typed.splitlines()] == [shlex.split(one) for one in shown.commands]
 
 
 def test_figure_4_shows_mean_spread_and_every_seed_against_lambda() -> None:

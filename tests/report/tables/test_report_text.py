@@ -5,7 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vis_bench.report.tables.text import cut_end, display_width, one_line, shorten, shorten_all, wrap
+from vis_bench.report.tables.text import (
+    cut_end,
+    display_width,
+    message_text,
+    one_line,
+    shorten,
+    shorten_all,
+    wrap,
+)
 
 
 def test_width_counts_terminal_cells() -> None:
@@ -33,6 +41,36 @@ def test_wrap_breaks_at_blanks_and_inside_long_words() -> None:
     assert wrap("one two three", 8) == ["one two", "three"]
     assert wrap("ab cdefghijk lm", 6, indent="  ") == ["ab", "  cdef", "  ghij", "  k lm"]
     assert wrap("", 8) == []
+
+
+def test_a_piece_of_a_long_word_is_not_joined_to_the_next_by_a_blank() -> None:
+    assert wrap("a" * 9, 8, indent="  ") == ["aaaaaa", "  aaa"]
+
+
+def test_whole_words_stay_whole() -> None:
+    assert wrap("see a/long/path now", 6, "  ", whole_words=True) == ["see", "  a/long/path", "  now"]
+
+
+def test_a_message_keeps_80_columns_and_leaves_what_is_copied_whole() -> None:
+    path = "/data/" + "x" * 90 + "/file.json"
+    assert message_text("fits") == "fits"
+    assert message_text("  a tree\n    of    files") == "  a tree\n    of    files"
+    assert message_text(f"vis-bench: {path}: not valid").split("\n") == [
+        "vis-bench:",
+        f"  {path}:",
+        "  not valid",
+    ]
+    words = "word " * 20
+    assert message_text(f"time       {words}x").split("\n")[1].startswith("           word")
+    command = f"vis-bench data convert {path} {path}"
+    assert message_text(f"{words}: {command}").split("\n")[-1] == f"  {command}"
+    assert message_text(f"{words}: {command}. Then again.").count("\n") > 2
+
+
+@given(st.text(alphabet="ab /:.\n", max_size=300))
+def test_a_message_loses_no_word(text: str) -> None:
+    assert message_text(text).split() == text.split()
+    assert all(display_width(line) <= 80 or len(line.split()) == 1 for line in message_text(text).split("\n"))
 
 
 @given(st.text(max_size=60), st.integers(2, 20))

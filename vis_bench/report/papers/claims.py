@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from vis_bench.errors import DataError, NotComparableError, UsageError
 from vis_bench.report.papers.published import PublishedClaim, PublishedTable
-from vis_bench.report.tables.text import wrap
-from vis_bench.report.terminal.comparison_table import TERMINAL_WIDTH
+from vis_bench.report.tables.text import TERMINAL_WIDTH, wrap
 from vis_bench.study.compare import study
 from vis_bench.study.comparison import Comparison, Study
 

@@ -10,10 +10,10 @@ from vis_bench.report.papers.cells import TOLERANCE, ComparedCell, ComparedRow
 from vis_bench.report.papers.claims import MeasuredClaim, claim_lines, claims_json
 from vis_bench.report.papers.notes import cell_marks, conflict_text, footnotes, marks, number
 from vis_bench.report.papers.published import Library, PublishedPaper, PublishedTable
-from vis_bench.report.tables.text import display_width, pad_left, pad_right, wrap
-from vis_bench.report.terminal.comparison_table import TERMINAL_WIDTH
+from vis_bench.report.tables.text import TERMINAL_WIDTH, display_width, pad_left, pad_right, wrap
 
 _GAP = 2
+_COMMAND_WIDTH = TERMINAL_WIDTH - 4
 _BOUND = "FPS_upper_bound"
 _COUNTS = frozenset({"IDs"})
 
@@ -131,8 +131,17 @@ def as_text(comparison: Comparison) -> str:
 
 
 def _shell(command: str) -> list[str]:
-    lines = wrap(command, TERMINAL_WIDTH - 4, "    ")
-    return [f"  {line}" + (" \\" if position < len(lines) else "") for position, line in enumerate(lines, 1)]
+    """Lines of 80 columns that a shell reads as the command; a long list is broken without a blank."""
+    lines = [f"  {line}" for line in wrap(command, _COMMAND_WIDTH, "    ", whole_words=True)]
+    narrow = []
+    for position, line in enumerate(lines, 1):
+        rest = line
+        while display_width(rest) > _COMMAND_WIDTH + 2:
+            # within a word no blank may come in
+            narrow.append(rest[:_COMMAND_WIDTH] + "\\")
+            rest = rest[_COMMAND_WIDTH:]
+        narrow.append(rest + (" \\" if position < len(lines) else ""))
+    return narrow
 
 
 def about_lines(comparison: Comparison) -> list[str]:

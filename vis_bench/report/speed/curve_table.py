@@ -10,8 +10,8 @@ import pandas
 from vis_bench.records.speed import CurvePoint, CurveRecord
 from vis_bench.report.formats.csv_file import csv_text
 from vis_bench.report.formats.pipe_table import escape, image, pipe_table
-from vis_bench.report.speed.table import EMPTY, WIDTH, foreign_remarks, heading, labels, number, row_name
-from vis_bench.report.tables.text import display_width, one_line, pad_left, pad_right, wrap
+from vis_bench.report.speed.table import EMPTY, foreign_remarks, heading, labels, number, row_name
+from vis_bench.report.tables.text import TERMINAL_WIDTH, display_width, one_line, pad_left, pad_right, wrap
 
 _VALUES_SHOWN = 8
 GROWTH_FROM = 100
@@ -28,8 +28,8 @@ def curve_table(records: Sequence[CurveRecord]) -> str:
         what = curve_heading(group)
         values = _values(group)
         shown = values[:_VALUES_SHOWN]
-        lines += [*wrap(what, WIDTH), f"by {_axis(first)}: ms per frame, CPU ms per frame, peak MB"]
-        names = labels(group, WIDTH - 7 * len(shown))
+        lines += [*wrap(what, TERMINAL_WIDTH), f"by {_axis(first)}: ms per frame, CPU ms per frame, peak MB"]
+        names = labels(group, TERMINAL_WIDTH - 7 * len(shown))
         width = max(map(display_width, names))
         lines.append(pad_right("", width) + "".join(pad_left(str(value), 7) for value in shown))
         for record, label in zip(group, names, strict=True):
@@ -41,9 +41,9 @@ def curve_table(records: Sequence[CurveRecord]) -> str:
             lines.append(f"not shown for lack of width: {', '.join(map(str, values[len(shown) :]))}")
         for record in group:
             for text in _failures(record):
-                lines += wrap(text, WIDTH, indent="  ")
+                lines += wrap(text, TERMINAL_WIDTH, indent="  ")
         remarks = dict.fromkeys(_remarks(group))
-        lines += [line for note in remarks for line in wrap(note, WIDTH, indent="  ")]
+        lines += [line for note in remarks for line in wrap(note, TERMINAL_WIDTH, indent="  ")]
         lines.append("")
     return "\n".join(lines[:-1])
 

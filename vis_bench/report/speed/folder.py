@@ -11,8 +11,8 @@ from vis_bench.report.papers.published import published_library
 from vis_bench.report.speed.curve_table import curve_csv, curve_groups, curve_markdown, curve_table
 from vis_bench.report.speed.curves import draw_curves
 from vis_bench.report.speed.published import published_lines, published_markdown
-from vis_bench.report.speed.table import WIDTH, speed_csv, speed_markdown, speed_table
-from vis_bench.report.tables.text import wrap
+from vis_bench.report.speed.table import speed_csv, speed_markdown, speed_table
+from vis_bench.report.tables.text import TERMINAL_WIDTH, wrap
 
 
 def read_speed_records(places: Iterable[Path]) -> tuple[list[SpeedRecord], list[CurveRecord]]:
@@ -26,7 +26,9 @@ def read_speed_records(places: Iterable[Path]) -> tuple[list[SpeedRecord], list[
 
 def speed_text(records: Sequence[SpeedRecord]) -> str:
     """The terminal tables, and how they lie beside the papers."""
-    lines = [line for text in published_lines(records, published_library()) for line in wrap(text, WIDTH)]
+    lines = [
+        line for text in published_lines(records, published_library()) for line in wrap(text, TERMINAL_WIDTH)
+    ]
     return "\n".join([speed_table(records), *(["", *lines] if lines else [])])
 
 

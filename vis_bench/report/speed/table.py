@@ -12,9 +12,17 @@ import pandas
 from vis_bench.records.speed import CurveRecord, Percentiles, Repeat, SpeedProtocol, SpeedRecord
 from vis_bench.report.formats.csv_file import csv_text
 from vis_bench.report.formats.pipe_table import escape, pipe_table
-from vis_bench.report.tables.text import cut_end, display_width, one_line, pad_left, pad_right, shorten, wrap
+from vis_bench.report.tables.text import (
+    TERMINAL_WIDTH,
+    cut_end,
+    display_width,
+    one_line,
+    pad_left,
+    pad_right,
+    shorten,
+    wrap,
+)
 
-WIDTH = 80
 EMPTY = "-"
 FOREIGN_MARK = "†"
 
@@ -219,15 +227,15 @@ def speed_table(records: Sequence[SpeedRecord]) -> str:
         return "No records."
     lines: list[str] = []
     for block in blocks(records):
-        lines += wrap(block_heading(block), WIDTH)
+        lines += wrap(block_heading(block), TERMINAL_WIDTH)
         lines += [*_grid(block, SPEED_COLUMNS), "", *_grid(block, size_columns(block)), ""]
         if any(record.stages for record in block):
             lines += [*_stage_lines(block), ""]
         for text in _remarks(block):
-            lines += wrap(text, WIDTH, indent="  ")
+            lines += wrap(text, TERMINAL_WIDTH, indent="  ")
         lines.append("")
     for legend in legends(records):
-        lines += wrap(legend, WIDTH)
+        lines += wrap(legend, TERMINAL_WIDTH)
     return "\n".join(lines)
 
 
@@ -320,7 +328,7 @@ def _grid(block: Sequence[SpeedRecord], columns: Sequence[SpeedColumn]) -> list[
         2 + max(len(column.name), *(len(row[position]) for row in rows))
         for position, column in enumerate(columns)
     ]
-    names = labels(block, WIDTH - sum(widths))
+    names = labels(block, TERMINAL_WIDTH - sum(widths))
     label_width = max(len("method"), *map(display_width, names))
 
     def line(label: str, cells: Sequence[str]) -> str:
@@ -343,7 +351,7 @@ def _stage_lines(block: Sequence[SpeedRecord]) -> list[str]:
     heads = [*_STAGE_HEADS.values(), "?"]
     width = 5
     last = 6
-    room = WIDTH - width * len(_STAGE_HEADS) - last
+    room = TERMINAL_WIDTH - width * len(_STAGE_HEADS) - last
     names = labels(block, room)
     label_width = max(len("% of time"), *map(display_width, names))
     widths = [width] * len(_STAGE_HEADS) + [last]

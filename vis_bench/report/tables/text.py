@@ -6,10 +6,17 @@ characters move the cursor. Names come from users, so all of them occur.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
 ELLIPSIS = "…"
+TERMINAL_WIDTH = 80
+# one word or two, and the blanks up to a column
+_COLUMN = re.compile(r"\s*\S+(?: \S+)? {2,}(?=\S)")
+_WIDEST_COLUMN = 40
+# what is to be typed, where nothing but it follows
+_COMMAND = re.compile(r"(?:^|(?<=: ))(?:python|pip|vis-bench|export|chmod) (?:(?![.;,] ).)*$")
 
 
 def _cells(character: str) -> int:
@@ -84,26 +91,66 @@ def pad_right(text: str, width: int) -> str:
     return text + " " * (width - display_width(text))
 
 
-def wrap(text: str, width: int, indent: str = "") -> list[str]:
-    """Lines of at most `width` cells; continuation lines start with `indent`. A longer word is broken."""
+def wrap(text: str, width: int, indent: str = "", *, whole_words: bool = False) -> list[str]:
+    """Lines of at most `width` cells; continuation lines start with `indent`.
+
+    A longer word is broken, or with `whole_words` alone on a line that is wider: a path can be copied.
+    """
     lines: list[str] = []
     current = ""
-    for word in _broken(text.split(), width - len(indent)):
-        joined = f"{current} {word}" if current.strip() else current + word
+    for word in text.split():
+        first, *rest = [word] if whole_words else _pieces(word, width - len(indent))
+        joined = f"{current} {first}" if current.strip() else current + first
         if display_width(joined) > width and current.strip():
             lines.append(current)
-            joined = indent + word
-        current = joined
+            joined = indent + first
+        # pieces of one word are never joined by a blank
+        *full, current = [joined, *(indent + piece for piece in rest)]
+        lines += full
     return [*lines, current] if current.strip() else lines
 
 
-def _broken(words: Sequence[str], width: int) -> list[str]:
-    pieces: list[str] = []
-    for word in words:
-        rest = word
-        while display_width(rest) > width:
-            head = _head(rest, width)
-            pieces.append(head)
-            rest = rest[len(head) :]
-        pieces.append(rest)
-    return pieces
+def message_text(text: str) -> str:
+    """`text` for people at a terminal: lines of at most 80 cells; paths, long words and commands stay whole.
+
+    What goes on stands below its beginning where a line starts with a word in a column (`report     PATH`),
+    else two blanks further in. Lines that fit are as they were.
+    """
+    return "\n".join(part for line in text.split("\n") for part in _message_lines(line))
+
+
+def _message_lines(line: str) -> list[str]:
+    if display_width(line) <= TERMINAL_WIDTH:
+        return [line]
+    found = _COLUMN.match(line)
+    if found and len(found[0]) > _WIDEST_COLUMN:
+        found = None
+    head = found[0] if found else line[: len(line) - len(line.lstrip())]
+    indent = " " * display_width(head) if found else head + "  "
+    return wrap_behind(head, line[len(head) :], indent)
+
+
+def wrap_behind(head: str, text: str, indent: str) -> list[str]:
+    """`head` and `text` in lines of 80 cells, whose further ones start with `indent`; long words stay whole.
+
+    So does a command at the end (`...: vis-bench data verify PATH`), on a line of its own: it can be copied.
+    """
+    if display_width(head + text) <= TERMINAL_WIDTH:
+        return [head + text]
+    command = _COMMAND.search(text)
+    words = text[: command.start()] if command else text
+    # the blanks of the head are kept: they are no place to break a line
+    first, *others = wrap(head.replace(" ", "\0") + words, TERMINAL_WIDTH, indent, whole_words=True)
+    lines = [first.replace("\0", " "), *others]
+    if command is None:
+        return lines
+    return [*lines, indent + command[0]] if words.strip() else [head + command[0]]
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    pieces = []
+    while display_width(word) > width:
+        head = _head(word, width)
+        pieces.append(head)
+        word = word[len(head) :]
+    return [*pieces, word]

@@ -19,6 +19,7 @@ from vis_bench.report.tables.caption import (
 )
 from vis_bench.report.tables.cell_text import half_interval_text, mean_text, sd_text
 from vis_bench.report.tables.text import (
+    TERMINAL_WIDTH,
     cut_end,
     display_width,
     one_line,
@@ -28,7 +29,6 @@ from vis_bench.report.tables.text import (
     wrap,
 )
 
-TERMINAL_WIDTH = 80
 _GAP = 2
 _LABEL_WIDTH_MIN = 17
 _INTERVAL_LABEL = "  95 % interval ±"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from vis_bench.records.columns import MOT_THRESHOLDS
 from vis_bench.report.tables.caption import REGION_NAMES
-from vis_bench.report.tables.text import display_width, one_line, pad_right, shorten, wrap
+from vis_bench.report.tables.text import TERMINAL_WIDTH, display_width, one_line, pad_right, shorten, wrap
 from vis_bench.study.comparison import Comparison, Study
 
-WIDTH = 80
 _LABEL_WIDTH = 30
 _FIELD = 16
 _ABOVE = {
@@ -21,7 +20,7 @@ def comparison_text(study: Study) -> str:
     lines = [*_heading(study), "", *_methods(study)]
     for comparison in study.comparisons:
         lines += ["", *_comparison(comparison, study)]
-    return "\n".join([*lines, "", *wrap(" ".join([*study.notes, *_sentences(study)]), WIDTH)])
+    return "\n".join([*lines, "", *wrap(" ".join([*study.notes, *_sentences(study)]), TERMINAL_WIDTH)])
 
 
 def _heading(study: Study) -> list[str]:
@@ -35,12 +34,12 @@ def _heading(study: Study) -> list[str]:
         f"{REGION_NAMES.get(study.iou_type, study.iou_type)}, protocol {one_line(study.protocol)}, "
         f"{shared}. {_ABOVE.get(study.scored_above, '')}Points."
     )
-    lines = wrap(text, WIDTH)
+    lines = wrap(text, TERMINAL_WIDTH)
     if len(study.seeds) == 1:
         lines += wrap(
             "One seed: fixed checkpoints, no claim on training. Intervals and verdicts cover the choice of "
             "videos only.",
-            WIDTH,
+            TERMINAL_WIDTH,
         )
     return lines
 
@@ -59,7 +58,7 @@ def _methods(study: Study) -> list[str]:
 def wrap_after(head: str, text: str) -> list[str]:
     """`head` and `text`, whose further lines stand below its beginning."""
     indent = " " * display_width(head)
-    first, *rest = wrap(text, WIDTH - len(indent)) or [""]
+    first, *rest = wrap(text, TERMINAL_WIDTH - len(indent), whole_words=True) or [""]
     return [head + first, *(indent + line for line in rest)]
 
 
@@ -77,7 +76,7 @@ def _comparison(one: Comparison, study: Study) -> list[str]:
             ("over seeds", f"a run of {a} beats a run of {b} with probability {one.probability:.2f}")
         )
     fields.append(("videos", f"{one.wins} won, {one.ties} tied, {one.losses} lost"))
-    lines = wrap(f"{one_line(one.a)} minus {one_line(one.b)}", WIDTH)
+    lines = wrap(f"{one_line(one.a)} minus {one_line(one.b)}", TERMINAL_WIDTH)
     for name, text in fields:
         lines += wrap_after(f"  {name:<{_FIELD - 2}}", text)
     return lines
