@@ -58,6 +58,19 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, small_page: P
         assert boxes[0]["width"] >= 150
 
 
+def test_a_picture_is_seen_whole_first_and_at_full_size_when_asked(browser: Any, small_page: Path) -> None:
+    with opened(browser, small_page) as window:
+        page = window.page
+        page.wait_for_selector("#viewer[data-ready]")
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+        image, box = page.locator(".wide.frames img").first, page.locator(".wide.frames").first
+        assert image.evaluate("i => i.clientWidth") <= box.evaluate("b => b.clientWidth")
+        drawn = int(image.get_attribute("width"))
+        page.locator(".enlarge input").first.check()
+        assert image.evaluate("i => i.clientWidth") >= drawn
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
 def smallest_text_pt() -> float:
     """The smallest font of any plot, as its source says."""
     sources = [

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vis_bench.errors import DataError
+from vis_bench.records.columns import COLUMNS
 from vis_bench.study.comparison import (
     MARGIN_POINTS,
     Resamples,
@@ -15,6 +16,7 @@ from vis_bench.study.comparison import (
     compare_all,
     nothing_found,
     resample_videos,
+    span_of,
 )
 
 AP = ("video_ap", "AP")
@@ -94,6 +96,21 @@ def test_a_category_per_video_decides_nothing_where_videos_disagree(differences:
     assert one.verdict == "undecided"
     # never narrower than half the variance of a mean over videos
     assert one.difference.video_variance > values.var(ddof=1) / len(values) / 2
+
+
+def test_an_interval_is_cut_where_no_difference_can_lie() -> None:
+    """AP has a span of 100 points; two videos of 90 and 0 points leave far more room by themselves."""
+    values = np.array([90.0, 0.0])
+    resamples = resample_videos(statistics(np.eye(2)), AP)
+    scores = [category_scores(name, gap, resamples) for name, gap in (("a", values), ("b", 0 * values))]
+    (wide,), (cut,) = compare_all(scores), compare_all(scores, span=span_of(COLUMNS["AP"]))
+    assert wide.difference.low < -100
+    assert wide.difference.high > 100
+    assert (cut.difference.low, cut.difference.high) == (
+        max(wide.difference.low, -100),
+        min(wide.difference.high, 100),
+    )
+    assert (cut.verdict, cut.p) == (wide.verdict, wide.p)
 
 
 def rare_category(differences: list[float], left_out: bool = True) -> list[Scores]:

@@ -47,6 +47,7 @@ from vis_bench.study.comparison import (
     nothing_found,
     resample_videos,
     score_runs,
+    span_of,
 )
 from vis_bench.study.of_files import is_file_of_predictions, study_of_files
 from vis_bench.types import Dataset
@@ -192,7 +193,7 @@ def study(
         class_set_fixed=resamples.class_set_fixed,
         methods=tuple(scores),
         intervals=tuple(mean_interval(one, kept, column) for one in scores),
-        comparisons=compare_all(scores, margin, all_pairs, withheld=bool(no_verdict)),
+        comparisons=compare_all(scores, margin, all_pairs, withheld=bool(no_verdict), span=span_of(column)),
         notes=tuple(notes),
         scored_above=scored_above([column]),
         no_verdict=no_verdict,

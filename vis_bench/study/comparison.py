@@ -6,8 +6,9 @@ Definitions and reasons: docs/studies.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -237,15 +238,23 @@ def mean_interval(method: Scores, kept: np.ndarray, column: Column) -> tuple[flo
     return mean, max(least, low), min(largest, high)
 
 
+def span_of(column: Column) -> float:
+    """The largest difference of two values of a column, in points."""
+    least, largest = column.bounds
+    return 100 * (largest - least)
+
+
 def compare_all(
     methods: Sequence[Scores],
     margin: float = MARGIN_POINTS,
     all_pairs: bool = False,
     withheld: bool = False,
+    span: float = math.inf,
 ) -> tuple[Comparison, ...]:
     """The first method against each other one, or every pair; p adjusted over these comparisons.
 
-    margin: points within which two methods count as equivalent. withheld: every verdict is `undecided`.
+    margin: points within which two methods count as equivalent. withheld: every verdict is `undecided`. span:
+    the largest difference that the metric can have, in points; intervals are cut there.
     """
     pairs = list(combinations(methods, 2))
     if not all_pairs:
@@ -255,6 +264,7 @@ def compare_all(
         intervals.paired_difference(a.values, b.values, a.draws[:, kept], b.draws[:, kept], len(a.videos))
         for a, b in pairs
     ]
+    differences = [replace(one, low=max(one.low, -span), high=min(one.high, span)) for one in differences]
     adjusted = intervals.holm([difference.p for difference in differences])
     # what a comparison has to reach beside the others, by the first and strictest step of Holm
     level = 1 - (1 - intervals.LEVEL) / max(1, len(pairs))

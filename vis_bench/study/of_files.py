@@ -19,6 +19,7 @@ from vis_bench.study.comparison import (
     nothing_found,
     resample_videos,
     score_runs,
+    span_of,
 )
 
 _SUFFIXES = (".json", ".json.gz", ".zip", ".txt", ".xml")
@@ -83,7 +84,7 @@ def study_of_files(
         class_set_fixed=resamples.class_set_fixed,
         methods=tuple(scores),
         intervals=tuple(mean_interval(one, kept, column) for one in scores),
-        comparisons=compare_all(scores, margin, all_pairs, withheld=bool(no_verdict)),
+        comparisons=compare_all(scores, margin, all_pairs, withheld=bool(no_verdict), span=span_of(column)),
         notes=("Files of predictions: fixed checkpoints; how they were trained is not known here.",),
         scored_above=scored_above([column]),
         no_verdict=no_verdict,

@@ -1,0 +1,126 @@
+"""What methods/*/README.md and docs/training.md say of `tiny` on `shapes`, from the committed records.
+
+`python tests/docs/measured_lines.py` renews it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from shown import ROOT
+
+from vis_bench.records.columns import COLUMNS, DUPLICATES, Column, read_value
+from vis_bench.records.run import find_records, read_record
+from vis_bench.setup.plugins import method_names
+
+STUDY, STAGES = "study", "image-stages"
+DIFFICULTY = ("occlusion", "crossing", "alike", "long", "entering")
+TRAINING = ROOT / "docs" / "training.md"
+# rows that start from the stage of another
+STAGE_OF = dict.fromkeys(("inspro_lite", "inspro_motr", "inspro_tbd"), "inspro")
+# its stage is of single images, and takes no videos
+WITHOUT_STAGE = ("ifr",)
+WORDS = ("no seed", "one seed", "two seeds", "three seeds", "four seeds", "five seeds")
+MEASURED = re.compile(r"^- `tiny` on `shapes`, split .*?(?=^- )", re.MULTILINE | re.DOTALL)
+DIFFICULT = re.compile(
+    r"^- The (?:same weights|weights of seed \d+) on the difficulty sets.*?(?=^- )", re.M | re.S
+)
+TAUGHT = re.compile(r"^What the images alone teach, .*?(?=^The first are runs)", re.MULTILINE | re.DOTALL)
+
+
+@cache
+def records_of(folder: str) -> tuple[dict[str, Any], ...]:
+    """The records below results/FOLDER."""
+    paths = find_records([ROOT / "results" / folder])
+    return tuple(read_record(path).model_dump(mode="json") for path in paths)
+
+
+def values(folder: str, method: str, column: Column) -> list[float]:
+    """Of every seed of `METHOD@tiny`; percent, counts and rates as they are."""
+    scale = 100.0 if column.unit == "fraction" else 1.0
+    found = [one for one in records_of(folder) if (one["method"], one["config"]) == (method, "tiny")]
+    return [scale * float(read_value(record, column)) for record in found]
+
+
+def with_spread(found: Sequence[float], digits: int = 1) -> str:
+    """`25.9 ± 1.2`: mean and sample standard deviation, the latter from two seeds on."""
+    return f"{fmean(found):.{digits}f}" + (f" ± {stdev(found):.{digits}f}" if len(found) > 1 else "")
+
+
+def measured(method: str) -> str:
+    """The lines of a README about `tiny`."""
+
+    def shown(name: str) -> str:
+        return with_spread(values(STUDY, method, COLUMNS[name]))
+
+    regions = {one["iou_type"] for one in records_of(STUDY) if one["method"] == method}
+    seeds = len(values(STUDY, method, COLUMNS["AP"]))
+    stage = STAGE_OF.get(method, method)
+    alone = "" if method in WITHOUT_STAGE else (
+        f" ({fmean(values(STAGES, stage, COLUMNS['fAP50'])):.1f} after the image stage alone)"
+    )  # fmt: skip
+    duplicates = with_spread(values(STUDY, method, DUPLICATES))
+    spread = ", mean ± standard deviation" if seeds > 1 else ""
+    return (
+        f"- `tiny` on `shapes`, split `test` (60 videos, {'masks' if regions == {'segm'} else 'boxes'}), "
+        f"{WORDS[seeds]}{spread}:\n"
+        f"  AP {shown('AP')}, AP50 {shown('AP50')}, frame AP50 {shown('fAP50')}{alone};\n"
+        f"  at the operating point IDF1 {shown('IDF1')}, {shown('IDs')} identity switches, "
+        f"{duplicates} duplicates per 100 object frames.\n"
+        f"  Records with every value of the configuration: [results/{STUDY}](../../results/{STUDY}).\n"
+    )
+
+
+def difficult(method: str) -> str:
+    """The lines of a README about the difficulty sets."""
+    (seed,) = {one["seed"] for name in DIFFICULTY for one in records_of(f"shapes-{name}")}
+    found = [f"{name} {fmean(values(f'shapes-{name}', method, COLUMNS['AP50'])):.1f}" for name in DIFFICULTY]
+    return (
+        f"- The weights of seed {seed} on the difficulty sets, AP50: {', '.join(found)}\n"
+        "  ([reports/difficulty](../../reports/difficulty/report.md)).\n"
+    )
+
+
+def taught() -> str:
+    """The lines of docs/training.md about the image stage."""
+    found = []
+    for name in (one["method"] for one in records_of(STAGES)):
+        before, after = (fmean(values(folder, name, COLUMNS["fAP50"])) for folder in (STAGES, STUDY))
+        boxes = " (boxes)" if name == "inspro_vid" else ""
+        found.append((-before, f"`{name}`{boxes} {before:.1f} and {after:.1f}"))
+    said = [text for _, text in sorted(found)]
+    return (
+        "What the images alone teach, `tiny` on `shapes` test, frame AP50 in percent after the stage and "
+        "after "
+        "the videos, mean\n"
+        f"over the seeds (`vis-bench report results/{STAGES} results/{STUDY} --out reports/mine` has both): "
+        f"{', '.join(said[:3])},\n{', '.join(said[3:])}.\n"
+    )
+
+
+def texts() -> dict[Path, tuple[tuple[re.Pattern[str], str], ...]]:
+    """What has to stand in which file, with what finds its place."""
+    pages = {
+        ROOT / "methods" / name / "README.md": ((MEASURED, measured(name)), (DIFFICULT, difficult(name)))
+        for name in method_names()
+    }
+    return {**pages, TRAINING: ((TAUGHT, taught()),)}
+
+
+def renewed(page: str, parts: Sequence[tuple[re.Pattern[str], str]]) -> str:
+    """The page with the numbers of the records. Raises ValueError where a part has no place in it."""
+    for pattern, text in parts:
+        page, count = pattern.subn(lambda _, text=text: text, page)
+        if count != 1:
+            raise ValueError(f"{count} places for {text.splitlines()[0]!r}")
+    return page
+
+
+if __name__ == "__main__":
+    for path, parts in texts().items():
+        path.write_text(renewed(path.read_text(encoding="utf-8"), parts), encoding="utf-8")
