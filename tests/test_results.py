@@ -241,13 +241,13 @@ TABLE = "| method | AP |\n|---|---|\n| stc | 43.1 |"
         ("```\nstc  43.1\n```", [1]),
         ("```python\nAP = 43.1\n```", []),
         ("| a | b |\n|---|---|\n| 12 frames | one |", []),
-        (f"```console\nvis-bench report results/shapes --out x\n```\n\n{TABLE}", []),
-        (f"{TABLE}\n\nMade by `vis-bench report\nresults/shapes --out x`.", []),
+        (f"```console\nvis-bench report results/study --out x\n```\n\n{TABLE}", []),
+        (f"{TABLE}\n\nMade by `vis-bench report\nresults/study --out x`.", []),
         (f"<!-- from: pytest -s tests/benchmarks/test_bench_coverage.py -->\n{TABLE}", []),
         (f"<!-- no record: values of the paper -->\n\n{TABLE}", []),
         (f"<!-- no command: timed by hand, results/clip-level/tried.txt -->\n{TABLE}", []),
         (f"<!-- no command: timed by hand -->\n{TABLE}", [2]),
-        (f"```console\nvis-bench report results/shapes --out x\n```\n\nWords.\n\n{TABLE}", [7]),
+        (f"```console\nvis-bench report results/study --out x\n```\n\nWords.\n\n{TABLE}", [7]),
         (f"```console\nvis-bench gate --make tests/gate/baseline x\n```\n\n{TABLE}", [5]),
         (f"{TABLE}\n\n{TABLE}\n\n```console\nvis-bench methods show stc\n```", [1]),
     ],
@@ -257,8 +257,8 @@ def test_tables_without_a_source_are_found(text: str, lines: list[int]) -> None:
 
 
 def test_faults_of_commands_are_found() -> None:
-    assert faults("vis-bench report results/shapes --out reports/mine") == []
-    assert faults("vis-bench reports results/shapes") == ["no command reports"]
+    assert faults("vis-bench report results/study --out reports/mine") == []
+    assert faults("vis-bench reports results/study") == ["no command reports"]
     assert faults("vis-bench methods list") == ["no command methods list"]
     assert faults("vis-bench report results/shapes-slow") == ["no results/shapes-slow"]
     assert not named_in("results/shapes-quick", "results/shapes")

@@ -106,7 +106,7 @@ def strays(root: Path) -> list[str]:
     runs: dict[str, list[str]] = {}
     for path in records:
         folder, run, *_ = path.relative_to(root / "results").parts
-        if folder not in shown:
+        if not any(path.is_relative_to(root / "results" / one) for one in shown):
             runs.setdefault(folder, []).append(re.sub(r"-[0-9a-f]{8}$", "", run))
             record = json.loads(path.read_text(encoding="utf-8"))
             if f"{record['method']}@{record['config']}-seed-{record.get('seed')}" not in run:
@@ -143,14 +143,14 @@ def run_of(root: Path, pattern: str) -> Path:
 @pytest.mark.parametrize(
     ("source", "target", "fields", "words"),
     [
-        ("shapes/stc@*", "shapes/stc@tiny-seed-1-00000000", {"seed": 1}, "reports/shapes/table.csv"),
-        ("shapes/stc@*", "shapes/stc@tiny-seed-0-00000000", {}, "results/shapes results/speed: "),
+        ("study/main/stc@tiny-seed-0*", "study/main/stc@tiny-seed-9-00000000", {"seed": 9}, "reports/study/table.csv"),
+        ("study/main/stc@tiny-seed-0*", "study/main/stc@tiny-seed-0-00000000", {}, "results/study/main results/speed: "),
         ("shapes-quick/ifr@*", "shapes-quick/x", {"config": "tiny"}, "reports/shapes-quick/table.csv"),
         ("shapes-quick/ifr@*", "shapes-long/x", {}, "reports/difficulty/table.csv"),
         ("speed/*/*/inspro_tbd@*", "speed-lite/shapes-test/cpu/x", {}, "reports/speed-lite"),
-        ("shapes/stc@*", "image-stages/stc@tiny-seed-1-00000000", {"seed": 1}, "IN_TEXTS"),
-        ("shapes/stc@*", "image-stages/inspro@tiny-seed-0-4d56180f", {}, "holds another run"),
-        ("shapes/stc@*", "tried/stc@tiny-seed-0-00000000", {}, "results/tried holds"),
+        ("study/main/stc@tiny-seed-0*", "image-stages/stc@tiny-seed-1-00000000", {"seed": 1}, "IN_TEXTS"),
+        ("study/main/stc@tiny-seed-0*", "image-stages/inspro@tiny-seed-0-4d56180f", {}, "holds another run"),
+        ("study/main/stc@tiny-seed-0*", "tried/stc@tiny-seed-0-00000000", {}, "results/tried holds"),
     ],
 )
 def test_a_stray_record_is_found(
@@ -174,7 +174,7 @@ def test_a_stray_record_is_found(
 
 
 def test_a_record_that_went_is_found(checkout: Path) -> None:
-    for pattern in ("shapes/stc@*", "image-stages/stc@*"):
+    for pattern in ("study/main/stc@tiny-seed-0*", "image-stages/stc@*"):
         gone = run_of(checkout, pattern)
         moved = gone.rename(checkout / "moved")
         assert strays(checkout)

@@ -8,7 +8,7 @@ Three parts:
 
 1. A check: the ten methods on two processor cores, beside the whole command as it was measured
    (results/training/run_times.txt).
-2. The small study, from measured seconds alone: `results/shapes/*/record.json`.
+2. The small study, from measured seconds alone: seed 0 of `results/study/main`.
 3. The papers' configurations: multiply-adds and parameters of a frame as counted by `vis-bench speed`
    (`results/speed-paper`), frames of the papers' schedules, three forward passes for a step, seconds of a
    clip from `results/loader/clips.txt`. What is assumed stands in ASSUMED and in the output.
@@ -126,9 +126,9 @@ def _may(unit: Unit, running: Sequence[Unit], left: Sequence[Unit]) -> bool:
 
 
 def measured() -> dict[str, Work]:
-    """Seconds of one core by method, from the committed records of `shapes`."""
+    """Seconds of one core by method, from the committed records of seed 0 of the study on `shapes`."""
     found = {}
-    for path in sorted((ROOT / "results" / "shapes").glob("*/record.json")):
+    for path in sorted((ROOT / "results" / "study" / "main").glob("*@tiny-seed-0-*/record.json")):
         record = read_json(path)
         timing, stage = record["timing"], record["image_stage"]
         found[record["method"]] = Work(

@@ -18,7 +18,7 @@ from vis_bench.records.columns import COLUMNS, DUPLICATES, Column, read_value
 from vis_bench.records.run import find_records, read_record
 from vis_bench.setup.plugins import method_names
 
-STUDY, STAGES = "study", "image-stages"
+STUDY, STAGES = "study/main", "image-stages"
 DIFFICULTY = ("occlusion", "crossing", "alike", "long", "entering")
 TRAINING = ROOT / "docs" / "training.md"
 # rows that start from the stage of another

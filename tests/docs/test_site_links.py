@@ -51,8 +51,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_links_fit_the_place_of_a_page_in_the_site() -> None:
     """methods/stc/README.md becomes methods/stc.md, one folder up; a text outside of docs gets a page."""
-    text = "[a](../inspro/README.md#b) ![c](../../reports/shapes/plots/1-fps.png) [d](../../LICENSE) [e](#f)"
-    expected = "[a](inspro.md#b) ![c](../reports/shapes/plots/1-fps.png) [d](../files/LICENSE.md) [e](#f)"
+    text = "[a](../inspro/README.md#b) ![c](../../reports/study/plots/1-fps.png) [d](../../LICENSE) [e](#f)"
+    expected = "[a](inspro.md#b) ![c](../reports/study/plots/1-fps.png) [d](../files/LICENSE.md) [e](#f)"
     assert site_links.with_site_links("methods/stc/README.md", text, "methods/stc.md") == expected
     code = "```text\n[a](nowhere.md)\n```\n"
     assert site_links.with_site_links("README.md", code, "project/overview.md") == code
@@ -76,10 +76,10 @@ def test_what_pages_link_to_is_in_the_site_once() -> None:
     assert len(places) == len(set(places))
     assert {
         "methods/stc.md",
-        "reports/shapes/report.md",
-        "reports/shapes/plots/1-fps.png",
+        "reports/study/report.md",
+        "reports/study/plots/1-fps.png",
         "files/LICENSE.md",
-        "files/results/shapes/index.md",
+        "files/results/study/main/index.md",
         "files/docs/examples/pixel_classes.py.md",
     } <= set(places)
 

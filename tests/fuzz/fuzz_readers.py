@@ -367,7 +367,7 @@ def _make_bundle(path: Path) -> None:
 
     truth = read_dataset(_reference(path), None, "mine", "val")
     tracks = parse_results(results_content(), truth, "results")
-    record = read_record(sorted(ROOT.glob(f"results/shapes/stc*/{RECORD_NAME}"))[0])
+    record = read_record(sorted(ROOT.glob(f"results/study/main/stc*/{RECORD_NAME}"))[0])
     hashes = {"annotation_hash": truth.annotation_hash, "split_hash": truth.split_hash}
     changes = {
         "dataset": "mine",
@@ -443,7 +443,7 @@ READERS: dict[str, Reader] = {
         }.items()
     },
     "frames store": Reader(_make_frames, _read_frames, "frames.jsonl"),
-    "records": Reader(_copy("results/shapes/*/record.json"), _read_record),
+    "records": Reader(_copy("results/study/main/*/record.json"), _read_record),
     "remembered truth": Reader(_make_remembered, _read_remembered, "truth_place.json"),
     "kept protocols": Reader(_make_kept_protocol, _read_kept_protocol, "protocol.json"),
     "speed records": Reader(_copy("results/speed*/**/*.speed.json"), _read_speed, "x.speed.json"),

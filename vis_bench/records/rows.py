@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from vis_bench.errors import DataError, NotComparableError
-from vis_bench.records.columns import COLUMNS, Column, Record, read_value
+from vis_bench.records.columns import COLUMNS, FPS, Column, Record, read_value
 from vis_bench.records.keys import (
     WITHOUT_CONFIGURATION,
     WITHOUT_TRAINING,
@@ -131,7 +131,9 @@ class Row:
 
     def cell(self, column: Column) -> Cell:
         """Mean and sd of one column. Raises DataError where a record holds no finite number or null."""
-        return summarise_seeds([read_value(record, column) for record in self.done])
+        values = [read_value(record, column) for record in self.done]
+        # a configuration is timed once, whichever seed its weights are of: there is no spread
+        return summarise_seeds(values[:1] if column.name == FPS.name else values)
 
     @property
     def devices(self) -> tuple[str, ...]:

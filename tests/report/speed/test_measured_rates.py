@@ -1,11 +1,14 @@
 """AP beside frames per second of `vis-bench speed`: which measurement is taken, and for which rows."""
 
 import numpy as np
+import pytest
 from plot_samples import block_of
 from plot_samples import record as run_record
 from test_speed_table import CPU, GPU, repeat
 from test_speed_table import record as timed_record
 
+from vis_bench.records.columns import COLUMNS, FPS
+from vis_bench.records.rows import build_blocks
 from vis_bench.records.speed import SpeedProtocol
 from vis_bench.report.plots.all_plots import write_plots
 from vis_bench.report.plots.tradeoffs import fps_figure, memory_figure
@@ -116,3 +119,11 @@ def test_rows_that_were_timed_have_a_column_of_it():
     # records are left as they are
     assert with_rates(records, []) == records
     assert "FPS" not in comparison_table(records, ("AP", "IDF1"))
+
+
+def test_seeds_of_a_row_share_one_time_that_has_no_spread():
+    records = [run_record("b", ap, seed=seed) for seed, ap in enumerate((0.4, 0.6))]
+    joined = with_rates(records, [timed_record("b", seconds=(4.0, 5.0, 10.0))])
+    (row,) = build_blocks(joined, {})[0].rows
+    assert (row.cell(FPS).mean, row.cell(FPS).sd) == (100.0, None)
+    assert row.cell(COLUMNS["AP"]).sd == pytest.approx(0.1 * 2**0.5)
