@@ -140,17 +140,20 @@ def run_of(root: Path, pattern: str) -> Path:
     return next(path for path in sorted((root / "results").glob(pattern)) if path.is_dir())
 
 
+FIRST = "study/main/stc@tiny-seed-0*"
+
+
 @pytest.mark.parametrize(
     ("source", "target", "fields", "words"),
     [
-        ("study/main/stc@tiny-seed-0*", "study/main/stc@tiny-seed-9-00000000", {"seed": 9}, "reports/study/table.csv"),
-        ("study/main/stc@tiny-seed-0*", "study/main/stc@tiny-seed-0-00000000", {}, "results/study/main results/speed: "),
+        (FIRST, "study/main/stc@tiny-seed-9-00000000", {"seed": 9}, "reports/study/table.csv"),
+        (FIRST, "study/main/stc@tiny-seed-0-00000000", {}, "results/study/main results/speed: "),
         ("shapes-quick/ifr@*", "shapes-quick/x", {"config": "tiny"}, "reports/shapes-quick/table.csv"),
         ("shapes-quick/ifr@*", "shapes-long/x", {}, "reports/difficulty/table.csv"),
         ("speed/*/*/inspro_tbd@*", "speed-lite/shapes-test/cpu/x", {}, "reports/speed-lite"),
-        ("study/main/stc@tiny-seed-0*", "image-stages/stc@tiny-seed-1-00000000", {"seed": 1}, "IN_TEXTS"),
-        ("study/main/stc@tiny-seed-0*", "image-stages/inspro@tiny-seed-0-4d56180f", {}, "holds another run"),
-        ("study/main/stc@tiny-seed-0*", "tried/stc@tiny-seed-0-00000000", {}, "results/tried holds"),
+        (FIRST, "image-stages/stc@tiny-seed-1-00000000", {"seed": 1}, "IN_TEXTS"),
+        (FIRST, "image-stages/inspro@tiny-seed-0-4d56180f", {}, "holds another run"),
+        (FIRST, "tried/stc@tiny-seed-0-00000000", {}, "results/tried holds"),
     ],
 )
 def test_a_stray_record_is_found(
@@ -174,7 +177,7 @@ def test_a_stray_record_is_found(
 
 
 def test_a_record_that_went_is_found(checkout: Path) -> None:
-    for pattern in ("study/main/stc@tiny-seed-0*", "image-stages/stc@*"):
+    for pattern in (FIRST, "image-stages/stc@*"):
         gone = run_of(checkout, pattern)
         moved = gone.rename(checkout / "moved")
         assert strays(checkout)
