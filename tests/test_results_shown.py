@@ -43,8 +43,6 @@ IN_TEXTS = {
         f"{protocol}-mask2former_vis@tiny-seed-0"
         for protocol in ("shapes", "shapes-alike80", "shapes-window3")
     ],
-    # methods/inspro/README.md: five seeds of each
-    "shapes-inspro-a": [f"inspro@{config}-seed-{seed}" for config in ("tiny", "tiny+A") for seed in range(5)],
 }
 COMMAND = re.compile(r"`vis-bench report ([^`]*) --out reports/([\w-]+)`")
 
