@@ -92,6 +92,9 @@ class Printed(str):
             str.__contains__(self, phrase) or phrase in " ".join(self.split())
         )
 
+    def __add__(self, other: str) -> Printed:
+        return Printed(str.__add__(self, other))
+
 
 def too_wide(text: str) -> list[str]:
     """Lines of messages over 80 columns that could be broken; not a path, and not a command to be copied."""
@@ -102,7 +105,8 @@ def too_wide(text: str) -> list[str]:
         # a bar of another library
         and "\r" not in line
         and not re.search(r"(?:^|: |  )(?:python|pip|vis-bench|export|chmod) ", line)
-        and len(line.split()) > 2
+        # a path that fits on no line, behind a word or two that say what it is
+        and len(line) - max(map(len, line.split())) > 16
     ]
 
 

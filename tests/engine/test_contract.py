@@ -1,6 +1,7 @@
 """`vis-bench methods check`: a good method passes, and every check fails the toy that breaks its promise."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -144,10 +145,15 @@ SPEC = MethodSpec(
 """
 
 
+def _entries(out: str) -> list[str]:
+    """One string for each check; what is broken for 80 columns goes on behind blanks."""
+    return re.sub(r"\n +", " ", out).splitlines()
+
+
 def test_the_command_prints_a_line_per_check_and_exits_4_when_one_failed(vis_bench):
     code, out, err = vis_bench("methods", "check", f"{TOYS}:Good")
     assert (code, err) == (0, "")
-    lines = out.splitlines()
+    lines = _entries(out)
     assert len(lines) == len(NAMES)
     # a file of its own, one phase, no image stage, no association rule
     assert sum(line.startswith("ok ") for line in lines) == len(NAMES) - 4
@@ -155,7 +161,7 @@ def test_the_command_prints_a_line_per_check_and_exits_4_when_one_failed(vis_ben
 
     code, out, err = vis_bench("methods", "check", f"{TOYS}:CountsThroughVideos")
     assert code == 4
-    (line,) = [line for line in out.splitlines() if line.startswith("FAILED")]
+    (line,) = [line for line in _entries(out) if line.startswith("FAILED")]
     assert line.split()[1] == "resets"
     assert "identity 0 and 10. Repair: Keep memory and identities in local variables" in line
     assert f"fails 1 of {len(NAMES)} checks: resets." in err

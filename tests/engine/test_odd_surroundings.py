@@ -50,7 +50,7 @@ def test_a_signal_leaves_a_message(squares, protocol, tmp_path, name, code, mome
             time.sleep(0.05)
         process.send_signal(getattr(signal, name))
         try:
-            _, err = process.communicate(timeout=60)
+            err = " ".join(process.communicate(timeout=60)[1].split())
         except subprocess.TimeoutExpired:
             process.kill()  # or the block would wait for its end
             raise
