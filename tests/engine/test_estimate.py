@@ -26,7 +26,7 @@ from vis_bench.engine.paper_forecast import (
 from vis_bench.engine.plan import plan_runs
 from vis_bench.engine.run import Settings
 from vis_bench.engine.saved_bytes import saved_bytes
-from vis_bench.report.terminal.verdicts import wrap_after
+from vis_bench.report.tables.text import wrap_behind
 from vis_bench.setup.plugins import load_spec
 from vis_bench.setup.protocol import ImageRules, load_protocol
 
@@ -80,7 +80,7 @@ def test_the_texts_say_numbers_and_assumptions_within_80_columns():
     works = [WORK, replace(WORK, label="other@paper", saved_bytes=None)]
     few = replace(GPU, cores=2, name="a card " * 5)
     texts = estimate_texts([estimate(work, few) for work in works], [few] * 2, runs=3, places=2)
-    lines = [line for word, text in texts for line in wrap_after(f"{word:<10} ", text)]
+    lines = [line for word, text in texts for line in wrap_behind(f"{word:<10} ", text)]
     assert all(len(line) <= 80 for line in lines), lines
     text = " ".join(" ".join(lines).split())
     assert "toy@paper: 13 s, 7.2 GB memory, 3 loader cores (more than the 2 here), disk 0.0 GB" in text

@@ -62,5 +62,5 @@ def _lines(one: Finding) -> list[str]:
     lines += [f"{'':<{_MARGIN}}{line}" for line in others]
     if one.repair:
         head = f"{'':<{_REPAIR_MARGIN}}repair: "
-        lines += wrap_behind(head, one.repair, " " * len(head))
+        lines += wrap_behind(head, one.repair)
     return lines

@@ -134,7 +134,7 @@ def methods_check(
     """
     from vis_bench.errors import MethodError
     from vis_bench.files import dump_json
-    from vis_bench.report.terminal.verdicts import wrap_after
+    from vis_bench.report.tables.text import wrap_behind
     from vis_bench.setup.frameworks import with_options
     from vis_bench.setup.plugins import check_shadowing
 
@@ -157,7 +157,7 @@ def methods_check(
             repair = f" Repair: {result.repair}" if result.repair else ""
             stop = "." if repair and not result.detail.endswith(".") else ""
             head = f"{_MARKS[result.status]:<7} {result.name:<22} "
-            typer.echo("\n".join(wrap_after(head, f"{result.detail}{stop}{repair}")))
+            typer.echo("\n".join(wrap_behind(head, f"{result.detail}{stop}{repair}")))
     failed = [result.name for result in results if result.status == "failed"]
     if json_:
         facts = {

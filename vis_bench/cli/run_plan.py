@@ -130,9 +130,9 @@ def print_total(forecasts: Sequence[Forecast]) -> None:
 
 def say_after(word: str, text: str) -> None:
     """A line of the plan; what is too long goes on below its text."""
-    from vis_bench.report.terminal.verdicts import wrap_after
+    from vis_bench.report.tables.text import wrap_behind
 
-    for line in wrap_after(f"{word:<10} ", text):
+    for line in wrap_behind(f"{word:<10} ", text):
         say(line)
 
 

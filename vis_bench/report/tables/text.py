@@ -130,13 +130,17 @@ def _message_lines(line: str) -> list[str]:
     return wrap_behind(head, line[len(head) :], indent)
 
 
-def wrap_behind(head: str, text: str, indent: str) -> list[str]:
-    """`head` and `text` in lines of 80 cells, whose further ones start with `indent`; long words stay whole.
+def wrap_behind(head: str, text: str, indent: str | None = None) -> list[str]:
+    """`head` and `text` in lines of 80 cells; long words stay whole.
+
+    Further lines start with `indent`, or below the beginning of `text`.
 
     So does a command at the end (`...: vis-bench data verify PATH`), on a line of its own: it can be copied.
     """
     if display_width(head + text) <= TERMINAL_WIDTH:
         return [head + text]
+    if indent is None:
+        indent = " " * display_width(head)
     command = _COMMAND.search(text)
     words = text[: command.start()] if command else text
     # the blanks of the head are kept: they are no place to break a line

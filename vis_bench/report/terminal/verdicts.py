@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from vis_bench.records.columns import MOT_THRESHOLDS
 from vis_bench.report.tables.caption import REGION_NAMES
-from vis_bench.report.tables.text import TERMINAL_WIDTH, display_width, one_line, pad_right, shorten, wrap
+from vis_bench.report.tables.text import (
+    TERMINAL_WIDTH,
+    display_width,
+    one_line,
+    pad_right,
+    shorten,
+    wrap,
+    wrap_behind,
+)
 from vis_bench.study.comparison import Comparison, Study
 
 _LABEL_WIDTH = 30
@@ -51,15 +59,8 @@ def _methods(study: Study) -> list[str]:
     for name, one, (mean, low, high) in zip(names, study.methods, study.intervals, strict=True):
         head = f"{pad_right(name, width)}  {mean:>6.1f}  {f'{low:.1f} to {high:.1f}':>16}  "
         values = " ".join(f"{value:.1f}" for value in one.values)
-        lines += wrap_after(head, values)
+        lines += wrap_behind(head, values)
     return lines
-
-
-def wrap_after(head: str, text: str) -> list[str]:
-    """`head` and `text`, whose further lines stand below its beginning."""
-    indent = " " * display_width(head)
-    first, *rest = wrap(text, TERMINAL_WIDTH - len(indent), whole_words=True) or [""]
-    return [head + first, *(indent + line for line in rest)]
 
 
 def _comparison(one: Comparison, study: Study) -> list[str]:
@@ -78,7 +79,7 @@ def _comparison(one: Comparison, study: Study) -> list[str]:
     fields.append(("videos", f"{one.wins} won, {one.ties} tied, {one.losses} lost"))
     lines = wrap(f"{one_line(one.a)} minus {one_line(one.b)}", TERMINAL_WIDTH)
     for name, text in fields:
-        lines += wrap_after(f"  {name:<{_FIELD - 2}}", text)
+        lines += wrap_behind(f"  {name:<{_FIELD - 2}}", text)
     return lines
 
 
