@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
 from shown import ROOT
 
 from vis_bench.records.columns import COLUMNS, DUPLICATES, Column, read_value
 from vis_bench.records.run import find_records, read_record
 from vis_bench.setup.plugins import method_names
+from vis_bench.study.intervals import mean_interval
 
-STUDY, STAGES = "study/main", "image-stages"
+STUDY, STAGES, BARE = "study/main", "image-stages", "no-image-stage"
 DIFFICULTY = ("occlusion", "crossing", "alike", "long", "entering")
 TRAINING = ROOT / "docs" / "training.md"
 # rows that start from the stage of another
@@ -31,6 +33,7 @@ DIFFICULT = re.compile(
     r"^- The (?:same weights|weights of seed \d+) on the difficulty sets.*?(?=^- )", re.M | re.S
 )
 TAUGHT = re.compile(r"^What the images alone teach, .*?(?=^The first are runs)", re.MULTILINE | re.DOTALL)
+WORTH = re.compile(r"^\| method \| image stage .*?\n(?=\n)", re.MULTILINE | re.DOTALL)
 
 
 @cache
@@ -40,10 +43,14 @@ def records_of(folder: str) -> tuple[dict[str, Any], ...]:
     return tuple(read_record(path).model_dump(mode="json") for path in paths)
 
 
-def values(folder: str, method: str, column: Column) -> list[float]:
-    """Of every seed of `METHOD@tiny`; percent, counts and rates as they are."""
+def values(folder: str, method: str, column: Column, seeds: Collection[int] | None = None) -> list[float]:
+    """Of every seed of `METHOD@tiny`, or of these, in their order; percent, counts and rates as they are."""
     scale = 100.0 if column.unit == "fraction" else 1.0
-    found = [one for one in records_of(folder) if (one["method"], one["config"]) == (method, "tiny")]
+    found = [
+        one
+        for one in sorted(records_of(folder), key=lambda one: one["seed"])
+        if (one["method"], one["config"]) == (method, "tiny") and (seeds is None or one["seed"] in seeds)
+    ]
     return [scale * float(read_value(record, column)) for record in found]
 
 
@@ -103,13 +110,33 @@ def taught() -> str:
     )
 
 
+def worth() -> str:
+    """The table of docs/training.md: the same seeds with and without the image stage."""
+    names = ("AP", "AP50", "fAP", "fAP50", "DetA", "AssA")
+    head = " | ".join(("method", "image stage", "seeds", *names, "duplicates", "AP, with minus without"))
+    lines = [f"| {head} |", "|---|---|" + "---:|" * (len(names) + 2) + "---|"]
+    for method in dict.fromkeys(one["method"] for one in records_of(BARE)):
+        seeds = {one["seed"] for one in records_of(BARE) if one["method"] == method}
+        with_stage, without = (values(folder, method, COLUMNS["AP"], seeds) for folder in (STUDY, BARE))
+        gained = np.subtract(with_stage, without)
+        # over seeds alone, the videos held fixed
+        mean, low, high = mean_interval(gained, np.zeros((len(gained), 1)), videos=1)
+        for folder, said in ((STUDY, "yes"), (BARE, "no")):
+            shown = (with_spread(values(folder, method, COLUMNS[name], seeds)) for name in names)
+            cells = (f"`{method}`", said, str(len(seeds)), *shown)
+            last = f"{mean:+.1f} ({low:+.1f} to {high:+.1f})" if folder == STUDY else ""
+            duplicates = with_spread(values(folder, method, DUPLICATES, seeds))
+            lines.append(f"| {' | '.join((*cells, duplicates, last))} |".replace("|  |", "| |"))
+    return "\n".join(lines) + "\n"
+
+
 def texts() -> dict[Path, tuple[tuple[re.Pattern[str], str], ...]]:
     """What has to stand in which file, with what finds its place."""
     pages = {
         ROOT / "methods" / name / "README.md": ((MEASURED, measured(name)), (DIFFICULT, difficult(name)))
         for name in method_names()
     }
-    return {**pages, TRAINING: ((TAUGHT, taught()),)}
+    return {**pages, TRAINING: ((TAUGHT, taught()), (WORTH, worth()))}
 
 
 def renewed(page: str, parts: Sequence[tuple[re.Pattern[str], str]]) -> str:
