@@ -1,5 +1,6 @@
 """What a dry run says of paper configurations that nobody has run: arithmetic, measured costs, texts."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,23 +10,16 @@ import torch
 from square_videos import write_split
 from torch import nn
 
-from vis_bench.engine import paper_forecast as module
+from vis_bench.engine import unseen_forecast as module
 from vis_bench.engine.estimate import Machine, Work, estimate, estimate_texts, long_duration
 from vis_bench.engine.image_stage import Stage, StagePart, stage_training
 from vis_bench.engine.measured_cost import loader_seconds, probed_flops, remembered
 from vis_bench.engine.opened_data import open_data
-from vis_bench.engine.paper_forecast import (
-    cpu_warning,
-    is_paper,
-    machine_of,
-    paper_forecast,
-    scale_of,
-    stage_work,
-    work_of,
-)
 from vis_bench.engine.plan import plan_runs
 from vis_bench.engine.run import Settings
 from vis_bench.engine.saved_bytes import saved_bytes
+from vis_bench.engine.unseen_forecast import cpu_warning, machine_of, unseen_forecast
+from vis_bench.engine.unseen_work import is_paper, plain_work, scale_of, stage_work, work_of
 from vis_bench.report.tables.text import wrap_behind
 from vis_bench.setup.plugins import load_spec
 from vis_bench.setup.protocol import ImageRules, load_protocol
@@ -83,7 +77,7 @@ def test_the_texts_say_numbers_and_assumptions_within_80_columns():
     lines = [line for word, text in texts for line in wrap_behind(f"{word:<10} ", text)]
     assert all(len(line) <= 80 for line in lines), lines
     text = " ".join(" ".join(lines).split())
-    assert "toy@paper: 13 s, 7.2 GB memory, 3 loader cores (more than the 2 here), disk 0.0 GB" in text
+    assert "toy@paper: 13 s, 7.2 GB memory, 3 loader cores (more than the 2 here), disk 40 MB" in text
     assert "other@paper: 13 s, memory unknown, 3 loader cores" in text
     # six runs of 12.6 s on two devices
     assert "together (6): about 38 s on 2 devices" in text
@@ -171,15 +165,82 @@ def counted(monkeypatch):
 @pytest.mark.usefixtures("counted")
 def test_a_paper_configuration_without_an_earlier_run_is_estimated(plan):
     runs, data = plan(methods=("stc@paper", "stc@tiny"))
-    found = paper_forecast(runs, data, ("stc@paper", "stc@tiny"), 1)
-    assert found.covered == {"stc@paper"}
+    found = unseen_forecast(runs, data, ("stc@paper",), 1)
+    assert found.covered == found.estimated == {"stc@paper"}
     text = " ".join(text for _, text in found.texts)
     assert "stc@paper: " in text
+    # what an earlier run speaks of is left to it
     assert "stc@tiny" not in text
     assert "together (2)" in text
+    assert "a training step is three forward passes" in text
     assert "on an H100-class card (40% of 67 TFLOP/s in fp32" in text
-    # what an earlier run speaks of is left to it
-    assert paper_forecast(runs, data, ("stc@tiny",), 1).texts == ()
+
+
+@pytest.mark.usefixtures("counted")
+def test_a_step_of_another_configuration_is_timed_on_a_cpu(plan, monkeypatch):
+    import vis_bench.engine.measured_cost as cost
+
+    asked = []
+    monkeypatch.setattr(cost, "step_seconds", lambda *arguments: asked.append(arguments) or 1.6)
+    monkeypatch.setattr(cost, "counted_macs", lambda *_: pytest.fail("counted all the same"))
+    runs, data = plan(methods=("stc@tiny",))
+    found = unseen_forecast(runs, data, ("stc@tiny",), 1)
+    assert found.covered == found.estimated == {"stc@tiny"}
+    ((_, _, _, clips, threads),) = asked
+    train = runs[0].config.train
+    assert (len(clips), threads) == (train.batch_size, 1)
+    work = work_of(runs[0], data)
+    assert work.frame_seconds == pytest.approx(1.6 / (train.batch_size * train.sampling.frames))
+    texts = dict(found.texts)
+    assert texts["assumes"].startswith("training steps as long as some that were made just now (1 thread)")
+    assert "three forward passes" not in texts["assumes"]
+    # nobody has timed a card
+    assert "or" not in texts
+    one = estimate(work, module.timed_machine(runs[0].settings))
+    assert (found.units, found.disk_bytes) == (2, 2 * one.disk_bytes)
+    assert found.seconds == pytest.approx(2 * one.seconds)
+    assert unseen_forecast(runs, data, ("stc@tiny",), 2).seconds == pytest.approx(one.seconds)
+    # a stage of frames of the same size takes as long for each
+    rules = ImageRules(data="stills", images=120, images_per_step=4, backbone="initialisation")
+    stage = Stage(StagePart("stc", "stc@tiny", runs[0].config, train, 2), "k", rules, Path("not-there"))
+    assert stage_work(stage, work).frame_seconds == pytest.approx(work.frame_seconds)
+    # a step on a card is not timed, so that nothing is known
+    runs, data = plan("cuda:0", methods=("stc@tiny",))
+    assert unseen_forecast(runs, data, ("stc@tiny",), 1).covered == frozenset()
+
+
+def test_a_timed_step_by_hand():
+    """1,000 frames of 20 ms, 500 clips of 50 ms to load; 100 frames of a third of the pixels at a ninth."""
+    work = replace(WORK, frame_seconds=0.02)
+    found = estimate(work, replace(CPU, flops=0.0))
+    assert found.timed
+    assert found.compute_seconds == pytest.approx(20.0)
+    assert found.seconds == pytest.approx(20.0 + 25.0 + 100 * 0.02 / 3 * 0.5 / 1.5)
+
+
+class Slow(nn.Module):
+    """Three hundredths of a second of work for each clip."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def losses(self, clips):
+        begin = time.process_time()
+        while time.process_time() - begin < 0.03 * len(clips):
+            pass
+        return {"one": self.weight * 2, "each": self.weight * torch.ones(3)}
+
+
+def test_a_step_takes_what_its_passes_take(monkeypatch):
+    import vis_bench.engine.measured_cost as cost
+
+    monkeypatch.setattr(cost, "build_method", lambda *_: Slow())
+    before = torch.get_num_threads()
+    found = cost.step_seconds(load_spec("stc"), None, 1, [None, None], 1)
+    # nothing but a slow processor makes it longer
+    assert 0.06 <= found < 1.0
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.usefixtures("counted")
@@ -200,9 +261,11 @@ def test_the_image_stages_are_estimated_once_for_all_seeds(plan):
     expected = 3 * 2e9 * found.train_scale * 1_440_000 / 1e12
     assert estimate(replace(found, loader_seconds=0.0), GPU).seconds == pytest.approx(expected)
     with_stage = [replace(run, stage=stage) for run in runs]
-    texts = dict(paper_forecast(with_stage, data, ("stc@paper",), 1).texts)
+    texts = dict(unseen_forecast(with_stage, data, ("stc@paper",), 1).texts)
     assert "each once for all seeds: stc@paper " in texts["before"]
-    assert "before" not in dict(paper_forecast(runs, data, ("stc@paper",), 1).texts)
+    assert "before" not in dict(unseen_forecast(runs, data, ("stc@paper",), 1).texts)
+    # or not at all, where an earlier run tells of it
+    assert "before" not in dict(unseen_forecast(with_stage, data, ("stc@paper",), 1, {"k"}).texts)
 
 
 def test_a_method_that_cannot_be_counted_is_named(plan, monkeypatch):
@@ -213,8 +276,9 @@ def test_a_method_that_cannot_be_counted_is_named(plan, monkeypatch):
 
     monkeypatch.setattr(cost, "counted_macs", breaks)
     runs, data = plan()
-    found = paper_forecast(runs, data, ("stc@paper",), 1)
+    found = unseen_forecast(runs, data, ("stc@paper",), 1)
     assert found.texts == (("unknown", "stc@paper: not estimated: RuntimeError: the toy broke"),)
+    assert (found.covered, found.estimated, found.seconds) == ({"stc@paper"}, frozenset(), 0.0)
     warning = cpu_warning(runs[0], data)
     assert warning is not None
     assert "how many is not known (RuntimeError: the toy broke)" in warning
@@ -247,7 +311,7 @@ def test_every_run_is_estimated_in_its_own_precision(asked, plan, monkeypatch):
     }
     monkeypatch.setattr(module, "machine_of", lambda settings, word: machines[word])
     runs, data = plan("cuda:0", ("stc@paper", "mask2former_vis@paper"), precision=asked)
-    texts = [text for _, text in paper_forecast(runs, data, ("stc@paper", "mask2former_vis@paper"), 1).texts]
+    texts = [text for _, text in unseen_forecast(runs, data, ("stc@paper", "mask2former_vis@paper"), 1).texts]
     for run in runs[:2]:
         method = run.method.rpartition(".")[2]
         work = work_of(run, data)
@@ -264,7 +328,7 @@ def test_every_run_is_estimated_in_its_own_precision(asked, plan, monkeypatch):
 def test_the_line_about_a_card_takes_what_a_card_would_compute_in(plan):
     runs, data = plan(methods=("mask2former_vis@paper",))
     assert runs[0].precision == "fp32"
-    text = dict(paper_forecast(runs, data, ("mask2former_vis@paper",), 1).texts)["or"]
+    text = dict(unseen_forecast(runs, data, ("mask2former_vis@paper",), 1).texts)["or"]
     assert "(15% of 990 TFLOP/s in fp16" in text
 
 
@@ -273,7 +337,7 @@ def test_memory_holds_a_shard_and_every_copy_of_the_weights(plan):
         runs, data = plan(methods=(f"{copies_of}@paper",))
         train = SimpleNamespace(**{name: getattr(runs[0].config.train, name) for name in WANTED}, **values)
         config = SimpleNamespace(train=train, test_short_side=24, test_max_long_side=None)
-        return module._plain_work(replace(runs[0], config=config), data, 7)
+        return plain_work(replace(runs[0], config=config), data, 7)
 
     # weights, gradients and momentum; AdamW has two numbers; no moving average in this protocol
     assert work("stc", shard_clips=None).copies == 3

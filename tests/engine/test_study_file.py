@@ -30,7 +30,7 @@ def test_a_study_runs_and_its_hash_is_in_the_records(vis_bench, study, tmp_path)
     code, _, err = vis_bench(*common, "--dry-run")
     assert code == 0
     assert "2 runs" in err
-    assert "in all     0.00 h and 0 bytes for 0 units" in err
+    assert "for 0 units that earlier runs tell of and 2 that are estimated" in err
     code, text, err = vis_bench(*common, "--json", tmp_path / "all.json")
     assert code == 0, err
     assert "AP50" in text

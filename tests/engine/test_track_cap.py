@@ -70,6 +70,31 @@ def test_videos_and_frames_at_the_cap_are_counted(squares):
     assert cap_note(toy_method.SPEC, toy_method.SPEC.configs["default"], dataset, [here] * 50) is None
 
 
+def test_a_cap_that_no_method_names_shows_as_one_number_again_and_again(squares):
+    dataset = open_dataset(squares, "val")
+    videos = [video.id for video in dataset.videos]
+    (one, *_) = dataset.tracks
+
+    def said(found, held):
+        tracks = [Track(videos[at], 0, 0.9, (None,)) for at in (0, 1) for _ in range(found[at])]
+        truth = [replace(one, video_id=videos[at]) for at in (0, 1) for _ in range(held[at])]
+        return cap_note(toy_method.SPEC, None, replace(dataset, tracks=tuple(truth)), tracks)
+
+    assert said((10, 10), (11, 10)) == (
+        "2 of 2 videos came out with 10 tracks and none with more, while 1 of the 2 hold more objects: it "
+        "looks like a cap, and toy names none (MethodSpec.track_cap), so that --max-tracks cannot raise it; "
+        "look for it in its own code and configuration"
+    )
+    # one video alone may hold as many by chance, and nothing is cut where no more is there
+    assert said((10, 9), (11, 11)) is None
+    assert said((10, 10), (10, 10)) is None
+    # a weak model finds few
+    assert said((9, 9), (11, 11)) is None
+    assert said((0, 0), (11, 11)) is None
+    hidden = replace(dataset, tracks=None)
+    assert cap_note(toy_method.SPEC, None, hidden, [Track(videos[0], 0, 0.9, (None,))] * 10) is None
+
+
 def test_more_objects_than_tracks_are_said_before_the_training(squares):
     dataset = open_dataset(squares, "val")
     (first, *_) = dataset.tracks

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Forecast:
-    """What the sweeps of a study take together. seconds, disk_bytes: of the units that earlier runs tell of;
-    unknown: names of the others."""
+    """What the sweeps of a study take together. units: that earlier runs tell of; estimated: units without
+    one; seconds, disk_bytes: of both; unknown: names of the others."""
 
     seconds: float = 0.0
     disk_bytes: float = 0.0
     units: int = 0
+    estimated: int = 0
     unknown: tuple[str, ...] = ()
 
 
@@ -50,8 +51,8 @@ def print_plan(sweep: Sweep) -> None:
 def warnings(sweep: Sweep) -> list[str]:
     """One for each paper configuration that would train on a CPU; of the data, what spoils a result."""
     from vis_bench.data.lessons import unlearnt_text
-    from vis_bench.engine.paper_forecast import cpu_warning
     from vis_bench.engine.track_cap import cap_warning
+    from vis_bench.engine.unseen_forecast import cpu_warning
     from vis_bench.setup.plugins import load_spec
 
     firsts = {(run.method, run.config_name): run for run in reversed(sweep.runs)}
@@ -78,25 +79,31 @@ def _devices_text(sweep: Sweep) -> str:
 def print_forecast(sweep: Sweep) -> Forecast:
     """Time, disk and the smallest difference that can be found, from the runs that lie in the same folder."""
     from vis_bench.engine.forecast import detectable_difference, earlier_records, expected_cost
-    from vis_bench.engine.paper_forecast import paper_forecast
     from vis_bench.engine.process.progress import duration
+    from vis_bench.engine.unseen_forecast import unseen_forecast
 
     settings, runs, data, side_by_side = sweep.settings, sweep.runs, sweep.data, sweep.jobs
     earlier = earlier_records(settings.out)
     cost = expected_cost(runs, data, earlier, side_by_side)
-    if cost.known:
+    if cost.known or cost.seconds:
         say_after(
             "time",
             f"about {duration(cost.seconds)}, {side_by_side} side by side; "
             f"disk about {cost.disk_bytes / 1e6:.0f} MB (both from earlier runs below {settings.out})",
         )
-    estimated = paper_forecast(runs, data, cost.unknown, side_by_side)
-    for word, text in estimated.texts:
+    unseen = unseen_forecast(runs, data, cost.unknown, side_by_side, cost.stages)
+    for word, text in unseen.texts:
         say_after(word, text)
-    unknown = [label for label in cost.unknown if label not in estimated.covered]
-    if unknown:
-        say_after("unknown", f"no earlier run to tell time and disk of: {', '.join(unknown)}")
-    told = Forecast(cost.seconds, cost.disk_bytes, cost.known, tuple(unknown))
+    silent = [label for label in cost.unknown if label not in unseen.covered]
+    if silent:
+        say_after("unknown", f"no earlier run to tell time and disk of: {', '.join(silent)}")
+    told = Forecast(
+        cost.seconds + unseen.seconds,
+        cost.disk_bytes + unseen.disk_bytes,
+        cost.known,
+        unseen.units,
+        tuple(label for label in cost.unknown if label not in unseen.estimated),
+    )
     found = detectable_difference(runs, data, earlier)
     if found is None:
         say_after(
@@ -124,6 +131,9 @@ def print_total(forecasts: Sequence[Forecast]) -> None:
     units = sum(one.units for one in forecasts)
     unknown = sum(len(one.unknown) for one in forecasts)
     told = f"{units} unit{'s' if units != 1 else ''} that earlier runs tell of"
+    estimated = sum(one.estimated for one in forecasts)
+    if estimated:
+        told += f" and {estimated} that {'is' if estimated == 1 else 'are'} estimated"
     text = f"{hours:.2f} h and {size:,.0f} bytes for {told}"
     say_after("in all", text + (f"; {unknown} rows are unknown" if unknown else ""))
 

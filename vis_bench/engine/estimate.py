@@ -29,9 +29,10 @@ _HOURS_IN_DAYS_FROM = 48
 class Machine:
     """What runs are estimated for.
 
-    name: for messages. flops: floating-point operations per second that are counted on; assumed: how that
-    number came about, in words. cores: processors that may be used, None where the machine is not this one.
-    on_gpu: clips are loaded beside the device's work; on a CPU one after the other.
+    name: for messages. flops: floating-point operations per second that are counted on, 0 where steps are
+    timed instead; assumed: how the numbers came about, in words. cores: processors that may be used, None
+    where the machine is not this one. on_gpu: clips are loaded beside the device's work; on a CPU one after
+    the other.
     """
 
     name: str
@@ -50,7 +51,8 @@ class Work:
     640x360. parameters: numbers. copies: of the parameters while they are trained (weights, gradients, state
     of the optimiser, moving average). shard_clips: clips in memory at once. saved_bytes: kept for the
     backward pass of one clip, None where that could not be measured. loader_seconds: of one core for a clip.
-    half: mixed precision.
+    half: mixed precision. frame_seconds: of the forward and backward pass of a frame as it is trained on,
+    timed on the machine; then multiply-adds are not needed.
     """
 
     label: str
@@ -66,13 +68,14 @@ class Work:
     saved_bytes: int | None
     loader_seconds: float
     half: bool = False
+    frame_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """seconds: of a run. compute_seconds: of its training without waiting for clips. memory_bytes: of the
     device, None where unknown. loader_cores: so that the device never waits, 0 on a CPU. waits: whether this
-    machine has fewer. disk_bytes: what stays; resume_bytes: beside it while it trains."""
+    machine has fewer. disk_bytes: what stays; resume_bytes: beside it while it trains. timed: from a step."""
 
     label: str
     seconds: float
@@ -82,13 +85,18 @@ class Estimate:
     waits: bool
     disk_bytes: int
     resume_bytes: int
+    timed: bool = False
 
 
 def estimate(work: Work, machine: Machine) -> Estimate:
     """Time, memory, loader cores and disk of one run on one device."""
-    per_mac = FLOPS_PER_MAC / machine.flops
-    forward = work.macs_per_frame * per_mac
-    compute = FORWARD_AND_BACKWARD * forward * work.train_scale * work.train_frames
+    if work.frame_seconds is None:
+        forward = work.macs_per_frame * FLOPS_PER_MAC / machine.flops
+        trained = FORWARD_AND_BACKWARD * forward * work.train_scale
+    else:
+        trained = work.frame_seconds
+        forward = trained / FORWARD_AND_BACKWARD / work.train_scale
+    compute = trained * work.train_frames
     loading = work.loader_seconds * work.train_clips
     cores, waits = 0, False
     if not machine.on_gpu:
@@ -113,6 +121,7 @@ def estimate(work: Work, machine: Machine) -> Estimate:
         waits=waits,
         disk_bytes=weights + PREDICTED_BYTES_PER_FRAME * work.track_frames,
         resume_bytes=work.copies * weights,
+        timed=work.frame_seconds is not None,
     )
 
 
@@ -129,12 +138,12 @@ def estimate_texts(
     machine = machines[0]
     texts = [("estimate", f"no earlier run to go by; for {machine.name}, one run each:")]
     for one in found:
-        memory = "memory unknown" if one.memory_bytes is None else f"{_gigabytes(one.memory_bytes)} memory"
+        memory = "memory unknown" if one.memory_bytes is None else f"{_size_text(one.memory_bytes)} memory"
         parts = [long_duration(one.seconds), memory]
         if machine.on_gpu:
             cores = f"{one.loader_cores} loader core{'s' if one.loader_cores != 1 else ''}"
             parts.append(f"{cores} (more than the {machine.cores} here)" if one.waits else cores)
-        texts.append(("", f"{one.label}: {', '.join(parts)}, disk {_gigabytes(one.disk_bytes)}"))
+        texts.append(("", f"{one.label}: {', '.join(parts)}, disk {_size_text(one.disk_bytes)}"))
     total = sum(one.seconds for one in found) * runs / max(1, places)
     resume = max(one.resume_bytes for one in found)
     texts.append(
@@ -142,11 +151,12 @@ def estimate_texts(
             "",
             f"together ({len(found) * runs}): about {long_duration(total)}"
             f"{f' on {places} devices' if places > 1 else ''}, disk "
-            f"{_gigabytes(runs * sum(one.disk_bytes for one in found))}, and up to {_gigabytes(resume)} for "
+            f"{_size_text(runs * sum(one.disk_bytes for one in found))}, and up to {_size_text(resume)} for "
             "each run while it trains",
         )
     )
-    texts.append(("assumes", f"{assumptions(machines)}; {_ASSUMED}"))
+    counted = "" if all(one.timed for one in found) else f"{_COUNTED}; "
+    texts.append(("assumes", f"{assumptions(machines)}; {counted}{_ASSUMED}"))
     return texts
 
 
@@ -155,10 +165,11 @@ def assumptions(machines: Sequence[Machine]) -> str:
     return " and ".join(dict.fromkeys(machine.assumed for machine in machines))
 
 
+_COUNTED = "a training step is three forward passes, multiply-adds grow with the pixels of a frame"
 _ASSUMED = (
-    "a training step is three forward passes, multiply-adds grow with the pixels of a frame; loading as long "
-    "as the clips that were loaded just now; memory as the forward pass of one clip on the CPU; predictions "
-    f"of {PREDICTED_BYTES_PER_FRAME // 1000} kB a frame"
+    "loading as long as the clips that were loaded just now; memory as the forward pass of one clip on the "
+    "CPU, without what the program itself takes; predictions of "
+    f"{PREDICTED_BYTES_PER_FRAME // 1000} kB a frame"
 )
 
 
@@ -168,5 +179,5 @@ def long_duration(seconds: float) -> str:
     return f"{hours / 24:.1f} days" if hours >= _HOURS_IN_DAYS_FROM else duration(seconds)
 
 
-def _gigabytes(size: float) -> str:
-    return f"{size / 1e9:.1f} GB"
+def _size_text(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"

@@ -34,13 +34,14 @@ class Cost:
     """Expected wall seconds and bytes on disk of the runs that are still to do.
 
     unknown: `method@configuration` of those without an earlier run under their protocol; not counted, known:
-    how many are.
+    how many are. stages: keys of the image stages whose seconds are in it.
     """
 
     known: int
     seconds: float
     disk_bytes: int
     unknown: tuple[str, ...]
+    stages: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +93,27 @@ def expected_cost(runs: Sequence[RunSpec], data: OpenedData, earlier: Earlier, j
         files = [folder / PREDICTIONS_NAME for _, folder in same]
         size += _mean(path.stat().st_size for path in files if path.is_file()) or 0.0
     known = len(seconds)
-    seconds = [*_stage_seconds(waiting, earlier), *seconds]
-    return Cost(known, _makespan(seconds, jobs), round(size), tuple(dict.fromkeys(unknown)))
+    stages = _stage_seconds(waiting, earlier)
+    seconds = [*stages.values(), *seconds]
+    return Cost(
+        known, _makespan(seconds, jobs), round(size), tuple(dict.fromkeys(unknown)), frozenset(stages)
+    )
 
 
-def _stage_seconds(waiting: Sequence[RunSpec], earlier: Earlier) -> list[float]:
-    """Seconds of the image stages that are still to be trained, from earlier ones of their name and size."""
+def _stage_seconds(waiting: Sequence[RunSpec], earlier: Earlier) -> dict[str, float]:
+    """Seconds of the image stages that are still to be trained, by key, from earlier ones of their name and
+    size."""
     known: dict[tuple[str, int], list[float]] = defaultdict(list)
     for record, _ in earlier:
         facts = record.image_stage
         if facts is not None and facts.seconds is not None:
             known[facts.name, facts.images].append(facts.seconds)
-    stages = [stage for stage in stages_of(waiting).values() if not stage.checkpoint.exists()]
-    wanted = [(stage.part.name, stage.rules.iterations * stage.rules.images_per_step) for stage in stages]
-    return [fmean(known[one]) for one in wanted if one in known]
+    wanted = {
+        stage.key: (stage.part.name, stage.rules.iterations * stage.rules.images_per_step)
+        for stage in stages_of(waiting).values()
+        if not stage.checkpoint.exists()
+    }
+    return {key: fmean(known[one]) for key, one in wanted.items() if one in known}
 
 
 def detectable_difference(runs: Sequence[RunSpec], data: OpenedData, earlier: Earlier) -> Detectable | None:

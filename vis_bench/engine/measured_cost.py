@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from vis_bench.files import read_json, write_json
 from vis_bench.method import Clip, MethodSpec
 from vis_bench.setup.plugins import build_method
 
+_TIMED_STEPS = 3
 _PROBE_SECONDS = 0.3
 _PROBE_CHANNELS, _PROBE_SIZE = 256, (48, 80)
 """A convolution of 3x3 on the map of stride 8 of a frame of 640x384, where much of the work of methods is."""
@@ -42,6 +44,30 @@ def training_size(spec: MethodSpec, config: Any, num_classes: int, clip: Clip) -
         with saved_bytes(model) as saved:
             model.losses([clip])
     return sum(parameter.numel() for parameter in model.parameters()), saved[0]
+
+
+def step_seconds(
+    spec: MethodSpec, config: Any, num_classes: int, clips: Sequence[Clip], threads: int
+) -> float:
+    """Seconds of a forward and backward pass over these clips on the CPU, in fp32; the median of three.
+
+    One that does not count comes first. Time for other programs is left out.
+    """
+    before = torch.get_num_threads()
+    took = []
+    try:
+        torch.set_num_threads(threads)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = build_method(spec, config, num_classes)
+            model.train()
+            for _ in range(1 + _TIMED_STEPS):
+                begin = time.process_time()
+                torch.stack([term.sum() for term in model.losses(clips).values()]).sum().backward()
+                took.append(time.process_time() - begin)
+    finally:
+        torch.set_num_threads(before)
+    return median(took[1:]) / threads
 
 
 def loader_seconds(sampler: Any, at_least: int = 2, seconds: float = 1.0) -> float:
