@@ -38,10 +38,6 @@ IN_TEXTS = {
         f"{name}@tiny-seed-0"
         for name in ("inspro", "inspro_vid", "mask2former_vis", "masktrack_rcnn", "querytrack", "stc")
     ],
-    # docs/training.md: what the image stage is worth
-    "no-image-stage": [
-        f"{name}@tiny-seed-{seed}" for name in ("mask2former_vis", "stc") for seed in range(3)
-    ],
     # methods/mask2former_vis/README.md: as it is trained otherwise, for look-alikes
     "shapes-alike-variants": [
         f"{protocol}-mask2former_vis@tiny-seed-0"

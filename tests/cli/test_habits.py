@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from record_samples import make_record
 
+from vis_bench.cli.versions import build_names
 from vis_bench.files import write_json
 from vis_bench.setup.protocol import load_protocol, protocol_names
 
@@ -64,4 +65,16 @@ def test_versions(vis_bench) -> None:
     lines = vis_bench("--version")[1].splitlines()
     assert lines[0] == f"vis-bench {metadata.version('vis-bench')}"
     assert lines[1].startswith("kernels    ")
-    assert lines[2] == f"torch      {metadata.version('torch')}"
+    import torch
+
+    built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPUs"
+    if torch.version.hip:
+        built = f"ROCm {torch.version.hip}"
+    assert lines[2] == f"torch      {metadata.version('torch')}, built for {built}"
+
+
+def test_what_torch_is_built_for_is_read_from_its_file() -> None:
+    new = "__version__ = '2.14.1'\ncuda: Optional[str] = '13.0'\nhip: Optional[str] = None\n"
+    assert build_names(new) == ["CUDA 13.0"]
+    assert build_names("cuda = None\nhip = '6.2'\n") == ["ROCm 6.2"]
+    assert build_names("cuda = None\n") == []

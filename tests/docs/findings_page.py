@@ -19,11 +19,13 @@ from shown import ROOT
 from vis_bench.records.choose import choose, read_stored
 from vis_bench.records.columns import COLUMNS, DUPLICATES, Column, read_value
 from vis_bench.records.rows import installed_protocols
+from vis_bench.records.run import find_records, read_record
 from vis_bench.report.papers.claims import MeasuredClaim, claims_table, measured_claims
 from vis_bench.report.papers.published import Library, published_library
 
 PAGE = ROOT / "docs" / "findings.md"
 COMMAND = re.compile(r"^vis-bench reproduce (\w+):(\w+) --on (\S+) --records (\S+)$", re.MULTILINE)
+COST = re.compile(r"^They took .*? all seeds\.$", re.MULTILINE)
 EVIDENCE = (("frame AP50", COLUMNS["fAP50"], 100.0), ("duplicates", DUPLICATES, 1.0))
 EXPLANATION = "what could explain a difference"
 THRESHOLD = "0.3"
@@ -90,8 +92,22 @@ def pair_text(one: MeasuredClaim, column: Column, scale: float, folder: Path, on
     return " / ".join(f"{scale * float(mean):.1f}" for mean in means)
 
 
+def cost() -> str:
+    """What the study took: weights that several rows share, and stages, count once."""
+    records = [read_record(path) for path in find_records([ROOT / "results" / "study"])]
+    trained = {one.checkpoint_hash: one.timing.train_seconds or 0.0 for one in records if one.timing}
+    stages = {one.image_stage.key: one.image_stage.seconds or 0.0 for one in records if one.image_stage}
+    tracked = sum(one.timing.track_seconds for one in records if one.timing)
+    hours = [sum(found) / 3600 for found in (trained.values(), stages.values(), [tracked])]
+    return (
+        f"They took {hours[0]:.1f} hours of one core for trainings, {hours[1]:.1f} for image stages and "
+        f"{hours[2]:.1f} for tracking, all seeds."
+    )
+
+
 def renewed(page: str) -> str:
     """The page with the numbers of the records."""
+    page = COST.sub(cost(), page)
     library = published_library()
     for shown in reversed(list(tables(page))):
         text = "\n".join(table_lines(shown.command, shown.explanations(), library))

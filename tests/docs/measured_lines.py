@@ -20,7 +20,8 @@ from vis_bench.records.run import find_records, read_record
 from vis_bench.setup.plugins import method_names
 from vis_bench.study.intervals import mean_interval
 
-STUDY, STAGES, BARE = "study/main", "image-stages", "no-image-stage"
+STUDY, VARIANTS, AGAIN = "study/main", "study/variants", "another-stage"
+STAGES, BARE = "image-stages", "no-image-stage"
 DIFFICULTY = ("occlusion", "crossing", "alike", "long", "entering")
 TRAINING = ROOT / "docs" / "training.md"
 # rows that start from the stage of another
@@ -34,6 +35,7 @@ DIFFICULT = re.compile(
 )
 TAUGHT = re.compile(r"^What the images alone teach, .*?(?=^The first are runs)", re.MULTILINE | re.DOTALL)
 WORTH = re.compile(r"^\| method \| image stage .*?\n(?=\n)", re.MULTILINE | re.DOTALL)
+OTHER_STAGE = re.compile(r"^\| row \| AP, study .*?\n(?=\n)", re.MULTILINE | re.DOTALL)
 
 
 @cache
@@ -43,13 +45,15 @@ def records_of(folder: str) -> tuple[dict[str, Any], ...]:
     return tuple(read_record(path).model_dump(mode="json") for path in paths)
 
 
-def values(folder: str, method: str, column: Column, seeds: Collection[int] | None = None) -> list[float]:
-    """Of every seed of `METHOD@tiny`, or of these, in their order; percent, counts and rates as they are."""
+def values(
+    folder: str, method: str, column: Column, seeds: Collection[int] | None = None, config: str = "tiny"
+) -> list[float]:
+    """Of every seed of `METHOD@CONFIG`, or of these, by seed; percent, counts and rates as they are."""
     scale = 100.0 if column.unit == "fraction" else 1.0
     found = [
         one
         for one in sorted(records_of(folder), key=lambda one: one["seed"])
-        if (one["method"], one["config"]) == (method, "tiny") and (seeds is None or one["seed"] in seeds)
+        if (one["method"], one["config"]) == (method, config) and (seeds is None or one["seed"] in seeds)
     ]
     return [scale * float(read_value(record, column)) for record in found]
 
@@ -130,13 +134,31 @@ def worth() -> str:
     return "\n".join(lines) + "\n"
 
 
+def other_stage() -> str:
+    """The table of docs/training.md: the study's rows and seeds from another image stage."""
+    names = ("AP", "AP50", "fAP50")
+    head = " | ".join(f"{name}, {where}" for name in names for where in ("study", "again"))
+    lines = [f"| row | {head} |", "|---|" + "---:|" * 2 * len(names)]
+    rows = dict.fromkeys((one["method"], one["config"]) for one in records_of(AGAIN))
+    for method, config in rows:
+        shown = (
+            with_spread(values(folder, method, COLUMNS[name], config=config))
+            for name in names
+            for folder in (STUDY, AGAIN)
+        )
+        variant = config.partition("+")[2]
+        lines.append(f"| `{method}{f'@{variant}' if variant else ''}` | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
 def texts() -> dict[Path, tuple[tuple[re.Pattern[str], str], ...]]:
     """What has to stand in which file, with what finds its place."""
     pages = {
         ROOT / "methods" / name / "README.md": ((MEASURED, measured(name)), (DIFFICULT, difficult(name)))
         for name in method_names()
     }
-    return {**pages, TRAINING: ((TAUGHT, taught()), (WORTH, worth()))}
+    parts = ((TAUGHT, taught()), (WORTH, worth()), (OTHER_STAGE, other_stage()))
+    return {**pages, TRAINING: parts}
 
 
 def renewed(page: str, parts: Sequence[tuple[re.Pattern[str], str]]) -> str:

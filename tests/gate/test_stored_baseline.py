@@ -1,12 +1,16 @@
 """The baseline that this repository's CI gates on: small, whole, and sharp enough to notice a broken rule."""
 
+import io
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import methods.tracking.association as association
+from vis_bench.data import bar
 from vis_bench.gate.baseline import read_baseline
+from vis_bench.gate.check import check_stored
 from vis_bench.gate.stored import reassociate_again, recorded_rule, rescore
 from vis_bench.scoring.reassociate import Rule
 from vis_bench.setup.config import override
@@ -36,6 +40,20 @@ def test_the_baseline_is_five_seeds_of_a_training_with_all_tiers(runs):
         assert run.tiers == (1, 2, 3)
         assert run.record.data.videos == 12
         assert run.record.metrics["video_ap"]["AP50"] >= 0.2
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_what_is_checked_is_counted(run, monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(bar, "AFTER_SECONDS", 0)
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert [check.tier for check in check_stored([run])] == [1, 2]
+    assert "checking" in stream.getvalue()
+    assert "/2" in stream.getvalue()
 
 
 def test_todays_code_gives_the_stored_numbers(runs):

@@ -52,17 +52,11 @@ from vis_bench.errors import (
 
 def _print_version(value: bool) -> None:
     if value:
-        from importlib import metadata
-
+        from vis_bench.cli.versions import torch_version
         from vis_bench.masks.kernels import kernels_in_use
 
-        try:
-            # of the installed package; importing it takes seconds
-            torch = metadata.version("torch")
-        except metadata.PackageNotFoundError:
-            torch = "not installed: scoring only"
-        typer.echo(f"vis-bench {__version__}\nkernels    {kernels_in_use()}\ntorch      {torch}")
-        typer.echo("(vis-bench doctor: CUDA, GPUs, data and caches)")
+        typer.echo(f"vis-bench {__version__}\nkernels    {kernels_in_use()}\ntorch      {torch_version()}")
+        typer.echo("(vis-bench doctor: devices, drivers, data and caches)")
         raise typer.Exit
 
 
@@ -73,7 +67,7 @@ def root(
             "--version",
             callback=_print_version,
             is_eager=True,
-            help="Print the versions of vis-bench, kernels and torch.",
+            help="Print the versions of vis-bench, kernels, torch and its CUDA.",
         ),
     ] = False,
     quiet: Annotated[

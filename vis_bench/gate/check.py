@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from vis_bench.data.bar import bar
 from vis_bench.errors import UsageError
 from vis_bench.gate.baseline import StoredRun, make_baseline, read_baseline
 from vis_bench.gate.retrained import check_margins, retrained
@@ -59,12 +60,11 @@ def gate_checks(
 
 def check_stored(stored: Sequence[StoredRun], data_root: Path | None = None) -> list[Check]:
     """Tiers 1 and 2 of the runs that ask for them, tier by tier."""
-    checks = [rescore(run, data_root) for run in stored if 1 in run.tiers]
-    for run in stored:
-        if 2 in run.tiers:
-            require_frames_of(run)
-            checks.append(reassociate_again(run, data_root))
-    return checks
+    again = [run for run in stored if 2 in run.tiers]
+    for run in again:
+        require_frames_of(run)
+    steps = [(rescore, run) for run in stored if 1 in run.tiers] + [(reassociate_again, run) for run in again]
+    return [check(run, data_root) for check, run in bar(steps, "checking", "run")]
 
 
 def _margin(text: str) -> tuple[str, float]:

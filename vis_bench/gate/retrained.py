@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vis_bench.data.bar import bar
 from vis_bench.data.predictions import read_results
 from vis_bench.errors import UsageError
 from vis_bench.gate.baseline import StoredRun, open_recorded
@@ -112,7 +113,7 @@ def _compare(
     ids = {video.id for video in dataset.videos}
     wanted = sorted(set(map(scored_part, margins)))
     before, after = [], []
-    for old, folder, record in pairs:
+    for old, folder, record in bar(pairs, f"scoring {name}", "run"):
         whole = open_recorded(record.data, old.dataset, old.split, data_root)
         if old.open(data_root).split_hash != dataset.split_hash or not ids <= {v.id for v in whole.videos}:
             return [*checks, Check(3, name, "inconclusive", "the runs do not have the baseline's videos")]

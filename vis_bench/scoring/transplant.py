@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from vis_bench.data.bar import bar
 from vis_bench.data.frame_predictions import FRAMES_NAME, read_frames
 from vis_bench.data.predictions import write_results
 from vis_bench.errors import UsageError
@@ -51,7 +52,7 @@ def transplant(
             "scored."
         )
     results = {}
-    for rule in rules:
+    for rule in bar(rules, "associating", "rule"):
         tracks = reassociate(rule, found, opened)
         results[rule.name] = evaluate(opened, tracks)
         if predictions is not None:

@@ -102,6 +102,27 @@ def test_lines_fit_a_terminal_and_hold_paper_measured_and_finding() -> None:
     assert claims.claim_lines([], "shapes") == []
 
 
+def test_an_undecided_finding_says_whether_it_holds_the_papers() -> None:
+    """+12.3 lies outside +1.0 to +6.2, +3.0 within."""
+    undecided = measured("higher", "undecided")
+    assert claims.finding_text(undecided) == "undecided, the interval leaves out the paper's"
+    near = dataclasses.replace(undecided, published=3.0)
+    assert claims.finding_text(near) == "undecided, the interval holds the paper's"
+    assert claims.finding_text(dataclasses.replace(undecided, published=None)) == "undecided"
+    assert claims.finding_text(measured("higher", "better")) == "agrees"
+
+
+def test_a_metric_above_one_threshold_is_told_at_the_operating_points_too() -> None:
+    one = dataclasses.replace(measured("higher", "better"), at_point=compared("undecided", -2.0, 5.0))
+    assert claims.finding_text(one) == "agrees; at the operating points +1.5 (-2.0 to +5.0), undecided"
+    (found,) = claims_json([one])
+    assert found["at_operating_point"] == {
+        "difference": 1.5, "low": -2.0, "high": 5.0, "finding": "undecided",
+    }  # fmt: skip
+    assert claims_json([measured("higher", "better")])[0]["at_operating_point"] is None
+    assert all(len(line) <= 80 for line in claim_lines([one], "shapes"))
+
+
 @pytest.mark.slow
 def test_reproduce_measures_a_claim_from_committed_records() -> None:
     command = ["reproduce", "ifr:3", "--on", "shapes", "--records", "results/shapes-quick", "--json"]
@@ -113,3 +134,7 @@ def test_reproduce_measures_a_claim_from_committed_records() -> None:
     assert found["MOTA"]["seeds"] == [0, 1, 2]
     assert found["MOTA"]["low"] < found["MOTA"]["difference"] < found["MOTA"]["high"]
     assert found["IDF1"]["published"] == 9.8
+    at_point = found["IDF1"]["at_operating_point"]
+    assert at_point["low"] < at_point["difference"] < at_point["high"]
+    # one threshold for both is another question
+    assert at_point["difference"] != found["IDF1"]["difference"]

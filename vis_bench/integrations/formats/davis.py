@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vis_bench.data.bar import bar
 from vis_bench.errors import UsageError
 from vis_bench.files import atomic_path
 from vis_bench.integrations.formats.content import Content
@@ -44,7 +45,7 @@ def write(content: Content, folder: Path) -> None:
 
     Raises UsageError for more than 254 objects in a video.
     """
-    for video in content.videos:
+    for video in bar(content.videos, "writing pictures", "video"):
         numbers = {one.id: place for place, one in enumerate(content.of_video(video.id), start=1)}
         if len(numbers) >= _VOID:
             raise UsageError(

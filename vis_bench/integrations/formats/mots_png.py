@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from vis_bench.data.bar import bar
 from vis_bench.files import atomic_path
 from vis_bench.integrations.formats.content import Content
 from vis_bench.integrations.formats.frame_entries import Entry, gather
@@ -49,7 +50,7 @@ def read(root: Path, reference: Dataset | None) -> Content:
 def write(content: Content, folder: Path) -> None:
     """Write a picture for every frame of every video."""
     numbers = mots_numbers(content, _LARGEST)
-    for video in content.videos:
+    for video in bar(content.videos, "writing pictures", "video"):
         place, objects = safe_child(folder, video.name), content.painted(video.id)
         for frame, name in enumerate(picture_names(video)):
             picture = painted_frame(objects, numbers, frame, video).astype(np.uint16)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from vis_bench.data.bar import bar
 from vis_bench.data.ytvis import check_size
 from vis_bench.errors import DataError, UsageError
 from vis_bench.integrations.formats.content import Content, Object
@@ -49,7 +50,7 @@ def masks_of(picture: np.ndarray) -> dict[int, Rle]:
 def without_overlaps(content: Content) -> Content:
     """Content in which every pixel belongs to one object: the one with the highest score, else the first."""
     kept: dict[int, list[Rle | None]] = {one.id: [None] * len(one.segmentations) for one in content.objects}
-    for video in content.videos:
+    for video in bar(content.videos, "parting overlaps", "video"):
         order = content.painted(video.id)
         places = {one.id: place for place, one in enumerate(order, start=1)}
         for frame in range(video.length):
@@ -70,7 +71,8 @@ def read_regions(
     """
     videos: list[Video] = []
     regions: list[Region] = []
-    for number, (name, files) in enumerate(sequence_folders(root, str(root)), start=1):
+    folders = sequence_folders(root, str(root))
+    for number, (name, files) in enumerate(bar(folders, "reading pictures", "video"), start=1):
         first = read_picture(files[0], modes, kind)
         video, frames = video_of_pictures(number, name, files, first.shape, reference)
         videos.append(video)

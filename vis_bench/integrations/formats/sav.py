@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from vis_bench.data.bar import bar
 from vis_bench.data.records import require_int, require_list, require_object
 from vis_bench.data.ytvis import check_size, rle_record
 from vis_bench.errors import DataError
@@ -33,7 +34,7 @@ def read(path: Path, reference: Dataset | None) -> Content:
     classes, category_id = only_class(reference, str(path))
     videos: list[Video] = []
     entries: list[Entry] = []
-    for number, file in enumerate(files, start=1):
+    for number, file in enumerate(bar(files, "reading", "video"), start=1):
         record = require_object(read_json(file), str(file))
         video = _video(number, record, reference, file)
         videos.append(video)
@@ -83,7 +84,7 @@ def _entries(record: dict[str, Any], video: Video, category_id: int, where: str)
 
 def write(content: Content, folder: Path) -> None:
     """Write a file for each video; absent objects have an empty mask."""
-    for video in content.videos:
+    for video in bar(content.videos, "writing", "video"):
         objects = content.of_video(video.id)
         empty = encode(np.zeros((video.height, video.width), bool))
         record = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vis_bench.errors import DataError, NotComparableError, UsageError
+from vis_bench.records.columns import compared_column, parse_threshold, reads_operating_point
 from vis_bench.report.papers.published import PublishedClaim, PublishedTable
 from vis_bench.report.tables.text import TERMINAL_WIDTH, wrap
 from vis_bench.study.compare import study
@@ -28,7 +29,8 @@ class MeasuredClaim:
     """A claim in one metric. published: run minus against as printed, None where a number is not printed.
 
     measured: the comparison over shared seeds and videos, in points; None where it was not measured, and then
-    why says the reason. seeds: those that both share.
+    why says the reason. seeds: those that both share. at_point: of a metric above one score threshold, the
+    same at each method's operating point; one threshold for both also ranks how scores are calibrated.
     """
 
     claim: PublishedClaim
@@ -37,6 +39,7 @@ class MeasuredClaim:
     measured: Comparison | None
     seeds: tuple[int, ...]
     why: str = ""
+    at_point: Comparison | None = None
 
     @property
     def finding(self) -> Finding:
@@ -44,11 +47,26 @@ class MeasuredClaim:
         (of claimed likeness); contradicts: it lies elsewhere; undecided: the interval holds both, or one seed
         alone was run, which says nothing about training.
         """
-        if self.measured is None:
+        return self._finding(self.measured)
+
+    @property
+    def finding_at_point(self) -> Finding:
+        """As `finding`, of `at_point`."""
+        return self._finding(self.at_point)
+
+    def _finding(self, compared: Comparison | None) -> Finding:
+        if compared is None:
             return "not measured"
         if len(self.seeds) < 2:
             return "undecided"
-        return _FINDINGS[self.claim.expect].get(self.measured.verdict, "undecided")
+        return _FINDINGS[self.claim.expect].get(compared.verdict, "undecided")
+
+    @property
+    def holds_published(self) -> bool | None:
+        """Whether the paper's difference lies in the interval of ours; None where one of them is missing."""
+        if self.measured is None or self.published is None:
+            return None
+        return self.measured.difference.low <= self.published <= self.measured.difference.high
 
 
 def measured_claims(
@@ -71,15 +89,21 @@ def measured_claims(
 def _measured(
     claim: PublishedClaim, metric: str, table: PublishedTable, folder: Path, on: str, threshold: str
 ) -> MeasuredClaim:
-    published = published_difference(claim, metric, table)
-    try:
+    def compared(threshold: str | None) -> tuple[Comparison, tuple[int, ...]]:
         found: Study = study(
             [claim.run, claim.against], metric=metric, records=folder, dataset=on, threshold=threshold
         )
+        (comparison,) = found.comparisons
+        return comparison, found.seeds
+
+    published = published_difference(claim, metric, table)
+    other_point = parse_threshold(threshold) is not None and reads_operating_point(compared_column(metric))
+    try:
+        comparison, seeds = compared(threshold)
+        at_point = compared(None)[0] if other_point else None
     except (UsageError, DataError, NotComparableError) as error:
         return MeasuredClaim(claim, metric, published, None, (), why=str(error))
-    (comparison,) = found.comparisons
-    return MeasuredClaim(claim, metric, published, comparison, found.seeds)
+    return MeasuredClaim(claim, metric, published, comparison, seeds, at_point=at_point)
 
 
 def published_difference(claim: PublishedClaim, metric: str, table: PublishedTable) -> float | None:
@@ -109,6 +133,9 @@ def claims_json(claims: Sequence[MeasuredClaim]) -> list[dict[str, Any]]:
             "seeds": list(one.seeds),
             "finding": one.finding,
             "why": one.why,
+            "at_operating_point": None
+            if one.at_point is None
+            else {**_interval(one.at_point), "finding": one.finding_at_point},
         }
         for one in claims
     ]
@@ -135,7 +162,9 @@ def claim_lines(claims: Sequence[MeasuredClaim], on: str) -> list[str]:
         pair = f"({claim.run} {'as' if claim.expect == 'similar' else 'over'} {claim.against})"
         lines += wrap(f"- {claim.text} {pair}", TERMINAL_WIDTH, "  ")
         for one in metrics:
-            text = f"{one.metric}: paper {published_text(one)}, here {measured_text(one)}: {one.finding}"
+            text = (
+                f"{one.metric}: paper {published_text(one)}, here {measured_text(one)}: {finding_text(one)}"
+            )
             # why nothing was measured is the same for every metric
             said = f"; {one.why}" if one.why and one is metrics[-1] else ""
             lines += [f"  {line}" for line in wrap(text + said, TERMINAL_WIDTH - 2, "  ")]
@@ -152,10 +181,25 @@ def claims_table(claims: Sequence[MeasuredClaim]) -> tuple[list[str], list[list[
             one.metric,
             published_text(one),
             measured_text(one),
-            one.finding,
+            finding_text(one),
         ]
         for one in claims
     ]
+
+
+def finding_text(one: MeasuredClaim) -> str:
+    """The finding first. Of an undecided one, whether it may be the paper's all the same; of a metric above
+    one threshold, what is found at the operating points."""
+    text: str = one.finding
+    if one.finding == "undecided" and one.holds_published is not None:
+        text += f", the interval {'holds' if one.holds_published else 'leaves out'} the paper's"
+    if one.at_point is not None:
+        found = one.at_point.difference
+        text += (
+            f"; at the operating points {found.mean:+.1f} ({found.low:+.1f} to {found.high:+.1f}), "
+            f"{one.finding_at_point}"
+        )
+    return text
 
 
 def published_text(one: MeasuredClaim) -> str:
