@@ -40,8 +40,15 @@ IN_TEXTS = {
     ],
     # methods/mask2former_vis/README.md: as it is trained otherwise, for look-alikes
     "shapes-alike-variants": [
-        f"{protocol}-mask2former_vis@tiny-seed-0"
-        for protocol in ("shapes", "shapes-alike80", "shapes-window3")
+        f"{protocol}-mask2former_vis@tiny-seed-{seed}"
+        for protocol, seeds in (
+            # as it is and with positions, the latter from another machine's stage too
+            ("shapes", (0, 0, 0, 1, 1, 2, 2)),
+            ("shapes-alike80", (0,)),
+            ("shapes-stage2", (0,)),
+            ("shapes-window3", (0,)),
+        )
+        for seed in seeds
     ],
 }
 COMMAND = re.compile(r"`vis-bench report ([^`]*) --out reports/([\w-]+)`")

@@ -21,7 +21,15 @@ from vis_bench.setup.plugins import method_names
 from vis_bench.study.intervals import mean_interval
 
 STUDY, VARIANTS, AGAIN = "study/main", "study/variants", "another-stage"
-STAGES, BARE = "image-stages", "no-image-stage"
+STAGES, BARE, ALIKE = "image-stages", "no-image-stage", "shapes-alike-variants"
+# of Mask2Former-VIS, by protocol and by whether a value was set
+ALIKE_ROWS = {
+    ("shapes", False): "as it is",
+    ("shapes-alike80", False): "look-alikes in 8 of 10 images (`image_stage.alike_share = 0.8`)",
+    ("shapes-window3", False): "clips from 3 neighbouring frames (`train.window = 3`)",
+    ("shapes", True): "`--set pixel_decoder.mask_positions=true`",
+    ("shapes-stage2", True): "the same, another seed of the image stage",
+}
 DIFFICULTY = ("occlusion", "crossing", "alike", "long", "entering")
 TRAINING = ROOT / "docs" / "training.md"
 # rows that start from the stage of another
@@ -35,6 +43,7 @@ DIFFICULT = re.compile(
 )
 TAUGHT = re.compile(r"^What the images alone teach, .*?(?=^The first are runs)", re.MULTILINE | re.DOTALL)
 WORTH = re.compile(r"^\| method \| image stage .*?\n(?=\n)", re.MULTILINE | re.DOTALL)
+ALIKE_TABLE = re.compile(r"^  \| \| image stage of \|.*?\n(?=\n)", re.MULTILINE | re.DOTALL)
 OTHER_STAGE = re.compile(r"^\| row \| AP, study .*?\n(?=\n)", re.MULTILINE | re.DOTALL)
 
 
@@ -134,6 +143,26 @@ def worth() -> str:
     return "\n".join(lines) + "\n"
 
 
+def alike() -> str:
+    """The table of methods/mask2former_vis/README.md: what was tried for look-alikes."""
+    lines = ["  | | image stage of | seeds | frame AP50 | AP50 |", "  |---|---|--:|--:|--:|"]
+    for (protocol, changed), said in ALIKE_ROWS.items():
+        rows = [
+            one
+            for one in records_of(ALIKE)
+            if (one["protocol"], bool(one["overrides"])) == (protocol, changed)
+        ]
+        for cpu in sorted({one["hardware"]["cpu"] for one in rows}):
+            these = [one for one in rows if one["hardware"]["cpu"] == cpu]
+            cells = (
+                with_spread([100.0 * float(read_value(one, COLUMNS[name])) for one in these])
+                for name in ("fAP50", "AP50")
+            )
+            place = "Intel Xeon" if "Intel" in cpu else cpu
+            lines.append(f"  | {said} | {place} | {len(these)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def other_stage() -> str:
     """The table of docs/training.md: the study's rows and seeds from another image stage."""
     names = ("AP", "AP50", "fAP50")
@@ -153,12 +182,13 @@ def other_stage() -> str:
 
 def texts() -> dict[Path, tuple[tuple[re.Pattern[str], str], ...]]:
     """What has to stand in which file, with what finds its place."""
-    pages = {
+    pages: dict[Path, tuple[tuple[re.Pattern[str], str], ...]] = {
         ROOT / "methods" / name / "README.md": ((MEASURED, measured(name)), (DIFFICULT, difficult(name)))
         for name in method_names()
     }
-    parts = ((TAUGHT, taught()), (WORTH, worth()), (OTHER_STAGE, other_stage()))
-    return {**pages, TRAINING: parts}
+    pages[ROOT / "methods" / "mask2former_vis" / "README.md"] += ((ALIKE_TABLE, alike()),)
+    pages[TRAINING] = ((TAUGHT, taught()), (WORTH, worth()), (OTHER_STAGE, other_stage()))
+    return pages
 
 
 def renewed(page: str, parts: Sequence[tuple[re.Pattern[str], str]]) -> str:

@@ -24,11 +24,13 @@ def torch_version() -> str:
 def build_names(text: str) -> list[str]:
     """`["CUDA 13.0"]`, from the text of torch/version.py."""
     words = {"cuda": "CUDA", "hip": "ROCm"}
-    found = {}
+    found: dict[str, str] = {}
     for node in ast.parse(text).body:
-        target = node.target if isinstance(node, ast.AnnAssign) else None
-        if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            target = node.targets[0]
-        if isinstance(target, ast.Name) and target.id in words and isinstance(node.value, ast.Constant):
-            found[target.id] = node.value.value
-    return [f"{words[name]} {version}" for name, version in found.items() if version is not None]
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.Constant):
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        value = node.value.value
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id in words and isinstance(value, str):
+                found[target.id] = value
+    return [f"{words[name]} {version}" for name, version in found.items()]

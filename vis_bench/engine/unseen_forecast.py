@@ -111,7 +111,7 @@ def unseen_forecast(
     texts += estimate_texts(found, [machine(one) for one in works], seeds, places)
     before = [estimate(one.work, machine(one)) for one in stages.values()]
     if before:
-        texts.append(("before", _stages_text(before)))
+        texts.append(("before", _stages_text(before, places)))
     # how fast a card would take steps that were timed is not known
     counted = [*works, *stages.values()]
     if works and all(one.work.frame_seconds is None for one in counted) and not machine(works[0]).on_gpu:
@@ -143,10 +143,11 @@ def _on_gpus(method: str, settings: Settings) -> str:
     return precision_of(load_spec(method), replace(settings, device="cuda"))
 
 
-def _stages_text(found: Sequence[Estimate]) -> str:
+def _stages_text(found: Sequence[Estimate], places: int) -> str:
     each = ", ".join(f"{one.label.removesuffix(STAGE)} {long_duration(one.seconds)}" for one in found)
-    total = long_duration(sum(one.seconds for one in found))
-    return f"image stages, each once for all seeds: {each}; together about {total} in addition"
+    total = long_duration(sum(one.seconds for one in found) / max(1, places))
+    side_by_side = f" on {places} devices" if places > 1 else ""
+    return f"image stages, each once for all seeds: {each}; together about {total}{side_by_side} in addition"
 
 
 def on_a_card(found: Sequence[Estimate], cards: Sequence[Machine]) -> tuple[str, str]:
