@@ -9,8 +9,9 @@ last column is written by hand and stays with its claim; the two before it are r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from vis_bench.records.columns import COLUMNS, DUPLICATES, Column, read_value
 from vis_bench.records.rows import installed_protocols
 from vis_bench.records.run import find_records, read_record
 from vis_bench.report.papers.claims import MeasuredClaim, claims_table, measured_claims
-from vis_bench.report.papers.published import Library, published_library
+from vis_bench.report.papers.published import published_library
 
 PAGE = ROOT / "docs" / "findings.md"
 COMMAND = re.compile(r"^vis-bench reproduce (\w+):(\w+) --on (\S+) --records (\S+)$", re.MULTILINE)
@@ -63,11 +64,17 @@ def tables(page: str) -> Iterator[Shown]:
         yield Shown(one[0], one.groups(), begin, begin + len(text), tuple(text.splitlines()))
 
 
-def table_lines(command: Sequence[str], explanations: dict[str, str], library: Library) -> list[str]:
+@cache
+def claims_of(paper: str, number: str, on: str, folder: str) -> tuple[MeasuredClaim, ...]:
+    """Measured once, however often a page is made."""
+    published = published_library().paper(paper)
+    return measured_claims(published.claims, published.table(number), ROOT / folder, on, THRESHOLD)
+
+
+def table_lines(command: tuple[str, ...], explanations: dict[str, str]) -> list[str]:
     """The table as it has to stand there."""
-    paper, number, on, folder = command
-    published = library.paper(paper)
-    claims = measured_claims(published.claims, published.table(number), ROOT / folder, on, THRESHOLD)
+    _, _, on, folder = command
+    claims = claims_of(*command)
     header, rows = claims_table(claims)
     header = [*header, *(name for name, _, _ in EVIDENCE), EXPLANATION]
     body, before = [], ""
@@ -108,9 +115,8 @@ def cost() -> str:
 def renewed(page: str) -> str:
     """The page with the numbers of the records."""
     page = COST.sub(cost(), page)
-    library = published_library()
     for shown in reversed(list(tables(page))):
-        text = "\n".join(table_lines(shown.command, shown.explanations(), library))
+        text = "\n".join(table_lines(shown.command, shown.explanations()))
         page = page[: shown.begin] + text + "\n" + page[shown.end :]
     return page
 

@@ -188,9 +188,10 @@ def test_a_step_of_another_configuration_is_timed_on_a_cpu(plan, monkeypatch):
     assert found.covered == found.estimated == {"stc@tiny"}
     ((_, _, _, clips, threads),) = asked
     train = runs[0].config.train
-    assert (len(clips), threads) == (train.batch_size, 1)
+    # of a batch of four
+    assert (train.batch_size, len(clips), threads) == (4, 2, 1)
     work = work_of(runs[0], data)
-    assert work.frame_seconds == pytest.approx(1.6 / (train.batch_size * train.sampling.frames))
+    assert work.frame_seconds == pytest.approx(1.6 / (2 * train.sampling.frames))
     texts = dict(found.texts)
     assert texts["assumes"].startswith("training steps as long as some that were made just now (1 thread)")
     assert "three forward passes" not in texts["assumes"]

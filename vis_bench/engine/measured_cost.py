@@ -70,7 +70,7 @@ def step_seconds(
     return median(took[1:]) / threads
 
 
-def loader_seconds(sampler: Any, at_least: int = 2, seconds: float = 1.0) -> float:
+def loader_seconds(sampler: Any, at_least: int = 2, seconds: float = 0.3) -> float:
     """CPU seconds of one clip: the mean of some, after one that does not count.
 
     sampler: has `clip(index)`.
