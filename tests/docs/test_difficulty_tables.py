@@ -11,6 +11,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_tables_are_what_the_commands_give() -> None:
     assert len(COMMAND.findall(TEXT)) == 3
     assert all(TEXT.count(f"| `shapes-{name}` |") == 3 for name in SETS)

@@ -36,6 +36,7 @@ def test_what_the_study_took_is_said_once() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_numbers_are_those_that_the_commands_give() -> None:
     assert renewed(TEXT) == TEXT, "python tests/docs/findings_page.py renews the tables"
 
