@@ -93,13 +93,14 @@ def unseen_forecast(
     for label, run in reversed(chosen.items()):
         try:
             asked = _Asked(work_of(run, data), run.precision, _on_gpus(run.method, settings))
-            works.append(asked)
             stage = run.stage
             if stage is not None and not stage.checkpoint.exists() and stage.key not in known_stages:
                 part = _Asked(
                     stage_work(stage, asked.work), stage.precision, _on_gpus(stage.part.method, settings)
                 )
                 stages.setdefault(stage.key, part)
+            # last: what is estimated is not named as unknown too
+            works.append(asked)
         except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it is shown as the reason
             texts.append(("unknown", f"{label}: not estimated: {type(error).__name__}: {error}"))
     probed = cache(partial(machine_of, settings))
