@@ -38,6 +38,13 @@ IN_TEXTS = {
         f"{name}@tiny-seed-0"
         for name in ("inspro", "inspro_vid", "mask2former_vis", "masktrack_rcnn", "querytrack", "stc")
     ],
+    # docs/tasks.md: one of the two stages of the short schedule at full length
+    "schedules": [
+        f"{cell}-{name}@tiny-seed-0"
+        for cell in ("long-short", "short-long")
+        for name in ("ifr", "inspro", "inspro_lite", "inspro_motr", "inspro_tbd", "inspro_vid")
+        if (cell, name) != ("long-short", "inspro_lite")
+    ],
     # methods/mask2former_vis/README.md: as it is trained otherwise, for look-alikes
     "shapes-alike-variants": [
         f"{protocol}-mask2former_vis@tiny-seed-{seed}"

@@ -22,6 +22,13 @@ from vis_bench.study.intervals import mean_interval
 
 STUDY, VARIANTS, AGAIN = "study/main", "study/variants", "another-stage"
 STAGES, BARE, ALIKE = "image-stages", "no-image-stage", "shapes-alike-variants"
+# (images, frames) of a protocol, and the records of it
+SCHEDULES = {
+    "1,280 and 840 (`--quick`)": ("shapes-quick", "shapes-quick"),
+    "7,200 and 840": ("schedules", "long-short"),
+    "1,280 and 5,400": ("schedules", "short-long"),
+    "7,200 and 5,400": (STUDY, "shapes"),
+}
 # of Mask2Former-VIS, by protocol and by whether a value was set
 ALIKE_ROWS = {
     ("shapes", False): "as it is",
@@ -31,7 +38,7 @@ ALIKE_ROWS = {
     ("shapes-stage2", True): "the same, another seed of the image stage",
 }
 DIFFICULTY = ("occlusion", "crossing", "alike", "long", "entering")
-TRAINING = ROOT / "docs" / "training.md"
+TASKS, TRAINING = ROOT / "docs" / "tasks.md", ROOT / "docs" / "training.md"
 # rows that start from the stage of another
 STAGE_OF = dict.fromkeys(("inspro_lite", "inspro_motr", "inspro_tbd"), "inspro")
 # its stage is of single images, and takes no videos
@@ -44,6 +51,7 @@ DIFFICULT = re.compile(
 TAUGHT = re.compile(r"^What the images alone teach, .*?(?=^The first are runs)", re.MULTILINE | re.DOTALL)
 WORTH = re.compile(r"^\| method \| image stage .*?\n(?=\n)", re.MULTILINE | re.DOTALL)
 ALIKE_TABLE = re.compile(r"^  \| \| image stage of \|.*?\n(?=\n)", re.MULTILINE | re.DOTALL)
+SCHEDULE_TABLE = re.compile(r"^\| method \| 1,280 and 840 .*?\n(?=\n)", re.MULTILINE | re.DOTALL)
 OTHER_STAGE = re.compile(r"^\| row \| AP, study .*?\n(?=\n)", re.MULTILINE | re.DOTALL)
 
 
@@ -180,6 +188,24 @@ def other_stage() -> str:
     return "\n".join(lines) + "\n"
 
 
+def schedules() -> str:
+    """The table of docs/tasks.md: one stage of the short schedule at full length, seed 0."""
+    lines = [f"| method | {' | '.join(SCHEDULES)} |", "|---|" + "---:|" * len(SCHEDULES)]
+    for method in dict.fromkeys(one["method"] for one in records_of("schedules")):
+        cells = []
+        for folder, protocol in SCHEDULES.values():
+            found = [
+                one
+                for one in records_of(folder)
+                if (one["method"], one["protocol"], one["seed"]) == (method, protocol, 0)
+                and "+" not in one["config"]
+            ]
+            numbers = (100.0 * float(read_value(found[0], COLUMNS[name])) for name in ("AP50", "fAP50"))
+            cells.append(" / ".join(f"{number:.1f}" for number in numbers) if found else "-")
+        lines.append(f"| `{method}` | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def texts() -> dict[Path, tuple[tuple[re.Pattern[str], str], ...]]:
     """What has to stand in which file, with what finds its place."""
     pages: dict[Path, tuple[tuple[re.Pattern[str], str], ...]] = {
@@ -187,6 +213,7 @@ def texts() -> dict[Path, tuple[tuple[re.Pattern[str], str], ...]]:
         for name in method_names()
     }
     pages[ROOT / "methods" / "mask2former_vis" / "README.md"] += ((ALIKE_TABLE, alike()),)
+    pages[TASKS] = ((SCHEDULE_TABLE, schedules()),)
     pages[TRAINING] = ((TAUGHT, taught()), (WORTH, worth()), (OTHER_STAGE, other_stage()))
     return pages
 

@@ -10,8 +10,7 @@ from difficulty_tables import COMMAND, PAGE, SETS, cell, renewed
 TEXT = PAGE.read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
-@pytest.mark.long
+@pytest.mark.shown
 def test_the_tables_are_what_the_commands_give() -> None:
     assert len(COMMAND.findall(TEXT)) == 3
     assert all(TEXT.count(f"| `shapes-{name}` |") == 3 for name in SETS)

@@ -36,8 +36,7 @@ def test_what_the_study_took_is_said_once() -> None:
     assert COST.findall(TEXT) == [cost()]
 
 
-@pytest.mark.slow
-@pytest.mark.long
+@pytest.mark.shown
 def test_the_numbers_are_those_that_the_commands_give() -> None:
     assert renewed(TEXT) == TEXT, "python tests/docs/findings_page.py renews the tables"
 

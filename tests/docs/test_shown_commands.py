@@ -57,11 +57,6 @@ HERE = [
 ]
 
 
-def mark(command: str) -> list[pytest.MarkDecorator]:
-    """Half of the time goes into data sets that are drawn, and into plans of many methods."""
-    return [pytest.mark.slow] if "shapes" in command or "all" in command.split() else []
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files of the names that the pages use, about the two held-out videos of a tiny YouTube-VIS 2021."""
@@ -100,9 +95,8 @@ def words_of(command: str) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize(
-    "command", [pytest.param(one.text, marks=mark(one.text), id=one.place) for one in HERE]
-)
+@pytest.mark.shown
+@pytest.mark.parametrize("command", [pytest.param(one.text, id=one.place) for one in HERE])
 def test_it_runs_as_it_is_shown(
     command: str,
     files: Path,

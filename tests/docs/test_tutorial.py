@@ -36,7 +36,7 @@ def test_the_page_has_ten_commands() -> None:
     assert all(command.startswith("vis-bench ") for command in COMMANDS)
 
 
-@pytest.mark.slow
+@pytest.mark.shown
 def test_from_four_videos_to_a_verdict(tmp_path: Path) -> None:
     write_videos(tmp_path)
     (tmp_path / "tiny.toml").write_text(PROTOCOL)

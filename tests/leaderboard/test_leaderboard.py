@@ -192,11 +192,26 @@ def test_the_numbers_as_csv_are_those_of_the_json(pack, make):
     assert float(line["seconds_per_frame"]) == pytest.approx(4.0 / 40)
 
 
+def test_a_number_without_an_interval_has_its_deviation_over_the_seeds(pack, make):
+    """MOTA of 8 and 7 of 8 objects: 100 and 87.5, on average 93.75, deviation 12.5 / sqrt(2) = 8.84; no
+    identity switch."""
+    pack("a", "a", {0: range(8), 1: range(7)})
+    site, _ = make()
+    (entry,) = site.index.parent.glob("entries/*.html")
+    for path, shown in (
+        (site.index, "93.8 &plusmn; 8.8 0.0 &plusmn; 0.0"),
+        (entry, "93.75 &plusmn; 8.84 0.0 &plusmn; 0.0"),
+    ):
+        assert shown in " ".join(re.sub(r"<[^>]*>", " ", path.read_text()).split())
+    # and the score that errors are counted above is said
+    assert "tracks scored above 0.3 in every entry" in entry.read_text()
+
+
 def test_the_command(vis_bench, pack, tmp_path):
     pack("a", "a", {0: range(8)})
     code, out, _ = vis_bench("leaderboard", tmp_path / "bundles", "-o", tmp_path / "site", "--no-viewer")
     assert code == 0
-    assert "1 table, 1 entries, 1 of them scored again and equal" in out
+    assert "1 table, 1 entry, 1 of them scored again and equal" in out
     code, _, err = vis_bench("leaderboard", tmp_path / "none", "-o", tmp_path / "site")
     assert code == 3
     assert "no such folder" in err

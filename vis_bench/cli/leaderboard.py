@@ -48,7 +48,6 @@ def leaderboard(
         title=title,
         say=say,
     )
-    tell(
-        f"{found.index}: {found.tables} table{'s' if found.tables != 1 else ''}, {found.entries} entries, "
-        f"{found.rescored} of them scored again and equal"
-    )
+    tables = f"{found.tables} table{'s' if found.tables != 1 else ''}"
+    entries = f"{found.entries} {'entries' if found.entries != 1 else 'entry'}"
+    tell(f"{found.index}: {tables}, {entries}, {found.rescored} of them scored again and equal")

@@ -15,11 +15,17 @@ from vis_bench.records.run import PREDICTIONS_NAME
 from vis_bench.report.videos.viewed_runs import thresholds
 from vis_bench.report.videos.viewer import ViewedRun, Viewer, build_viewer
 from vis_bench.scoring.explain import explain_tracks
+from vis_bench.scoring.statistics import ERROR_SETTING
 from vis_bench.types import IouType
 
 FRAMES_BYTES = 2_500_000
 RUNS_BYTES = 4_000_000
 """Of the viewer on the page of one entry; a report has room for more."""
+
+ABOUT_ERRORS = (
+    f"Class-agnostic, tracks scored above {ERROR_SETTING[1]} in every entry, which need not be its "
+    "operating point."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ def entry_profile(entry: Entry) -> Profile:
 def _claimed(entry: Entry) -> Profile:
     metrics = entry.runs[0].record.get("metrics") or {}
     errors: Any = metrics.get("errors")
-    for key in ("class_agnostic", "0.3"):
+    for key in ERROR_SETTING:
         errors = errors.get(key) if isinstance(errors, Mapping) else None
     bars = _error_bars(errors) if isinstance(errors, Mapping) else ()
     return Profile("as claimed in the record, not checked here", bars)

@@ -12,7 +12,7 @@ from vis_bench.errors import UsageError
 from vis_bench.files import dump_json, file_name, read_json, write_text
 from vis_bench.leaderboard.entries import Entry, read_board
 from vis_bench.leaderboard.files import FORMAT, board_csv, board_json, of_entry
-from vis_bench.leaderboard.pages import configuration_text, entry_profile, entry_viewer
+from vis_bench.leaderboard.pages import ABOUT_ERRORS, configuration_text, entry_profile, entry_viewer
 from vis_bench.leaderboard.table import RANKED_BY, SHOWN, WITHOUT_INTERVAL, LeaderTable, leader_table
 from vis_bench.report.tables.caption import heading
 
@@ -72,6 +72,7 @@ def write_leaderboard(
                 entry=entry,
                 facts=of_entry(entry),
                 profile=entry_profile(entry),
+                about_errors=ABOUT_ERRORS,
                 viewer=found,
                 no_viewer=no_viewer,
                 configuration=configuration_text(entry),

@@ -79,7 +79,7 @@ PLAIN = [
 def weight(command: str) -> pytest.MarkDecorator:
     """Options that have tests of their own elsewhere wait for the long run: each command starts a program."""
     here = "--precision" in command or "--extra-data" in command
-    return pytest.mark.slow if here else pytest.mark.long
+    return pytest.mark.shown if here else pytest.mark.long
 
 
 def free_port() -> int:
@@ -189,7 +189,7 @@ def test_the_plan_of_all_methods(small: Callable[..., list[str]], tmp_path: Path
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.shown
 def test_a_stopped_run_goes_on(small: Callable[..., list[str]], tmp_path: Path) -> None:
     first, second = (COMMANDS[COMMANDS.index((STOPS[0], STOPPED)) + i][0] for i in (0, 1))
     with subprocess.Popen(
