@@ -1,4 +1,4 @@
-"""What README and the pages of docs/ show: commands of console blocks, and blocks of Python."""
+"""What README and docs show: commands of console blocks and of sentences, and blocks of Python."""
 
 from __future__ import annotations
 
@@ -9,9 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "methods").glob("*/README.md")),
+)
 LIST = Path(__file__).with_name("not_executed.toml")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+IN_SENTENCE = re.compile(r"`(vis-bench\s[^`]+)`")
+# the name of a command alone, and what has to be filled in: forms, which nobody types as they stand
+NAME_ALONE = re.compile(r"vis-bench( (data|methods|weights|protocols|cache))? [a-z-]+")
+FILLED_IN = re.compile(
+    r"\b(NAME|RESULTS|RUNS?|FILE|FOLDER|REPORT|SPEED|TRUTH|GT|D|DATASET|BASELINE|PAPER|NEW)\b|\.\.\.|[<>|…]"
+)
 # .ci/run takes the commands below these marks from README and runs them
 RUN_BY_CI = re.compile(r"<!-- command: \w+ -->\n```console\n(.*?)\n```")
 
@@ -51,6 +62,20 @@ def commands_of(text: str) -> Iterator[tuple[int, str]]:
                 at += 1
                 whole = f"{whole[:-1].rstrip()} {lines[at].strip()}"
             yield first + number, re.sub(r"\s+#( .*)?$", "", whole).strip()
+
+
+def sentences() -> list[Shown]:
+    """Every `vis-bench` command with arguments or options inside of a sentence, unless something has to be
+    filled in."""
+    found = []
+    for page in PAGES:
+        # blocks are blanked, so that lines keep their numbers
+        text = BLOCK.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), page.read_text(encoding="utf-8"))
+        for one in IN_SENTENCE.finditer(text):
+            command, line = " ".join(one[1].split()), text[: one.start()].count("\n") + 1
+            if not NAME_ALONE.fullmatch(command) and not FILLED_IN.search(command):
+                found.append(Shown(f"{page.relative_to(ROOT)}:{line}", command))
+    return found
 
 
 def python_blocks() -> list[Shown]:

@@ -1,4 +1,5 @@
-"""Every command of README, CONTRIBUTING and docs/ is executed by a test, or listed with a reason.
+"""Every command of READMEs, CONTRIBUTING and docs/, in a block or a sentence, is executed by a test, or
+listed with a reason.
 
 Those of docs/tutorial.md, docs/training.md and docs/findings.md have tests of their own, and .ci/run executes
 two of README. Of the others, what not_executed.toml does not list is executed here as it stands, in a folder
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +23,7 @@ import pytest
 import test_doc_commands
 import test_tutorial
 from coco_files import write_coco
-from shown import PAGES, ROOT, commands, first_line, not_executed, python_blocks, run_by_ci
+from shown import BLOCK, PAGES, ROOT, commands, first_line, not_executed, python_blocks, run_by_ci, sentences
 from square_videos import write_split
 from test_advice import OF_OTHERS, OPTION, known_command
 from test_advice import commands as options_of_commands
@@ -39,6 +41,8 @@ STANDING_IN = (
     (r"(vis-bench submit .*--dataset ytvis21)\b", r"\1 --split devval"),
     # random weights, since no trained ones are here
     (r"(vis-bench speed .*) --runs runs\b", r"\1"),
+    # reports of many records take a minute each
+    (r"(vis-bench report .*)results/(study/main|shapes-quick)\b", r"\1results/no-image-stage"),
     # the time of a `paper` configuration is estimated, which takes half a minute for each
     (r"(vis-bench run .*--dataset ytvis21\b.*)", r"\1 --protocol video"),
     (r"@paper\b", "@tiny"),
@@ -52,7 +56,7 @@ EXECUTED_ELSEWHERE = {
 }
 HERE = [
     one
-    for one in {one.text: one for one in commands()}.values()
+    for one in {one.text: one for one in (*sentences(), *commands())}.values()
     if one.text not in EXECUTED_ELSEWHERE and one.text not in not_executed()
 ]
 
@@ -81,6 +85,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_coco(folder / "path" / "to" / "coco")
     for name in ("results", "docs"):
         (folder / name).symlink_to(ROOT / name)
+    for path in (*ROOT.glob("results/shapes-quick/stc@*"), *ROOT.glob("results/shapes-quick/inspro@*")):
+        shutil.copytree(path, folder / "runs" / path.name)
+    (folder / "speed-records").symlink_to(ROOT / "results" / "speed-lite")
+    protocol = (ROOT / "protocols" / "shapes.toml").read_text(encoding="utf-8")
+    (folder / "mine.toml").write_text(protocol.replace('name = "shapes"', 'name = "mine"'), encoding="utf-8")
+    page = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    (study,) = (text for kind, text in BLOCK.findall(page) if kind == "toml" and "methods = [" in text)
+    (folder / "study.toml").write_text(study, encoding="utf-8")
     return folder
 
 
@@ -119,7 +131,8 @@ def test_it_runs_as_it_is_shown(
 
 def test_what_is_listed_is_shown_and_executed_nowhere() -> None:
     """A stale line of the list, or one that a test executes by now, goes."""
-    shown = {one.text for one in commands()} | {first_line(one.text) for one in python_blocks()}
+    shown = {one.text for one in (*commands(), *sentences())}
+    shown |= {first_line(one.text) for one in python_blocks()}
     listed = set(not_executed())
     assert sorted(listed - shown) == []
     assert sorted(listed & EXECUTED_ELSEWHERE) == []
