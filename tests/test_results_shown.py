@@ -42,8 +42,7 @@ IN_TEXTS = {
     "schedules": [
         f"{cell}-{name}@tiny-seed-0"
         for cell in ("long-short", "short-long")
-        for name in ("ifr", "inspro", "inspro_lite", "inspro_motr", "inspro_tbd", "inspro_vid")
-        if (cell, name) != ("long-short", "inspro_lite")
+        for name in ("ifr", "inspro", "inspro_motr", "inspro_tbd", "inspro_vid")
     ],
     # methods/mask2former_vis/README.md: as it is trained otherwise, for look-alikes
     "shapes-alike-variants": [

@@ -200,14 +200,14 @@ def schedules() -> str:
     for method in dict.fromkeys(one["method"] for one in records_of("schedules")):
         cells = []
         for folder, protocol in SCHEDULES.values():
-            found = [
+            record = next(
                 one
                 for one in records_of(folder)
                 if (one["method"], one["protocol"], one["seed"]) == (method, protocol, 0)
                 and "+" not in one["config"]
-            ]
-            numbers = (100.0 * float(read_value(found[0], COLUMNS[name])) for name in ("AP50", "fAP50"))
-            cells.append(" / ".join(f"{number:.1f}" for number in numbers) if found else "-")
+            )
+            numbers = (100.0 * float(read_value(record, COLUMNS[name])) for name in ("AP50", "fAP50"))
+            cells.append(" / ".join(f"{number:.1f}" for number in numbers))
         lines.append(f"| `{method}` | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
