@@ -174,23 +174,23 @@ def alike() -> str:
 
 def other_stage() -> str:
     """The table of docs/training.md: the study's rows and seeds from another image stage."""
-    names = ("AP", "AP50", "fAP50")
-    head = " | ".join(f"{name}, {where}" for name in names for where in ("study", "again"))
-    lines = [f"| row | {head} | AP, again minus study |", "|---|" + "---:|" * (2 * len(names) + 1)]
-    rows = dict.fromkeys((one["method"], one["config"]) for one in records_of(AGAIN))
-    for method, config in rows:
-        shown = (
-            with_spread(values(folder, method, COLUMNS[name], config=config))
-            for name in names
-            for folder in (STUDY, AGAIN)
-        )
+    lines = [
+        "| row | AP, study | AP, again | difference | frame AP50, study | frame AP50, again |",
+        "|---|" + "---:|" * 5,
+    ]
+    for method, config in dict.fromkeys((one["method"], one["config"]) for one in records_of(AGAIN)):
         seeds = {
             one["seed"] for one in records_of(AGAIN) if (one["method"], one["config"]) == (method, config)
         }
         again, before = (fmean(values(one, method, COLUMNS["AP"], seeds, config)) for one in (AGAIN, STUDY))
+        cells = [
+            with_spread(values(folder, method, COLUMNS[name], config=config))
+            for name in ("AP", "fAP50")
+            for folder in (STUDY, AGAIN)
+        ]
+        cells.insert(2, f"{again - before:+.1f}")
         variant = config.partition("+")[2]
-        row = f"`{method}{f'@{variant}' if variant else ''}`"
-        lines.append(f"| {row} | {' | '.join(shown)} | {again - before:+.1f} |")
+        lines.append(f"| `{method}{f'@{variant}' if variant else ''}` | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
